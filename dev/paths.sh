@@ -1,0 +1,14 @@
+# shellcheck shell=bash
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Sourced by the scripts beside it: where things are.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+venv=$root/.venv
+build=$root/build
+# Kept outside the checkout, so that a second clone on the same machine is ready quickly.
+cache=${SNAPSHIP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/snapship-dr}
+python=${PYTHON:-python3}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
