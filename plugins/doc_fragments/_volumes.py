@@ -1,0 +1,72 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Volumes, snapshots, and the work on several of them at once."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The volumes; further parts are chosen by their names."""
+
+    DOCUMENTATION = r"""
+options:
+  provider:
+    description:
+      - What keeps the volumes. Where it is not set, it is found out by looking at them.
+      - V(file) is for image files.
+    type: str
+    choices: [file]
+"""
+
+    POINT_IN_TIME = r"""
+options:
+  consistent:
+    description:
+      - Treat the volumes as one group, with one point in time and one group id, all or nothing.
+      - Otherwise they are independent of each other, and one that fails does not stop the others.
+    type: bool
+    default: false
+  quiesce:
+    description:
+      - V(fsfreeze) freezes the filesystem that an image file is on while it is copied. Needs root, and never
+        freezes C(/) or what holds O(config_dir).
+    type: str
+    choices: [none, fsfreeze]
+    default: none
+  pre_command:
+    description:
+      - A program to run before the snapshot is taken, and its arguments, as a list. A string is split into words as
+        a shell would do it. No shell is involved.
+      - Where it fails, no snapshot is taken.
+    type: raw
+  post_command:
+    description:
+      - A program to run after the snapshot was taken, whether that went well or not, given like O(pre_command).
+    type: raw
+  hook_timeout:
+    description:
+      - How long O(pre_command), O(post_command) and a freeze may take each.
+    type: str
+    default: 60s
+"""
+
+    PARALLEL = r"""
+options:
+  parallel:
+    description:
+      - How many segments are worked on at the same time. A run's memory is this times some hundred MiB at most.
+    type: int
+    default: 4
+"""
+
+    LOCK = r"""
+options:
+  lock_timeout:
+    description:
+      - How long to wait for another run that is at work on the same volume, as in V(90s), V(15m), V(1h).
+    type: str
+    default: 1h
+"""

@@ -1,0 +1,132 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Argument specs in parts, which modules put together. Their documentation is in plugins/doc_fragments."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleFallbackNotFound
+
+Spec = dict[str, dict[str, Any]]
+
+
+def variable(option: str) -> str:
+    """The environment variable that stands in for an option that isn't given."""
+    return f"SNAPSHIP_{option.upper()}"
+
+
+def from_environment(name: str) -> str:
+    """The value of a variable; one that is empty counts as not set, as playbooks pass on what may not be there."""
+    value = os.environ.get(name)
+    if not value:
+        raise AnsibleFallbackNotFound
+    return value
+
+
+def merge(*parts: Spec) -> Spec:
+    """One spec of several; an option that two of them have is a mistake of ours."""
+    merged: Spec = {}
+    for part in parts:
+        twice = sorted(set(merged) & set(part))
+        if twice:
+            raise AssertionError(f"options given twice: {', '.join(twice)}")
+        merged.update(part)
+    return merged
+
+
+def _with_environment(spec: Spec) -> Spec:
+    return {option: dict(rules, fallback=(from_environment, [variable(option)])) for option, rules in spec.items()}
+
+
+def config_dir() -> Spec:
+    """Where this host keeps remotes and its identity."""
+    return _with_environment({"config_dir": {"type": "path"}})
+
+
+def s3_only() -> Spec:
+    """What only an S3 remote has."""
+    return {
+        "bucket": {"type": "str"},
+        "prefix": {"type": "str"},
+        "endpoint_url": {"type": "str"},
+        "region": {"type": "str"},
+        "access_key": {"type": "str", "no_log": True},
+        "secret_key": {"type": "str", "no_log": True},
+        "session_token": {"type": "str", "no_log": True},
+        "profile": {"type": "str"},
+        "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"], "default": "auto"},
+        "ca_path": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "create_bucket": {"type": "bool", "default": False},
+        "object_lock_days": {"type": "int", "default": 0},
+        "storage_class": {"type": "str"},
+    }
+
+
+def directory_only() -> Spec:
+    """What only a directory has."""
+    return {"path": {"type": "path"}}
+
+
+def definition() -> Spec:
+    """What a remote is made of; each option has an environment variable to fall back on."""
+    every_type: Spec = {
+        "type": {"type": "str", "choices": ["s3", "directory"]},
+        "encryption_key": {"type": "str", "no_log": True},
+        "old_encryption_keys": {"type": "list", "elements": "str", "no_log": True},
+        "accept_unencrypted": {"type": "bool", "default": False},
+        "compression": {"type": "str", "choices": ["zstd", "none"], "default": "zstd"},
+        "bandwidth_limit": {"type": "str"},
+        "append_only": {"type": "bool", "default": False},
+        "grace_period": {"type": "str", "default": "1d"},
+    }
+    return _with_environment(merge(every_type, directory_only(), s3_only()))
+
+
+def remote() -> Spec:
+    """A remote by name or inline, and the name under which volumes appear on it; see :data:`ONE_REMOTE`."""
+    return {
+        "remote": {"type": "str"},
+        "remote_spec": {"type": "dict", "options": definition()},
+        "origin": {"type": "str"},
+    }
+
+
+#: for mutually_exclusive and required_one_of of a module that takes :func:`remote`
+ONE_REMOTE = [("remote", "remote_spec")]
+
+
+def volumes(required: bool = False) -> Spec:
+    """Volumes as they were written: ``raw``, as ``list`` would split a name with a comma in it."""
+    return {"volumes": {"type": "raw", "required": required}}
+
+
+def provider() -> Spec:
+    """What keeps the volumes."""
+    return {"provider": {"type": "str", "choices": ["file"]}}
+
+
+def point_in_time() -> Spec:
+    """How a snapshot is taken: alone or as a group, and what runs around it."""
+    return {
+        "consistent": {"type": "bool", "default": False},
+        "quiesce": {"type": "str", "choices": ["none", "fsfreeze"], "default": "none"},
+        "pre_command": {"type": "raw"},
+        "post_command": {"type": "raw"},
+        "hook_timeout": {"type": "str", "default": "60s"},
+    }
+
+
+def parallel() -> Spec:
+    """How many workers share the work."""
+    return {"parallel": {"type": "int", "default": 4}}
+
+
+def lock_timeout() -> Spec:
+    """How long to wait for another run on the same volume."""
+    return {"lock_timeout": {"type": "str", "default": "1h"}}

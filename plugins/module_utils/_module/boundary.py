@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The one boundary between modules and the engine: requests go in, results and errors come out."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any, Callable, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._engine.errors import SnapshipError
+from .._engine.host import Host
+from .._engine.outcome import Outcome
+
+Params = Mapping[str, Any]
+
+
+def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], Any], returns: str) -> NoReturn:
+    """Plan, then show the plan (check mode) or apply it; exits the module. ``returns`` names the list of results."""
+
+    def work() -> Outcome:
+        host = Host(module.params["config_dir"])
+        plan = use_case.plan(host, request(module.params))
+        return plan.preview() if module.check_mode else use_case.apply(host, plan)
+
+    outcome = _guarded(module, work, returns)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result: dict[str, Any] = {"changed": outcome.changed, returns: outcome.items, "failures": outcome.failures}
+    if module._diff:  # AnsibleModule has no public name for it
+        result["diff"] = {"before": outcome.before, "after": outcome.after}
+    if outcome.failures:
+        module.fail_json(msg=_summary(outcome.failures, len(outcome.items)), **result)
+    module.exit_json(**result)
+
+
+def answer(module: AnsibleModule, listing: Callable[[Host, Params], list[dict[str, Any]]], returns: str) -> NoReturn:
+    """Read and return; exits the module."""
+    found = _guarded(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
+    module.exit_json(changed=False, **{returns: found})
+
+
+def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> Any:
+    failure: dict[str, Any] | None = None
+    result = None
+    try:
+        result = work()
+    except SnapshipError as error:
+        failure = {
+            "msg": str(error),
+            "code": error.code,
+            "hint": error.hint,
+            "failures": [error.as_dict()],
+        }
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a line and not a crashed module
+        failure = {
+            "msg": f"This should not have happened: {type(error).__name__}: {error}",
+            "code": "internal",
+            "hint": "",
+            "failures": [],
+            "exception": traceback.format_exc(),
+        }
+    # Outside of the except clauses: fail_json would add the traceback of an error that explains itself.
+    if failure is not None:
+        module.fail_json(**{returns: []}, **failure)
+    return result
+
+
+def _summary(failures: list[dict[str, Any]], succeeded: int) -> str:
+    first = failures[0]
+    said = f"{first['msg']} {first['hint']}".strip()
+    where = f"{first['volume']}: " if first["volume"] and first["volume"] not in said else ""
+    if len(failures) == 1 and not succeeded:
+        return f"{where}{said}"
+    return f"{len(failures)} of {len(failures) + succeeded} volumes failed. {where}{said}"
