@@ -1,0 +1,364 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+"""An S3 bucket, or a prefix in one, as an object store."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import CorruptError, RemoteError
+from .s3_client import Opened
+from .s3_errors import Place, failures, remote_error
+from .s3_payload import Payload
+from .spec import RemoteSpec
+from .store import Buffer, Capabilities, Entry
+from .throttle import Throttle
+
+Names = list[str]  # in the class, list is a method
+_PAGE = 1000
+_SMALL = 64 << 10  # bytes up to which a body goes out with its headers, without asking the server first
+_READ_ATTEMPTS = 4
+_LOCK_THREADS = 8
+# A storage class is for what is large and seldom read. Manifests have to be readable at once.
+_CLASSED = "data/"
+_KINDS = {
+    "ListObjectsV2": "list",
+    "GetObject": "get",
+    "PutObject": "put",
+    "DeleteObjects": "delete",
+    "DeleteObject": "delete",
+    "HeadObject": "head",
+}
+# What servers say that can't delete many at once, or want a digest that this client doesn't make.
+_NO_BULK_DELETE = ("NotImplemented", "MethodNotAllowed", "MissingContentMD5", "InvalidRequest", "MalformedXML")
+
+
+class S3Store:
+    """See :class:`.store.ObjectStore`. Exclusive puts are atomic where the server knows ``If-None-Match``."""
+
+    def __init__(self, spec: RemoteSpec, opened: Opened) -> None:
+        self._spec = spec
+        self._client = opened.client
+        self._aws = opened.aws
+        self._region = opened.region
+        self._root = f"{spec.prefix}/" if spec.prefix else ""
+        self.label = f"s3://{spec.bucket}/{spec.prefix}".rstrip("/") + f" at {opened.endpoint}"
+        self.location = "|".join(("s3", _plain_endpoint(opened), str(spec.bucket), spec.prefix))
+        self.requests: dict[str, int] = {"list": 0, "get": 0, "put": 0, "delete": 0, "head": 0}
+        self._place = Place(self.label, str(spec.bucket), opened.endpoint, opened.region, spec.ca_path)
+        self._throttle = Throttle(spec.bandwidth_limit) if spec.bandwidth_limit else None
+        self._lock = threading.Lock()
+        self._clock_offset: float | None = None
+        self._bulk_delete = True
+        put_model = self._client.meta.service_model.operation_model("PutObject")
+        self._knows_if_none_match = "IfNoneMatch" in put_model.input_shape.members
+        self._client.meta.events.register("before-send.s3", self._count)
+        self._client.meta.events.register("response-received.s3", self._read_clock)
+
+    # Reading
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """All objects below, 1000 a request, in the order in which the server gives them."""
+        for page in self._pages(prefix, None):
+            for item in page.get("Contents", ()):
+                if item["Key"].startswith(self._root):
+                    yield Entry(item["Key"][len(self._root) :], item["Size"], item["LastModified"].timestamp())
+
+    def folders(self, prefix: str) -> Names:
+        """The next components, told apart by the server."""
+        skip = len(self._root) + len(prefix)
+        found: Names = []
+        for page in self._pages(prefix, "/"):
+            found.extend(item["Prefix"][skip:-1] for item in page.get("CommonPrefixes", ()))
+        return found
+
+    def get(self, key: str, limit: int) -> bytes | None:
+        """The whole object. A body that ends early is asked for again, never returned."""
+        for attempt in range(_READ_ATTEMPTS):
+            try:
+                reply = self._call("get_object", f"get {key}", Key=self._root + key)
+            except RemoteError as error:
+                if error.code == "no_key":
+                    return None
+                raise
+            try:
+                return self._read_body(reply, key, limit)
+            except RemoteError as error:
+                if error.code != "unreachable" or attempt == _READ_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def now(self) -> float:
+        """By the Date header of the newest reply; one is asked for where there was none so far."""
+        if self._clock_offset is None:
+            self._call("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
+        if self._clock_offset is None:
+            raise RemoteError(f"{self.label} doesn't say what time it is there (no Date header).", code="remote")
+        return time.monotonic() + self._clock_offset
+
+    def exists(self) -> bool:
+        """Whether the bucket is there; a list request, as the reply to HEAD says nothing about why."""
+        try:
+            self._call("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
+        except RemoteError as error:
+            if error.code == "bucket_missing":
+                return False
+            raise
+        return True
+
+    # Writing
+
+    def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
+        """One PUT, tried again on passing failures; an exclusive one is read back where its outcome isn't known."""
+        view = memoryview(data).cast("B")
+        digest = sha256 or hashlib.sha256(view).hexdigest()
+        options = self._put_options(key, digest)
+        if exclusive and self._knows_if_none_match:
+            options["IfNoneMatch"] = "*"
+        try:
+            self._put(key, view, digest, options)
+        except RemoteError as error:
+            if not exclusive or error.code not in ("exists", "unreachable", "remote"):
+                raise
+            self._settle(key, len(view), digest, error)
+
+    def sync(self) -> None:
+        """Nothing to do: what S3 acknowledges is durable."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """1000 a request where the server can, else one by one."""
+        for start in range(0, len(keys), _PAGE):
+            batch = keys[start : start + _PAGE]
+            if self._bulk_delete:
+                self._delete_batch(batch)
+            if not self._bulk_delete:
+                for key in batch:
+                    self._delete_one(key)
+
+    def create(self) -> bool:
+        """Create the bucket, with object lock where the definition wants it."""
+        if self.exists():
+            return False
+        options: dict[str, Any] = {}
+        if self._aws and self._region != "us-east-1":
+            options["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
+        if self._spec.object_lock_days:
+            options["ObjectLockEnabledForBucket"] = True
+        self._call("create_bucket", "create the bucket", **options)
+        return True
+
+    def extend_lock(self, keys: Sequence[str], until: float) -> None:
+        """Never shortens a lock; objects that aren't locked yet get one in governance mode."""
+        moment = _utc(until)
+        with ThreadPoolExecutor(_LOCK_THREADS) as pool:
+            for _done in pool.map(lambda key: self._extend_one(key, moment), keys):
+                pass  # raises what a thread raised
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+    # Finding out
+
+    def probe(self, write: bool, delete: bool) -> Capabilities:
+        """Try it. An append-only remote keeps the small object that was put to see whether that works."""
+        self._call("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
+        key = f"probe/{secrets.token_hex(8)}"
+        self.get(key, 64)
+        lock = self._has_object_lock()
+        if not write:
+            return Capabilities(True, True, None, None, None, lock)
+        self.put(key, key.encode())
+        conditional = self._refuses_second_put(key)
+        if self.get(key, 64) is None:
+            raise RemoteError(f"{self.label}: what was just put under {key} isn't there.", code="remote")
+        may_delete = delete and not self._spec.append_only
+        if may_delete:
+            self.delete([key])
+        return Capabilities(True, True, True, True if may_delete else None, conditional, lock)
+
+    def _refuses_second_put(self, key: str) -> bool:
+        if not self._knows_if_none_match:
+            return False
+        body = key.encode()
+        digest = hashlib.sha256(body).hexdigest()
+        try:
+            self._put(key, body, digest, {**self._put_options(key, digest), "IfNoneMatch": "*"})
+        except RemoteError as error:
+            # Servers that don't know it either ignore it or say so.
+            if error.code in ("exists", "remote"):
+                return error.code == "exists"
+            raise
+        return False
+
+    def _has_object_lock(self) -> bool | None:
+        try:
+            reply = self._call("get_object_lock_configuration", "read the object lock configuration")
+        except RemoteError as error:
+            # Missing: ObjectLockConfigurationNotFoundError. Not implemented or not allowed: can't be told.
+            return False if "NotFound" in error.msg else None
+        return bool(reply.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
+
+    # Requests
+
+    def _call(self, method: str, action: str, **options: Any) -> Mapping[str, Any]:
+        try:
+            reply: Mapping[str, Any] = getattr(self._client, method)(Bucket=self._spec.bucket, **options)
+        except failures() as error:
+            raise remote_error(error, action, self._place) from None
+        return reply
+
+    def _pages(self, prefix: str, delimiter: str | None) -> Iterator[Mapping[str, Any]]:
+        options: dict[str, Any] = {"Prefix": self._root + prefix, "MaxKeys": _PAGE}
+        if delimiter:
+            options["Delimiter"] = delimiter
+        while True:
+            page = self._call("list_objects_v2", f"list {prefix}", **options)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            options["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _read_body(self, reply: Mapping[str, Any], key: str, limit: int) -> bytes:
+        body = reply["Body"]
+        size = reply.get("ContentLength")
+        if size is not None and size > limit:
+            body.close()
+            raise CorruptError(f"{key} on {self.label} has {size} bytes, expected are at most {limit}.")
+        try:
+            # Without a length the body is read up to the limit and no further.
+            data = body.read(limit + 1 if size is None else None) if self._throttle is None else self._read_slowly(body)
+        except failures() as error:
+            raise remote_error(error, f"get {key}", self._place) from None
+        if size is None and len(data) > limit:
+            body.close()
+            raise CorruptError(f"{key} on {self.label} has more than the {limit} bytes expected.")
+        return bytes(data)
+
+    def _read_slowly(self, body: Any) -> bytes:
+        assert self._throttle is not None
+        data = bytearray()
+        while True:
+            piece = body.read(self._throttle.slice)
+            if not piece:
+                return bytes(data)
+            data += piece
+            self._throttle.take(len(piece))
+
+    def _put_options(self, key: str, digest: str) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if self._spec.storage_class and key.startswith(_CLASSED):
+            options["StorageClass"] = self._spec.storage_class
+        if self._spec.object_lock_days:
+            # Governance, not compliance: neither can be lifted with the key of a backup host, but a mistaken number
+            # of days (10000) can be mended by an administrator who has the right to bypass it.
+            options["ObjectLockMode"] = "GOVERNANCE"
+            options["ObjectLockRetainUntilDate"] = _utc(self._server_time() + self._spec.object_lock_days * 86400)
+            # With a lock S3 insists on a checksum of the body.
+            options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
+        return options
+
+    def _server_time(self) -> float:
+        return time.time() if self._clock_offset is None else time.monotonic() + self._clock_offset
+
+    def _put(self, key: str, data: Buffer, digest: str, options: dict[str, Any]) -> None:
+        body: Any
+        if len(data) > _SMALL:
+            body = Payload(data, digest, self._throttle)
+        else:
+            body = bytes(data)
+            if self._throttle is not None:
+                self._throttle.take(len(data))
+        self._call("put_object", f"put {key}", Key=self._root + key, Body=body, **options)
+
+    def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
+        """After an exclusive put that was refused or whose reply was lost: is it ours that lies there?"""
+        try:
+            stored = self.get(key, size)
+        except CorruptError:
+            stored = b""
+            size = -1
+        except RemoteError:
+            raise error from None
+        if stored is None:
+            raise error
+        if len(stored) != size or hashlib.sha256(stored).hexdigest() != digest:
+            raise RemoteError(f"{self.label}: there is another object under {key} already.", code="exists")
+
+    def _delete_batch(self, keys: Sequence[str]) -> None:
+        listed = {"Objects": [{"Key": self._root + key} for key in keys], "Quiet": True}
+        try:
+            reply = self._call("delete_objects", f"delete {len(keys)} objects", Delete=listed)
+        except RemoteError as error:
+            if error.code == "remote" and any(code in error.msg for code in _NO_BULK_DELETE):
+                self._bulk_delete = False
+                return
+            raise
+        failed = [item for item in reply.get("Errors", ()) if item.get("Code") not in ("NoSuchKey", "NotFound", "404")]
+        if failed:
+            first = failed[0]
+            key = first.get("Key", "")[len(self._root) :]
+            more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            denied = "denied" in str(first.get("Code", "")).lower()
+            raise RemoteError(
+                f"{self.label}: {key}{more} can't be deleted ({first.get('Code')}: {first.get('Message', '')}).",
+                "The key needs the right to delete, and what is locked stays until its lock ends." if denied else "",
+                code="denied" if denied else "remote",
+            )
+
+    def _delete_one(self, key: str) -> None:
+        try:
+            self._call("delete_object", f"delete {key}", Key=self._root + key)
+        except RemoteError as error:
+            if error.code != "no_key":
+                raise
+
+    def _extend_one(self, key: str, until: datetime.datetime) -> None:
+        head = self._call("head_object", f"read the lock of {key}", Key=self._root + key)
+        held = head.get("ObjectLockRetainUntilDate")
+        if held is not None and held >= until:
+            return
+        retention = {"Mode": head.get("ObjectLockMode") or "GOVERNANCE", "RetainUntilDate": until}
+        self._call("put_object_retention", f"extend the lock of {key}", Key=self._root + key, Retention=retention)
+
+    # What botocore tells on the way
+
+    def _count(self, event_name: str, **_kwargs: Any) -> None:
+        kind = _KINDS.get(event_name.rsplit(".", 1)[-1])
+        if kind:
+            with self._lock:
+                self.requests[kind] += 1
+
+    def _read_clock(self, response_dict: Mapping[str, Any] | None = None, **_kwargs: Any) -> None:
+        stamp = ((response_dict or {}).get("headers") or {}).get("date")
+        if not stamp:
+            return
+        with contextlib.suppress(TypeError, ValueError):
+            self._clock_offset = parsedate_to_datetime(stamp).timestamp() - time.monotonic()
+
+
+def _utc(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
+def _plain_endpoint(opened: Opened) -> str:
+    """The same server written the same way: lower case, its port spelt out, Amazon's without a region."""
+    if opened.aws:
+        return "https://s3.amazonaws.com"
+    parts = urlsplit(opened.endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
