@@ -31,8 +31,8 @@ options:
     default: false
   quiesce:
     description:
-      - V(fsfreeze) freezes the filesystem that an image file is on while it is copied. Needs root, and never
-        freezes C(/) or what holds O(config_dir).
+      - V(fsfreeze) freezes the filesystems that are mounted from the volumes while the snapshot is made, and thaws them
+        after O(hook_timeout) at the latest. Needs root.
     type: str
     choices: [none, fsfreeze]
     default: none

@@ -134,8 +134,12 @@ snapshots:
       description: Whether it still is what it was when it was taken. Nothing is shipped from one that is not.
       type: bool
       returned: always
+    flaw:
+      description: Why it is not RV(snapshots[].valid), or V(null).
+      type: str
+      returned: always
     holds:
-      description: What keeps it from being removed, such as being the base of a remote's next incremental.
+      description: Ids of the backups whose next increment is made from it. While there are any, it is not removed.
       type: list
       elements: str
       returned: always

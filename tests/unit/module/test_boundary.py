@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer, carry_out
+
+FAILURE = {"volume": "/srv/b.img", "remote": "nas", "code": "full", "msg": "no space on nas.", "hint": "Make room."}
+
+
+class Ended(Exception):
+    """What exit_json and fail_json of the module below end with."""
+
+
+class Module:
+    """The part of AnsibleModule that the boundary uses."""
+
+    def __init__(self, check_mode: bool = False, diff: bool = False) -> None:
+        self.params = {"config_dir": "/nowhere"}
+        self.check_mode = check_mode
+        self._diff = diff
+        self.warnings: list[str] = []
+        self.result: dict[str, Any] = {}
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def exit_json(self, **result: Any) -> None:
+        self.result = result
+        raise Ended
+
+    def fail_json(self, msg: str, **result: Any) -> None:
+        self.exit_json(failed=True, msg=msg, **result)
+
+
+def run(module: Module, applied: Any) -> dict[str, Any]:
+    """The result with a use case whose apply returns, or raises, ``applied``."""
+
+    def apply(_host: object, _plan: object) -> Outcome:
+        if isinstance(applied, Exception):
+            raise applied
+        return applied
+
+    plan = SimpleNamespace(preview=lambda: Outcome(changed=True, items=[{"id": "planned"}]))
+    use_case = SimpleNamespace(plan=lambda _host, _request: plan, apply=apply)
+    with pytest.raises(Ended):
+        carry_out(module, use_case, lambda params: params, "backups")  # type: ignore[arg-type]  # only what it uses
+    return module.result
+
+
+def test_a_result() -> None:
+    module = Module()
+    result = run(module, Outcome(changed=True, items=[{"id": "1"}], warnings=["slow"]))
+    assert result == {"changed": True, "backups": [{"id": "1"}], "failures": []}
+    assert module.warnings == ["slow"]
+
+
+def test_check_mode_is_the_plan_and_nothing_else() -> None:
+    assert run(Module(check_mode=True), RuntimeError("applied"))["backups"] == [{"id": "planned"}]
+
+
+def test_a_diff_only_where_it_is_asked_for() -> None:
+    outcome = Outcome(before={"a": 1}, after={"a": 2})
+    assert "diff" not in run(Module(), outcome)
+    assert run(Module(diff=True), outcome)["diff"] == {"before": {"a": 1}, "after": {"a": 2}}
+
+
+def test_some_volumes_failed() -> None:
+    result = run(Module(), Outcome(changed=True, items=[{"id": "1"}], failures=[FAILURE]))
+    assert result["failed"] is True
+    assert result["changed"] is True
+    assert result["backups"] == [{"id": "1"}]
+    assert result["failures"] == [FAILURE]
+    assert result["msg"] == "1 of 2 volumes failed. /srv/b.img: no space on nas. Make room."
+
+
+def test_the_only_volume_failed() -> None:
+    assert run(Module(), Outcome(failures=[FAILURE]))["msg"] == "/srv/b.img: no space on nas. Make room."
+
+
+def test_the_engine_refuses() -> None:
+    result = run(Module(), RemoteError("nas isn't there.", "Mount it.", code="missing", remote="nas"))
+    assert result["msg"] == "nas isn't there. Mount it."
+    assert (result["code"], result["hint"]) == ("missing", "Mount it.")
+    assert result["failures"][0]["remote"] == "nas"
+    assert result["backups"] == []
+    assert "exception" not in result
+
+
+def test_a_mistake_of_ours_is_one_line_and_a_traceback_aside() -> None:
+    result = run(Module(), KeyError("oops"))
+    assert result["msg"] == "This should not have happened: KeyError: 'oops'"
+    assert "Traceback" in result["exception"]
+
+
+def test_an_answer_never_changes() -> None:
+    module = Module()
+    with pytest.raises(Ended):
+        answer(module, lambda _host, _params: [{"name": "nas"}], "remotes")  # type: ignore[arg-type]  # only what it uses
+    assert module.result == {"changed": False, "remotes": [{"name": "nas"}]}
+
+
+def test_an_answer_can_be_refused() -> None:
+    def refuse(_host: object, _params: object) -> list[dict[str, Any]]:
+        raise UsageError("no.")
+
+    module = Module()
+    with pytest.raises(Ended):
+        answer(module, refuse, "remotes")  # type: ignore[arg-type]  # only what it uses
+    assert module.result["msg"] == "no."

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import SECRETS, RemoteSpec
+from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
+from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_options, remote_spec
+
+
+def options_of(given: dict[str, object]) -> dict[str, object]:
+    """As Ansible would hand them to a module."""
+    checked = ArgumentSpecValidator(arguments.definition()).validate(given)
+    assert checked.error_messages == []
+    return remote_options(checked.validated_parameters)
+
+
+def test_the_options_are_those_of_the_engine() -> None:
+    assert set(arguments.definition()) == {field.name for field in dataclasses.fields(RemoteSpec)} - {"name"}
+
+
+def test_every_secret_is_hidden() -> None:
+    hidden = {option for option, rules in arguments.definition().items() if rules.get("no_log")}
+    assert hidden == set(SECRETS)
+
+
+def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_BUCKET", "backups")
+    monkeypatch.setenv("SNAPSHIP_SECRET_KEY", "from-the-environment")
+    monkeypatch.setenv("SNAPSHIP_VALIDATE_CERTS", "no")
+    monkeypatch.setenv("SNAPSHIP_OLD_ENCRYPTION_KEYS", "a,b")
+    found = options_of({"secret_key": "given"})
+    assert found["bucket"] == "backups"
+    assert found["secret_key"] == "given"
+    assert found["validate_certs"] is False
+    assert found["old_encryption_keys"] == ["a", "b"]
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_BUCKET", "")
+    monkeypatch.setenv("SNAPSHIP_ENCRYPTION_KEY", "")
+    assert not {"bucket", "encryption_key"} & set(options_of({"path": "/srv/backup"}))
+
+
+def test_the_environment_of_another_type_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_BUCKET", "backups")
+    monkeypatch.setenv("SNAPSHIP_ENDPOINT_URL", "https://s3.example.com")
+    found = options_of({"type": "directory", "path": "/srv/backup"})
+    assert not {"bucket", "endpoint_url"} & set(found)
+    RemoteSpec.parse("nas", found)
+
+
+def test_what_the_task_says_of_another_type_stays_for_the_engine_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_BUCKET", "backups")
+    assert options_of({"type": "directory", "path": "/srv/backup", "bucket": "mine"})["bucket"] == "mine"
+
+
+def test_a_spec_is_none_where_the_remote_has_a_name() -> None:
+    assert remote_spec({"remote": "nas", "remote_spec": None}) is None
+
+
+def test_merging_the_same_option_twice_is_a_mistake() -> None:
+    with pytest.raises(AssertionError, match="parallel"):
+        arguments.merge(arguments.parallel(), arguments.parallel())
