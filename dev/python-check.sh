@@ -2,7 +2,9 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Sourced after paths.sh: stops with the reason when no virtual environment can be made.
+# Sourced: stops with the reason when no virtual environment can be made.
+. "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
+
 command -v "$python" >/dev/null || die "$python not found; on Debian: apt-get install python3-venv"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
     || die "$("$python" -V) is too old for the tests (3.11 or newer); name another with PYTHON=..."
