@@ -4,8 +4,7 @@
 """pytest fixtures of real filesystems: XFS, btrfs and ext4 on loop devices, and a tmpfs that is soon full.
 
 They need root and the mkfs programs. Where these are missing a test is skipped with the reason; with ``CI=true`` that
-is a failure, so that a pipeline never passes by leaving them out. A conftest.py takes the fixtures in by
-importing them.
+is a failure, so that a pipeline never passes by leaving them out.
 """
 
 from __future__ import annotations

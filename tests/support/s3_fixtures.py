@@ -1,10 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""pytest fixtures of a real S3 server: one server for the session, a fresh bucket for each test.
-
-A conftest.py takes them in by importing them.
-"""
+"""pytest fixtures of a real S3 server: one server for the session, a fresh bucket for each test."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ def main() -> int:
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
     # So that the finally clauses run: make and CI end a job with SIGTERM.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_args: sys.exit(143))
     with contextlib.ExitStack() as stack:
         directory = arguments.dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snapship-s3-")))
         variables = stack.enter_context(environment(directory, arguments.tls))
