@@ -7,13 +7,40 @@ export PYTHON
 # Ansible insists on a UTF-8 locale; bare machines have none set.
 export LC_ALL := C.UTF-8
 .DEFAULT_GOAL := help
-.PHONY: help venv clean
+.PHONY: help venv demo test lint test-unit test-integration bench docs zipapp format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 venv: ## .venv with Ansible, the libraries and the test tools
 	@dev/make-venv
+
+demo: ## back up, change, back up again and restore an image file; DEMO_REMOTE=s3 for an S3 server
+	@dev/demo
+
+test: ## everything below that tests, with one sum at the end
+	@dev/test lint test-unit test-integration
+
+lint: ## the static gates; some of them: make lint GATES="ruff mypy"
+	@dev/lint $(GATES)
+
+test-unit: ## tests/unit
+	@dev/test-unit
+
+test-integration: ## tests/integration and tests/faults with a real S3 server; some: TARGETS="remote backup"
+	@dev/test-integration $(TARGETS)
+
+bench: venv ## speed and memory, compared with plain tools
+	@.venv/bin/python tests/bench/run.py $(BENCH)
+
+docs: ## the modules' documentation as web pages in build/docs
+	@dev/docs
+
+zipapp: venv ## the single-file program build/snapship
+	@.venv/bin/python dev/zipapp.py build/snapship
+
+format: venv ## bring the Python files into the form that lint wants
+	@.venv/bin/ruff check --quiet --fix --select I,UP . && .venv/bin/ruff format --quiet .
 
 clean: ## remove what the other targets made here
 	rm -rf build .venv

@@ -3,8 +3,8 @@
 
 """Puts a stand-in where ansible-test looks for the pip bootstrap script that it would otherwise download.
 
-Every supported Python brings pip along in ensurepip; what ansible-test wants of the script is pip in the version it names.
-An existing script is left alone.
+Every supported Python brings pip along in ensurepip; what ansible-test wants of the script is pip in the version it
+names. An existing script is left alone.
 """
 
 from __future__ import annotations
