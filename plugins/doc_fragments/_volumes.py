@@ -40,6 +40,8 @@ options:
     description:
       - A program to run before the snapshot is taken, and its arguments, as a list. A string is split into words as
         a shell would do it. No shell is involved.
+      - In its environment, E(SNAPSHIP_VOLUME) is the volume, E(SNAPSHIP_VOLUMES) all of a group's volumes as a JSON
+        list, and E(SNAPSHIP_SNAPSHOT) the snapshot's name.
       - Where it fails, no snapshot is taken.
     type: raw
   post_command:

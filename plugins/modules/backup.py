@@ -192,7 +192,7 @@ backups:
       type: str
       returned: always
     reason:
-      description: Why it is a full, why it is an increment on that base, or why nothing was shipped.
+      description: Why it is a full, or an increment on that base.
       type: str
       returned: always
     bytes_logical:
@@ -203,8 +203,12 @@ backups:
       description: How much of it is in this backup, before compression.
       type: int
       returned: always
+    bytes_stored:
+      description: How much of the remote's space it takes.
+      type: int
+      returned: always
     bytes_sent:
-      description: How much was sent to the remote in this run.
+      description: How much was sent to the remote in this run. V(0) for a backup that was there.
       type: int
       returned: always
     seconds:
@@ -216,7 +220,11 @@ backups:
       type: int
       returned: always
     resumed:
-      description: Whether an earlier run that broke off was completed.
+      description: How many of the segments were there already, from an earlier run that broke off.
+      type: int
+      returned: always
+    encrypted:
+      description: Whether it is encrypted.
       type: bool
       returned: always
     actions:

@@ -63,7 +63,8 @@ options:
         required: true
   backup:
     description:
-      - The id of the backup, or V(latest) for the newest one that is complete.
+      - The id of the backup, or V(latest) for the newest one. Where that one is damaged, it is refused, and the message
+        names the newest that can be restored.
       - At most one of O(backup), O(at) and O(group) can be given. Without any of them, it is the newest one.
     type: str
   at:
@@ -78,13 +79,14 @@ options:
     type: str
   overwrite:
     description:
-      - Whether a target that exists may be replaced. What was there is kept beside it, see RV(restored[].previous).
+      - Whether a target that exists may be replaced. It is kept beside it (see RV(restored[].previous)), unless it is
+        an earlier restore that nobody has written to.
+      - A target that is open is never replaced.
     type: bool
     default: false
   discard_changes:
     description:
-      - With O(overwrite), whether this also goes for a target that was written to since it was restored, or was
-        never restored.
+      - With O(overwrite), whether that also goes for a target that was written to since it was restored.
     type: bool
     default: false
 seealso:
@@ -248,7 +250,7 @@ def request(params: Mapping[str, Any]) -> restore.Request:
         origin=params["origin"],
         volumes=[one] if params["volumes"] is None else params["volumes"],
         provider=params["provider"],
-        backup=params["backup"] or "latest",
+        backup=params["backup"],
         at=params["at"],
         group=params["group"],
         overwrite=params["overwrite"],

@@ -53,7 +53,9 @@ options:
     type: str
   state:
     description:
-      - Whether the snapshot is there. V(absent) needs O(name), and refuses to remove one that is held.
+      - Whether the snapshot is there. V(absent) needs O(name).
+      - When one is removed that is needed for an increment (see RV(snapshots[].holds)), the next backup will be a
+        full one. It warns of that.
     type: str
     choices: [present, absent]
     default: present
@@ -139,7 +141,7 @@ snapshots:
       type: str
       returned: always
     holds:
-      description: Ids of the backups whose next increment is made from it. While there are any, it is not removed.
+      description: Ids of the backups that hold its state. The next increment on their remotes is made from it.
       type: list
       elements: str
       returned: always

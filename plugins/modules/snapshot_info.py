@@ -99,7 +99,7 @@ snapshots:
       type: str
       returned: always
     holds:
-      description: Ids of the backups whose next increment is made from it. While there are any, it is not removed.
+      description: Ids of the backups that hold its state. The next increment on their remotes is made from it.
       type: list
       elements: str
       returned: always

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""``snapship``: the use cases without Ansible."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+
+from .commandline import parser, progress, rendering
+from .errors import SnapshipError, UsageError
+from .host import Host
+from .outcome import Outcome
+
+DONE, FAILED, USAGE, SOME_FAILED = 0, 1, 2, 3
+_BY_SIGNAL = 128
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line; returns the exit code. Usage errors found by argparse raise SystemExit(2)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names needn't be valid in the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    args = parser.build().parse_args(argv)
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        rendering.complain("interrupted; what was complete before stays complete.")
+        return _BY_SIGNAL + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from complaining about it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BY_SIGNAL + signal.SIGPIPE
+
+
+def _run(args: parser.Arguments) -> int:
+    line = progress.on_terminal(sys.stderr)
+    try:
+        outcome: Outcome = args.run(Host(args.config_dir or os.environ.get("SNAPSHIP_CONFIG_DIR"), line), args)
+    except SnapshipError as error:
+        line.clear()
+        return _refused(args, error)
+    except Exception as error:  # noqa: BLE001 - a line for the user, whatever it is
+        line.clear()
+        if args.debug:
+            traceback.print_exc()
+        rendering.complain(
+            f"this should not have happened: {type(error).__name__}: {error}", "Say --debug to see where."
+        )
+        return FAILED
+    line.clear()
+    rendering.show(outcome, args)
+    if not outcome.failures:
+        return DONE
+    return SOME_FAILED if outcome.items else FAILED
+
+
+def _refused(args: parser.Arguments, error: SnapshipError) -> int:
+    if args.debug:
+        traceback.print_exception(type(error), error, error.__traceback__)
+    rendering.show_error(error, args)
+    return USAGE if isinstance(error, UsageError) else FAILED

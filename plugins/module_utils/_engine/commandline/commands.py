@@ -1,0 +1,157 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""From the flags of a command to the use case and its outcome."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from .. import backup, define, delete, info, restore, snapshot
+from ..errors import UsageError
+from ..host import Host
+from ..outcome import Outcome
+from . import remote_options
+
+
+def remote_add(host: Host, args: argparse.Namespace) -> Outcome:
+    """Define a remote."""
+    options = remote_options.definition(args)
+    return _carry_out(define, host, define.Request(name=args.name, options=options, probe=args.probe), args)
+
+
+def remote_remove(host: Host, args: argparse.Namespace) -> Outcome:
+    """Forget a remote."""
+    return _carry_out(define, host, define.Request(name=args.name, state="absent", options={}), args)
+
+
+def remote_list(host: Host, args: argparse.Namespace) -> Outcome:
+    """All remotes, or the one that is named."""
+    return Outcome(items=define.describe(host, args.name, args.probe))
+
+
+def take_snapshot(host: Host, args: argparse.Namespace) -> Outcome:
+    """Take snapshots, or remove them."""
+    request = snapshot.Request(
+        volumes=args.volumes,
+        provider=args.provider,
+        name=args.name,
+        max_age=args.max_age,
+        state=args.state,
+        **_hooks(args),
+    )
+    return _carry_out(snapshot, host, request, args)
+
+
+def list_snapshots(host: Host, args: argparse.Namespace) -> Outcome:
+    """The snapshots of volumes."""
+    return Outcome(items=snapshot.describe(args.volumes, args.provider))
+
+
+def ship(host: Host, args: argparse.Namespace) -> Outcome:
+    """Keep backups of volumes."""
+    name, spec = remote_options.choice(args)
+    request = backup.Request(
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        adopt_origin=args.adopt_origin,
+        volumes=args.volumes,
+        provider=args.provider,
+        snapshot=args.snapshot,
+        max_age=args.max_age,
+        type=args.type,
+        full_every=args.full_every,
+        skip_unchanged=args.skip_unchanged,
+        parallel=args.parallel,
+        lock_timeout=args.lock_timeout,
+        **_hooks(args),
+    )
+    return _carry_out(backup, host, request, args)
+
+
+def remove_backup(host: Host, args: argparse.Namespace) -> Outcome:
+    """Remove a backup."""
+    name, spec = remote_options.choice(args)
+    request = delete.Request(
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        volumes=[args.volume] if args.volume else [],
+        id=args.id,
+        cascade=args.cascade,
+        lock_timeout=args.lock_timeout,
+    )
+    return _carry_out(delete, host, request, args)
+
+
+def list_backups(host: Host, args: argparse.Namespace) -> Outcome:
+    """The backups on a remote."""
+    name, spec = remote_options.choice(args)
+    request = info.Request(
+        remote=name, remote_spec=spec, origin=args.origin, volumes=args.volumes, id=args.id, details=args.details
+    )
+    return Outcome(items=info.listing(host, request))
+
+
+def fetch(host: Host, args: argparse.Namespace) -> Outcome:
+    """Restore volumes."""
+    name, spec = remote_options.choice(args)
+    request = restore.Request(
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        volumes=_pairs(args),
+        provider=args.provider,
+        backup=args.backup,
+        at=args.at,
+        group=args.group,
+        overwrite=args.overwrite,
+        discard_changes=args.discard_changes,
+        parallel=args.parallel,
+        lock_timeout=args.lock_timeout,
+    )
+    return _carry_out(restore, host, request, args)
+
+
+def _carry_out(use_case: Any, host: Host, request: Any, args: argparse.Namespace) -> Outcome:
+    plan = use_case.plan(host, request)
+    outcome: Outcome = plan.preview() if args.check else use_case.apply(host, plan)
+    return outcome
+
+
+def _hooks(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "consistent": args.consistent,
+        "quiesce": args.quiesce,
+        "pre_command": _words(args.pre_command, "--pre-command"),
+        "post_command": _words(args.post_command, "--post-command"),
+        "hook_timeout": args.hook_timeout,
+    }
+
+
+def _words(text: str | None, flag: str) -> list[str] | None:
+    if text is None:
+        return None
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}.") from None
+    if not words:
+        raise UsageError(f"{flag}: the command is empty.")
+    return words
+
+
+def _pairs(args: argparse.Namespace) -> list[dict[str, str]]:
+    pairs = [{"source": source, "target": target} for source, target in args.pairs or []]
+    if args.source is not None and args.target is None:
+        raise UsageError("restore: a target is missing.", "Say `snapship restore SOURCE TARGET`.")
+    if args.source is not None:
+        pairs.insert(0, {"source": args.source, "target": args.target})
+    if not pairs:
+        raise UsageError("restore: what, and where to?", "Say `snapship restore SOURCE TARGET`.")
+    return pairs

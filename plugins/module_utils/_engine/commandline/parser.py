@@ -1,0 +1,213 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The command line's flags. They are named as the options of the modules."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Callable
+
+from ..version import VERSION
+from . import commands
+from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, Table
+from .remote_options import add_definition
+
+Arguments = argparse.Namespace
+Subparsers = Any  # argparse keeps the name of this type to itself
+
+_EPILOG = """\
+exit codes:
+  0    done, or there was nothing to do
+  1    it failed
+  2    the command line is wrong
+  3    some volumes failed, others are done
+  130  interrupted (128 and the signal's number)
+
+A volume whose name begins with a dash goes after `--`.
+"""
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser; what it returns has ``run``, ``returns`` (name of the list of results) and ``table``."""
+    parser = argparse.ArgumentParser(
+        prog="snapship",
+        allow_abbrev=False,
+        description="Ship snapshots of volumes to a remote, and restore them anywhere.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"snapship {VERSION}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    _remote(subparsers)
+    _snapshot(subparsers)
+    _backup(subparsers)
+    _listing(subparsers)
+    _restore(subparsers)
+    return parser
+
+
+def _command(
+    subparsers: Subparsers,
+    name: str,
+    text: str,
+    run: Callable[..., Any],
+    returns: str,
+    table: Table,
+    writes: bool = True,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        allow_abbrev=False,  # a secret after --secret-key must not be taken for the file of --secret-key-file
+        help=text,
+        description=text[:1].upper() + text[1:] + ".",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run, returns=returns, table=table, check=False)
+    parser.add_argument("--config-dir", metavar="DIR", help="where this host keeps its remotes (SNAPSHIP_CONFIG_DIR)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    if writes:
+        parser.add_argument("--check", action="store_true", help="only say what would be done")
+    return parser
+
+
+def _remote(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser("remote", help="define remotes on this host, list them, forget them")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    add = _command(verbs, "add", "define a remote, or change its definition", commands.remote_add, "remotes", REMOTES)
+    add.add_argument("name", metavar="NAME")
+    add.add_argument(
+        "--probe",
+        choices=("on_change", "always", "never"),
+        default="on_change",
+        help="when to try out whether it works",
+    )
+    add_definition(add, "--type")
+    remove = _command(verbs, "remove", "forget a remote; its backups stay", commands.remote_remove, "remotes", REMOTES)
+    remove.add_argument("name", metavar="NAME")
+    for verb, text, count in (("list", "list the remotes", "?"), ("show", "show all of one remote", None)):
+        shown = _command(verbs, verb, text, commands.remote_list, "remotes", REMOTES, writes=False)
+        shown.add_argument("name", metavar="NAME", nargs=count)
+        shown.add_argument("--probe", action="store_true", help="try out now whether it answers, by reading")
+        shown.set_defaults(whole=verb == "show")
+
+
+def _snapshot(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers, "snapshot", "take snapshots of volumes", commands.take_snapshot, "snapshots", SNAPSHOTS
+    )
+    _volumes(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name", help="the snapshot's name")
+    which.add_argument("--max-age", metavar="AGE", help="take one if the newest is older, as in 1h; 0s takes one now")
+    parser.add_argument(
+        "--state", choices=("present", "absent"), default="present", help="absent removes the snapshot --name"
+    )
+    _point_in_time(parser)
+    parser = _command(
+        subparsers, "snapshots", "list the snapshots of volumes", commands.list_snapshots, "snapshots", SNAPSHOTS, False
+    )
+    _volumes(parser)
+
+
+def _backup(subparsers: Subparsers) -> None:
+    parser = _command(subparsers, "backup", "keep backups of volumes on a remote", commands.ship, "backups", BACKUPS)
+    _volumes(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--max-age", metavar="AGE", help="make one if the newest is older, as in 1h; 0s makes one now")
+    which.add_argument("--snapshot", metavar="NAME", help="ship this snapshot")
+    parser.add_argument("--type", choices=("auto", "full", "incremental"), default="auto", help="what to make")
+    parser.add_argument("--full-every", metavar="AGE", help="make a full one if the newest full one is older")
+    parser.add_argument("--skip-unchanged", action="store_true", help="make none of a volume that hasn't changed")
+    parser.add_argument("--adopt-origin", action="store_true", help="take over the origin from another machine")
+    _point_in_time(parser)
+    _parallel(parser)
+    _at_remote(parser)
+    parser = _command(subparsers, "delete", "remove a backup from a remote", commands.remove_backup, "backups", REMOVED)
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--volume", help="whose backup it is, where the id alone doesn't tell")
+    parser.add_argument("--cascade", action="store_true", help="also remove the increments that rest on it")
+    _lock(parser)
+    _at_remote(parser)
+
+
+def _listing(subparsers: Subparsers) -> None:
+    parser = _command(
+        subparsers, "list", "list the backups on a remote", commands.list_backups, "backups", LISTED, writes=False
+    )
+    _volumes(parser, "*")
+    parser.add_argument("--details", action="store_true", help="read each manifest, for sizes and more (slower)")
+    parser.set_defaults(id=None)
+    _at_remote(parser)
+    parser = _command(
+        subparsers,
+        "show",
+        "show all there is to know of a backup",
+        commands.list_backups,
+        "backups",
+        LISTED,
+        writes=False,
+    )
+    parser.add_argument("id", metavar="ID")
+    parser.set_defaults(volumes=[], details=True, whole=True)
+    _at_remote(parser)
+
+
+def _restore(subparsers: Subparsers) -> None:
+    parser = _command(subparsers, "restore", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help="the volume as it was backed up")
+    parser.add_argument("target", metavar="TARGET", nargs="?", help="the volume to restore into")
+    parser.add_argument(
+        "--volume",
+        dest="pairs",
+        nargs=2,
+        action="append",
+        metavar=("SOURCE", "TARGET"),
+        help="one more; can be given again and again",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--backup", metavar="ID", help="the backup; without it, the newest")
+    which.add_argument("--at", metavar="TIME", help="the newest not younger than that, as in 2026-03-09T14:30:00+01:00")
+    which.add_argument("--group", metavar="ID", help="the backups of one point in time")
+    parser.add_argument("--overwrite", action="store_true", help="replace a target that exists; it is kept beside")
+    parser.add_argument("--discard-changes", action="store_true", help="even one that was written to since its restore")
+    _provider(parser)
+    _parallel(parser)
+    _at_remote(parser)
+
+
+def _volumes(parser: argparse.ArgumentParser, count: str = "+") -> None:
+    parser.add_argument("volumes", metavar="VOLUME", nargs=count)
+    _provider(parser)
+
+
+def _provider(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--provider", help="what keeps the volumes; found out by itself")
+
+
+def _point_in_time(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--consistent", action="store_true", help="one point in time for all, all or nothing")
+    parser.add_argument("--quiesce", choices=("none", "fsfreeze"), default="none", help="what to do meanwhile")
+    parser.add_argument("--pre-command", metavar="COMMAND", help="run before the snapshot (split into words, no shell)")
+    parser.add_argument("--post-command", metavar="COMMAND", help="run after it, in any case")
+    parser.add_argument("--hook-timeout", metavar="TIME", default="60s", help="how long each may take (60s)")
+
+
+def _parallel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--parallel", metavar="N", type=int, default=4, help="how many workers (4)")
+    _lock(parser)
+
+
+def _lock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lock-timeout", metavar="TIME", default="1h", help="how long to wait for another run (1h)")
+
+
+def _at_remote(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--remote", metavar="NAME", help="a remote defined on this host")
+    parser.add_argument("--origin", help="the name under which the volumes appear there (default: this host's)")
+    add_definition(parser, "--remote-type")

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Results on standard output, as text or JSON; everything else on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from ..errors import SnapshipError
+from ..outcome import Outcome
+from .columns import Table, plain, size
+
+
+def complain(msg: str, hint: str = "") -> None:
+    """One line on standard error, and what to do on the next."""
+    print(f"snapship: {plain(msg)}", file=sys.stderr)
+    if hint:
+        print(f"  {plain(hint)}", file=sys.stderr)
+
+
+def show(outcome: Outcome, args: argparse.Namespace) -> None:
+    """What was done, or found, and what failed."""
+    for warning in outcome.warnings:
+        complain(f"warning: {warning}")
+    if args.format == "json":
+        _print_json(outcome, args)
+    elif getattr(args, "whole", False):
+        print("\n\n".join(_whole(item) for item in outcome.items))
+    else:
+        _print_table(outcome.items, args.table)
+        if args.check:
+            print("Nothing was changed (--check)." if outcome.changed else "There is nothing to do (--check).")
+    sys.stdout.flush()
+    for failure in outcome.failures:
+        volume = failure.get("volume")
+        complain(
+            failure["msg"] if not volume or volume in failure["msg"] else f"{volume}: {failure['msg']}", failure["hint"]
+        )
+
+
+def show_error(error: SnapshipError, args: argparse.Namespace) -> None:
+    """Why nothing was done."""
+    if args.format == "json":
+        value = {
+            "changed": False,
+            args.returns: [],
+            "failures": [error.as_dict()],
+            "msg": error.msg,
+            "code": error.code,
+        }
+        print(json.dumps(value, indent=2), flush=True)
+    complain(error.msg, error.hint)
+
+
+def _print_json(outcome: Outcome, args: argparse.Namespace) -> None:
+    value: dict[str, Any] = {
+        "changed": outcome.changed,
+        args.returns: outcome.items,
+        "failures": outcome.failures,
+        "warnings": outcome.warnings,
+    }
+    if outcome.before or outcome.after:
+        value["diff"] = {"before": outcome.before, "after": outcome.after}
+    print(json.dumps(value, indent=2))
+
+
+def _print_table(items: list[dict[str, Any]], table: Table) -> None:
+    if not items:
+        return
+    rows = [[column.title for column in table]]
+    rows += [[column.show(item.get(column.field)) for column in table] for item in items]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(table))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column.right else cell.ljust(width) for cell, width, column in zip(row, widths, table)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _whole(item: dict[str, Any]) -> str:
+    width = max(len(key) for key in item)
+    return "\n".join(f"{key.ljust(width)}  {_shown(key, value)}" for key, value in item.items())
+
+
+def _shown(key: str, value: Any) -> str:
+    if key.startswith("bytes_") and isinstance(value, int):
+        return f"{value} ({size(value)})"
+    return plain(value)
