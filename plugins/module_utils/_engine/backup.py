@@ -1,0 +1,155 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: a volume has a backup on a remote that is recent enough, or of one snapshot."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+from typing import Any, Dict, List, Optional
+
+from .catalog import Catalog
+from .errors import SnapshipError, UsageError
+from .host import Host
+from .items import from_manifest, would_ship
+from .outcome import Outcome
+from .planning import Choice, Wish
+from .running import Run, UnitPlan, plan_unit, run_unit
+from .snapshot import split
+from .streams.pipeline import Workers
+from .taking import Quiesce
+from .units import parse_duration
+
+
+@dataclasses.dataclass
+class Request(Quiesce):
+    """As the module's options; durations as users write them."""
+
+    remote: Optional[str] = None
+    remote_spec: Optional[Dict[str, Any]] = None
+    origin: Optional[str] = None
+    adopt_origin: bool = False
+    volumes: List[str] = dataclasses.field(default_factory=list)
+    provider: Optional[str] = None
+    consistent: bool = False
+    snapshot: Optional[str] = None
+    max_age: Any = None
+    type: str = "auto"
+    full_every: Any = None
+    skip_unchanged: bool = False
+    parallel: int = 4
+    lock_timeout: Any = "1h"
+
+
+@dataclasses.dataclass
+class Plan:
+    """One plan a unit (a volume, or a consistent group), and what they share."""
+
+    run: Run
+    units: List[UnitPlan]
+    missing_remote: Optional[SnapshipError] = None
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome()
+        if self.missing_remote:
+            outcome.warn(f"{self.missing_remote.msg} A run would fail unless it is defined before.")
+        for unit in self.units:
+            outcome.warnings += [text for text in unit.warnings if text not in outcome.warnings]
+            if unit.error is not None:
+                if unit.error.code not in ("unknown_volume", "unknown_snapshot"):
+                    outcome.failures.append(unit.error.as_dict())
+                    continue
+                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+            outcome.changed = outcome.changed or not unit.satisfied
+            for volume in unit.volumes:
+                _preview_volume(outcome, self.run, unit, volume)
+        return outcome
+
+
+def _preview_volume(outcome: Outcome, run: Run, unit: UnitPlan, volume: str) -> None:
+    newest = unit.newest.get(volume)
+    outcome.before[volume] = {"newest": newest.id if newest else None}
+    if unit.satisfied:
+        outcome.items.append(from_manifest(unit.satisfied[volume], run.remote_name))
+        outcome.after[volume] = outcome.before[volume]
+        return
+    choice = unit.choices.get(volume) or Choice(None, None, "first backup of this volume on this remote")
+    item = would_ship(run, unit, volume, choice)
+    outcome.items.append(item)
+    outcome.after[volume] = {"newest": f"(new {item['type']}: {item['reason']})"}
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises for options that don't go together; what one volume lacks is in its unit."""
+    wish = _wish(host, request)
+    units = split(request.volumes, request.provider, request.consistent)
+    run = Run(host, None, wish, request)
+    plans = [UnitPlan(unit.volumes, unit.provider) for unit in units]
+    try:
+        spec = host.remote(request.remote, request.remote_spec)
+    except SnapshipError as error:
+        if error.code != "unknown_remote":
+            raise
+        return Plan(run, plans, missing_remote=error)
+    run.catalog = Catalog.open(spec)
+    run.remote_name = spec.name
+    run.absent = not run.catalog.store.exists()
+    return Plan(run, [plan_unit(run, unit) for unit in plans])
+
+
+def _wish(host: Host, request: Request) -> Wish:
+    if not request.volumes:
+        raise UsageError("volumes is empty.")
+    if (request.snapshot is None) == (request.max_age is None):
+        raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
+    if request.type not in ("auto", "full", "incremental"):
+        raise UsageError(f"type {request.type!r} isn't auto, full or incremental.")
+    if request.parallel < 1:
+        raise UsageError("parallel is at least 1.")
+    request.hooks()
+    parse_duration(request.lock_timeout, "lock_timeout")
+    return Wish(
+        origin=host.origin(request.origin),
+        kind=request.type,
+        max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
+        snapshot=request.snapshot,
+        full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
+        adopt=request.adopt_origin,
+    )
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Ship what is missing. One unit's failure doesn't stop the others."""
+    if made.missing_remote:
+        raise made.missing_remote
+    outcome, run = Outcome(), made.run
+    with contextlib.ExitStack() as stack:
+        stack.callback(run.store.close)
+        if any(not unit.satisfied and unit.error is None for unit in made.units):
+            run.prepare()
+        run.workers = stack.enter_context(Workers(run.request.parallel))
+        crew = min(len(made.units), run.request.parallel)
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(crew, thread_name_prefix="volume"))
+        for result in pool.map(lambda unit: _run_safely(run, unit), made.units):
+            outcome.changed = outcome.changed or result.changed
+            outcome.items += result.items
+            outcome.failures += result.failures
+            outcome.before.update(result.before)
+            outcome.after.update(result.after)
+            for text in result.warnings:
+                outcome.warn(text)
+    return outcome
+
+
+def _run_safely(run: Run, unit: UnitPlan) -> Outcome:
+    outcome = Outcome()
+    try:
+        run_unit(run, unit, outcome)
+    except SnapshipError as error:
+        outcome.failures.append(error.about(volume=", ".join(unit.volumes), remote=run.remote_name).as_dict())
+    return outcome

@@ -1,0 +1,190 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What is on a remote: backups by their keys, chains, manifests. Reading only."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from . import manifest as manifests
+from .errors import CorruptError, SnapshipError, UnknownError
+from .manifest import Manifest
+from .names import BackupKey, encode, parse_backup_key
+from .remotes.opening import open_store
+from .remotes.spec import RemoteSpec
+from .remotes.store import ObjectStore
+from .streams.encryption import Keyring
+from .units import iso_time, show_duration
+
+FUTURE = 300.0  # seconds a time stamp may be ahead of the store's clock
+KINDS = ("backups", "deleted")
+
+
+class Chains:
+    """Which backup rests on which, from keys alone."""
+
+    def __init__(self, keys: Iterable[BackupKey], now: float, retired: Callable[[], List[BackupKey]]) -> None:
+        """``retired`` is asked, once, for keys under ``deleted/`` only if a base is missing: its data may still be there."""
+        self.keys = sorted(keys, key=lambda key: (key.created, key.id), reverse=True)
+        self.now = now
+        self._by_id: Dict[Tuple[str, str, str], BackupKey] = {}
+        self._twice = set()
+        for key in self.keys:
+            place = (key.origin, key.volume, key.id)
+            if place in self._by_id:
+                self._twice.add(place)
+            self._by_id[place] = key
+        self._retired = retired
+        self._retired_by_id: Optional[Dict[Tuple[str, str, str], BackupKey]] = None
+        self._lengths: Dict[BackupKey, Optional[int]] = {}
+
+    def _base_of(self, key: BackupKey) -> Optional[BackupKey]:
+        place = (key.origin, key.volume, key.base or "")
+        found = self._by_id.get(place)
+        if found is None:
+            if self._retired_by_id is None:
+                self._retired_by_id = {(each.origin, each.volume, each.id): each for each in self._retired()}
+            found = self._retired_by_id.get(place)
+        return found
+
+    def chain(self, key: BackupKey) -> Optional[List[BackupKey]]:
+        """The full and the incrementals up to this backup; ``None`` where one is missing."""
+        chain, seen = [key], {key.id}
+        while chain[-1].base is not None:
+            base = self._base_of(chain[-1])
+            if base is None or base.id in seen:
+                return None
+            seen.add(base.id)
+            chain.append(base)
+        return chain[::-1]
+
+    def length(self, key: BackupKey) -> Optional[int]:
+        """How many backups its chain has; ``None`` where one is missing. Each backup is looked at once."""
+        path: List[BackupKey] = []
+        current: Optional[BackupKey] = key
+        while current is not None and current not in self._lengths and current.base is not None:
+            self._lengths[current] = None  # also ends a circle
+            path.append(current)
+            current = self._base_of(current)
+        if current is not None and current.base is None:
+            self._lengths[current] = 1
+        known = self._lengths.get(current) if current is not None else None
+        for each in reversed(path):
+            known = known + 1 if known is not None else None
+            self._lengths[each] = known
+        return self._lengths.get(key)
+
+    def problem(self, key: BackupKey) -> Optional[str]:
+        """Why a backup can't be relied on, by what keys tell."""
+        ahead = key.created - self.now
+        if ahead > FUTURE:
+            return f"it is stamped {show_duration(ahead)} in the future"
+        if (key.origin, key.volume, key.id) in self._twice:
+            return "two manifests have its id"
+        if self.length(key) is None:
+            return "a backup that it rests on is missing"
+        return None
+
+    def sound(self) -> List[BackupKey]:
+        """All without a problem, newest first."""
+        return [key for key in self.keys if self.problem(key) is None]
+
+    def dependants(self, key: BackupKey) -> List[BackupKey]:
+        """All that rest on it, directly or not, newest first."""
+        resting = {key.id}
+        same = [each for each in self.keys if (each.origin, each.volume) == (key.origin, key.volume)]
+        grown = True
+        while grown:
+            grown = False
+            for each in same:
+                if each.base in resting and each.id not in resting:
+                    resting.add(each.id)
+                    grown = True
+        return [each for each in same if each.id in resting and each.id != key.id]
+
+
+@dataclasses.dataclass
+class Catalog:
+    """One remote, opened."""
+
+    spec: RemoteSpec
+    store: ObjectStore
+    keyring: Keyring
+    absent: bool = False  # the bucket or directory itself isn't there yet: nothing is on it
+
+    @classmethod
+    def open(cls, spec: RemoteSpec) -> Catalog:
+        """Connects lazily. Raises ConfigError for unusable keys or a missing library."""
+        keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
+        return cls(spec, open_store(spec), keyring)
+
+    def keys(self, kind: str, origin: Optional[str] = None, volume: Optional[str] = None) -> List[BackupKey]:
+        """Keys under ``backups`` or ``deleted``, of one origin, of one volume (names, not components) or of all."""
+        if self.absent:
+            return []
+        prefix = kind + "/"
+        if origin is not None:
+            prefix += encode(origin) + "/"
+            if volume is not None:
+                prefix += encode(volume) + "/"
+        parsed = (parse_backup_key(entry.key) for entry in self.store.list(prefix))
+        return [key for key in parsed if key is not None]
+
+    def chains(self, origin: Optional[str] = None, volume: Optional[str] = None) -> Chains:
+        """The backups there are, in one listing."""
+        keys = self.keys("backups", origin, volume)
+        now = time.time() if self.absent else self.store.now()
+        return Chains(keys, now, lambda: self.keys("deleted", origin, volume))
+
+    def listed(self, key: BackupKey) -> bool:
+        """Whether its manifest is there now, by listing just its key."""
+        return any(entry.key == key.manifest for entry in self.store.list(key.manifest))
+
+    def manifest(self, key: BackupKey) -> Manifest:
+        """The manifest, checked. Raises CorruptError, or UnknownError where it is gone."""
+        data = self.store.get(key.manifest, manifests.LIMIT)
+        if data is None:
+            data = self.store.get(key.deleted, manifests.LIMIT)
+        if data is None:
+            raise UnknownError(f"{key.manifest}: there is no such backup (any more).", code="unknown_backup")
+        return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
+
+    def chain_manifests(self, chains: Chains, key: BackupKey) -> List[Manifest]:
+        """The manifests of its chain, the full first, each checked. Raises CorruptError naming the key at fault."""
+        problem = chains.problem(key)
+        chain = chains.chain(key)
+        if problem or chain is None:
+            raise CorruptError(f"{key.manifest}: {problem}.")
+        found = [self.manifest(each) for each in chain]
+        for base, each in zip(found, found[1:]):
+            if each.fields.get("base_state_id") != base.fields.get("state_id"):
+                raise CorruptError(f"{each.key.manifest}: it rests on another state than its base {base.id} has.")
+            if each.fields["stream"]["format"] != base.fields["stream"]["format"]:
+                raise CorruptError(f"{each.key.manifest}: its stream is of another format than its base's.")
+        return found
+
+    def newest_good(self, chains: Chains, besides: Iterable[str]) -> Optional[BackupKey]:
+        """The newest backup whose chain has none of these ids and whose manifests can all be read."""
+        bad = set(besides)
+        for key in chains.sound():
+            chain = chains.chain(key)
+            if chain is None or any(each.id in bad for each in chain):
+                continue
+            try:
+                self.chain_manifests(chains, key)
+                return key
+            except SnapshipError:
+                bad.add(key.id)
+        return None
+
+    def advice(self, chains: Chains, besides: Iterable[str]) -> str:
+        """Words on which older backup is still good."""
+        key = self.newest_good(chains, besides)
+        if key is None:
+            return "No other backup of this volume is good."
+        return f"The newest good backup is {key.id} ({iso_time(key.created)})."

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The one tree of errors: a stable code, what failed, what the state is now, what to do."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+
+class SnapshipError(Exception):
+    """What a user is told when something can't be done.
+
+    ``code`` is stable and made for programs, ``msg`` is one line, ``hint`` says what to do.
+    ``volume`` and ``remote`` are filled in by whoever knows them (see :meth:`about`).
+    """
+
+    code = "error"
+
+    def __init__(
+        self,
+        msg: str,
+        hint: str = "",
+        code: Optional[str] = None,
+        volume: Optional[str] = None,
+        remote: Optional[str] = None,
+    ) -> None:
+        super().__init__(msg)
+        self.msg = msg
+        self.hint = hint
+        if code is not None:
+            self.code = code
+        self.volume = volume
+        self.remote = remote
+
+    def about(self, volume: Optional[str] = None, remote: Optional[str] = None) -> SnapshipError:
+        """Say which volume and remote this is about, where that isn't known yet."""
+        self.volume = self.volume or volume
+        self.remote = self.remote or remote
+        return self
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The form in which failures are returned: volume, remote, code, msg, hint."""
+        return {
+            "volume": self.volume,
+            "remote": self.remote,
+            "code": self.code,
+            "msg": self.msg,
+            "hint": self.hint,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.msg} {self.hint}".strip() if self.hint else self.msg
+
+
+class UsageError(SnapshipError):
+    """An option that is wrong, missing, or doesn't go with another."""
+
+    code = "usage"
+
+
+class ConfigError(SnapshipError):
+    """Something on this host is missing or unusable: a remote's definition, a key, a library."""
+
+    code = "config"
+
+
+class UnknownError(SnapshipError):
+    """A remote, volume, snapshot or backup that isn't there; ``code`` says which."""
+
+    code = "unknown"
+
+
+class VolumeError(SnapshipError):
+    """The volume, its snapshot or the restore target refuses."""
+
+    code = "volume"
+
+
+class RemoteError(SnapshipError):
+    """The remote refuses or doesn't answer; see the codes in :mod:`.remotes.store`."""
+
+    code = "remote"
+
+
+class CorruptError(SnapshipError):
+    """What lies on the remote isn't what was put there; the message names the key."""
+
+    code = "corrupt"
+
+
+class BusyError(SnapshipError):
+    """Somebody else is at work on it; trying again later can succeed."""
+
+    code = "busy"
+
+
+class BaseLostError(SnapshipError):
+    """The base of an incremental went away while it was being shipped."""
+
+    code = "base_lost"

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Small files that must survive a crash: written whole, made durable, swapped in; and locks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+import time
+from typing import Any, Iterator
+
+from .errors import BusyError, ConfigError
+
+
+def sync_folder(path: str) -> None:
+    """Make a folder's entries durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network filesystems have no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: str, text: bytes) -> None:
+    """Replace a file by these bytes, mode 0600, in a 0700 folder; durable on return, never half there."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(text)
+            target.flush()
+            os.fsync(target.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(folder)
+
+
+def write_json(path: str, value: Any) -> None:
+    """:func:`write_private` of JSON."""
+    write_private(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def read_json(path: str) -> Any:
+    """The value in a JSON file, ``None`` where there is no file. Raises ConfigError where it can't be read."""
+    try:
+        with open(path, encoding="utf-8") as source:
+            return json.load(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} can't be read: {error}.") from error
+
+
+@contextlib.contextmanager
+def locked(path: str, timeout: float, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file, waiting up to ``timeout`` seconds; it goes with the process.
+
+    Raises BusyError, which says ``what`` is busy, when the time is over.
+    """
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        until, pause = time.monotonic() + timeout, 0.02
+        while not try_lock(descriptor):
+            if time.monotonic() >= until:
+                raise BusyError(
+                    f"{what} is busy: another run holds its lock, and lock_timeout is over.",
+                    "Wait for that run, or give a longer lock_timeout.",
+                    code="locked",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(descriptor: int, shared: bool = False) -> bool:
+    """Lock an open file if nobody else holds it."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Which snapshots here a remote's newest backups rest on: those are kept, older ones of ours go."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .errors import BusyError
+from .host import Host
+from .volumes.providers import provider_for
+from .volumes.volume import Provider, Snapshot
+
+
+@dataclasses.dataclass
+class Holding:
+    """The holds of one remote and origin on one provider's snapshots."""
+
+    host: Host
+    provider: Provider
+    location: str
+    holder: str
+
+    def move(self, snapshot: Snapshot, backup_id: str) -> None:
+        """Hold the snapshot just shipped; release the others, and remove those that were made for shipping only."""
+        self.provider.hold(snapshot, self.holder, backup_id)
+        self.host.note_held(self.location, self.holder, self.provider.name, snapshot.volume)
+        self.release(snapshot.volume, besides=snapshot.state_id)
+
+    def release(self, volume: str, besides: str = "") -> None:
+        """Release this holder's snapshots of a volume."""
+        for each in self.provider.snapshots(volume):
+            if each.state_id == besides:
+                continue
+            if self.holder in each.holds:
+                self.provider.hold(each, self.holder, None)
+            if each.made_by == "snapship" and not each.holds:
+                try:
+                    self.provider.remove(each)
+                except BusyError:
+                    continue  # another run reads it; it goes the next time
+
+
+def release_all(host: Host, location: str) -> None:
+    """Release every snapshot held for a remote that is no longer defined here (writes)."""
+    for holder, provider, volume in host.held(location):
+        each = provider_for(volume, provider)
+        Holding(host, each, location, holder).release(volume)
+    host.forget_held(location)

@@ -1,0 +1,167 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What a backup of one volume to one remote needs: nothing, an incremental on which base, or a full and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, List, Optional
+
+from .catalog import Catalog, Chains
+from .errors import CorruptError, SnapshipError, VolumeError
+from .host import Host
+from .manifest import Manifest
+from .units import show_duration
+from .volumes.volume import Provider, Snapshot
+
+
+@dataclasses.dataclass
+class Wish:
+    """What is asked of each volume; seconds."""
+
+    origin: str
+    kind: str = "auto"  # auto, full, incremental
+    max_age: Optional[float] = None
+    snapshot: Optional[str] = None
+    full_every: Optional[float] = None
+    adopt: bool = False
+
+
+@dataclasses.dataclass
+class Look:
+    """What was found about one volume, on the remote and here."""
+
+    volume: str
+    chains: Chains
+    snapshots: List[Snapshot]
+    lineage: str
+    warnings: List[str] = dataclasses.field(default_factory=list)
+    manifests: Dict[str, Manifest] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Choice:
+    """How a snapshot is to be shipped."""
+
+    base: Optional[Manifest]
+    base_snapshot: Optional[Snapshot]
+    reason: str
+
+
+def look(catalog: Catalog, provider: Provider, origin: str, volume: str) -> Look:
+    """Read the remote's listing and the host's snapshots."""
+    info = provider.info(volume)
+    return Look(volume, catalog.chains(origin, volume), provider.snapshots(volume), info.lineage)
+
+
+def newest_sound(catalog: Catalog, found: Look) -> Optional[Manifest]:
+    """The newest backup that is complete and whose manifest can be read; the others are warned about."""
+    for key in found.chains.keys:
+        problem = found.chains.problem(key)
+        if problem is None:
+            try:
+                return _manifest(catalog, found, key.id)
+            except CorruptError as error:
+                problem = error.msg
+        found.warnings.append(f"backup {key.id} of {found.volume} doesn't count: {problem}")
+    return None
+
+
+def _manifest(catalog: Catalog, found: Look, backup_id: str) -> Manifest:
+    if backup_id not in found.manifests:
+        key = next(key for key in found.chains.keys if key.id == backup_id)
+        found.manifests[backup_id] = catalog.manifest(key)
+    return found.manifests[backup_id]
+
+
+def check_owner(host: Host, wish: Wish, newest: Optional[Manifest]) -> None:
+    """Refuse an origin that another machine ships under."""
+    if newest is None or wish.adopt or newest.fields.get("machine_id") == host.machine_id:
+        return
+    raise VolumeError(
+        f"origin {wish.origin!r} belongs to another machine, which shipped {newest.id}.",
+        "Give this host an origin of its own; if it takes over from that machine, set adopt_origin.",
+        code="origin_owned",
+    )
+
+
+def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Optional[Manifest]) -> Optional[Manifest]:
+    """The backup that fulfils the wish already."""
+    if wish.snapshot is not None:
+        for snapshot in found.snapshots:
+            if snapshot.name == wish.snapshot:
+                return shipped(catalog, found, snapshot)
+        return None
+    if newest is None or wish.max_age is None or wish.kind == "full" and newest.key.base is not None:
+        return None
+    return newest if found.chains.now - newest.key.created <= wish.max_age else None
+
+
+def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Optional[Manifest]:
+    """The sound backup of exactly this state. An id carries its snapshot's time, so few manifests are read."""
+    for key in found.chains.sound():
+        if key.created == snapshot.created:
+            try:
+                manifest = _manifest(catalog, found, key.id)
+            except CorruptError:
+                continue
+            if manifest.fields.get("state_id") == snapshot.state_id:
+                return manifest
+    return None
+
+
+def choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Optional[Snapshot]) -> Choice:
+    """Base and reason for shipping a snapshot (``None``: one still to be made). Raises VolumeError where an
+    incremental is demanded and impossible."""
+    choice = _choose(catalog, found, wish, snapshot)
+    if wish.kind == "incremental" and choice.base is None:
+        raise VolumeError(
+            f"an incremental of {found.volume} isn't possible: {choice.reason}.",
+            "Use type: auto to ship a full instead.",
+            code="no_base",
+        )
+    return choice
+
+
+def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Optional[Snapshot]) -> Choice:
+    if wish.kind == "full":
+        return Choice(None, None, "a full was asked for")
+    if not found.chains.keys:
+        return Choice(None, None, "first backup of this volume on this remote")
+    flaws = []
+    for local in found.snapshots:
+        if snapshot is not None and (local.state_id == snapshot.state_id or local.created > snapshot.created):
+            continue
+        there = shipped(catalog, found, local)
+        if there is None:
+            continue
+        flaw = local.flaw or _unfit(catalog, found, wish, there, snapshot)
+        if flaw is None:
+            return Choice(there, local, f"newest common state is {there.id} (snapshot {local.name})")
+        flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw}")
+    return Choice(None, None, "; ".join(flaws) or "no snapshot here is of a state that the remote has")
+
+
+def _unfit(
+    catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot: Optional[Snapshot]
+) -> Optional[str]:
+    """Why an increment on this backup isn't wanted."""
+    lineage = snapshot.lineage if snapshot else found.lineage
+    if there.fields.get("lineage") != lineage:
+        return "the volume was replaced since"
+    if bool(there.encryption) != bool(catalog.keyring.writes):
+        return "it isn't encrypted as the remote now asks" if catalog.keyring.writes else "it is encrypted, and no key is set"
+    chain = found.chains.chain(there.key)
+    if chain and wish.full_every is not None:
+        age = found.chains.now - chain[0].created
+        if age >= wish.full_every:
+            return f"its full is {show_duration(age)} old and full_every is {show_duration(wish.full_every)}"
+    try:
+        if chain:
+            catalog.chain_manifests(found.chains, there.key)
+    except SnapshipError as error:
+        return error.msg
+    return None

@@ -1,0 +1,276 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The data path of a restore: segments of a chain are fetched by several workers and put together beside the target.
+
+What each region must finally hold is known from the indexes before anything is fetched: only segments that still
+matter are, each checked before it is used, and the result is read back and compared with the indexes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import heapq
+import mmap
+import tempfile
+import threading
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union
+
+from .catalog import Catalog
+from .errors import CorruptError
+from .manifest import Manifest, Segment
+from .streams import thin
+from .streams.codec import Codec, codec_for
+from .streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
+from .streams.pipeline import Workers
+from .streams.thin import Readable
+from .volumes.volume import Target
+
+_BATCH = 32 << 20  # bytes read back by one worker at a time
+_PIECE = 1 << 20
+
+
+class Member(NamedTuple):
+    """One backup of a chain, ready to be read."""
+
+    manifest: Manifest
+    codec: Codec
+    segments: Dict[int, Segment]
+    layer: Layer
+
+
+class Job(NamedTuple):
+    """One segment to fetch: of which member, all extents in it, and what of them is wanted."""
+
+    member: int
+    number: int
+    extents: List[Extent]
+    live: List[Tuple[Extent, List[Tuple[int, int]]]]
+
+
+class Piece(NamedTuple):
+    """A region of the finished volume and the extent it came from."""
+
+    start: int
+    end: int
+    member: int
+    extent: Extent
+
+
+class Assembly:
+    """A chain being put together. To be used as a context manager: it keeps large indexes in a temporary file."""
+
+    def __init__(self, catalog: Catalog, chain: Sequence[Manifest]) -> None:
+        """``chain``: the full first. Raises CorruptError that names the key of a bad index."""
+        self._catalog = catalog
+        self._stack = contextlib.ExitStack()
+        try:
+            self._members = [self._member(manifest) for manifest in chain]
+        except BaseException:
+            self._stack.close()
+            raise
+        self.size = chain[-1].size
+        self.fetched = 0
+        self.written = 0
+        self._partial: Dict[Tuple[int, int], bytes] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Assembly:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stack.close()
+
+    def _member(self, manifest: Manifest) -> Member:
+        codec = codec_for(manifest.fields, manifest.id, self._catalog.keyring)
+        spool = self._stack.enter_context(tempfile.TemporaryFile(prefix="snapship-index-"))
+        for part in manifest.parts:
+            key = manifest.key.data + part.name
+            stored = self._catalog.store.get(key, part.size)
+            if stored is None:
+                raise CorruptError(f"{key}: this index is missing.")
+            spool.write(codec.decode(key, part.name, stored, part.sha256, part.records * RECORD.size))
+        spool.flush()
+        records: Union[bytes, memoryview] = b""
+        if spool.tell():
+            records = memoryview(mmap.mmap(spool.fileno(), 0, prot=mmap.PROT_READ))
+        try:
+            index = Index(records, manifest.size)
+        except CorruptError as error:
+            raise CorruptError(f"{manifest.key.data}index: {error.msg}") from error
+        segments = {segment.number: segment for segment in manifest.segments}
+        return Member(manifest, codec, segments, Layer(index, manifest.size))
+
+    # --- what is wanted
+
+    def _live(self, member: int) -> Iterator[Job]:
+        above = [each.layer for each in self._members[member + 1 :]]
+        for number, extents in self._members[member].layer.records.by_segment():
+            live = [(extent, live_pieces(extent, above)) for extent in extents if extent.kind == MAPPED]
+            live = [(extent, pieces) for extent, pieces in live if pieces]
+            if live:
+                yield Job(member, number, extents, live)
+
+    def jobs(self) -> Iterator[Job]:
+        """The segments that matter."""
+        for member in range(len(self._members)):
+            yield from self._live(member)
+
+    def pieces(self) -> Iterator[Piece]:
+        """All regions of the finished volume that hold data, by offset."""
+        return heapq.merge(*(self._pieces_of(member) for member in range(len(self._members))))
+
+    def _pieces_of(self, member: int) -> Iterator[Piece]:
+        for job in self._live(member):
+            for extent, pieces in job.live:
+                for start, end in pieces:
+                    yield Piece(start, end, member, extent)
+
+    def needed(self) -> int:
+        """Bytes that will be written."""
+        return sum(piece.end - piece.start for piece in self.pieces())
+
+    # --- fetching
+
+    def fetch(self, target: Target, workers: Workers, progress: Callable[[int], None]) -> None:
+        """Fetch and write everything. ``progress`` gets bytes written, from any thread."""
+
+        def work(job: Job) -> None:
+            progress(self._fetch_one(job, target))
+
+        self._check_ends()
+        workers.each(self.jobs(), work)
+
+    def _check_ends(self) -> None:
+        """Each stream's last segment counts its chunks; the manifest must say the same."""
+        for member in self._members:
+            stream = member.manifest.fields["stream"]
+            last = member.segments[max(member.segments)]
+            expected = thin.end(stream["data"], stream["unmap"])
+            if bytes(self._plain(member, last)) != expected:
+                raise CorruptError(f"{member.manifest.key.data}{last.name}: the stream's END isn't what it must be.")
+
+    def _plain(self, member: Member, segment: Segment) -> Readable:
+        key = member.manifest.key.data + segment.name
+        stored = self._catalog.store.get(key, segment.size)
+        if stored is None:
+            raise CorruptError(f"{key}: this segment is missing.")
+        with self._lock:
+            self.fetched += len(stored)
+        return member.codec.decode(key, segment.name, stored, segment.sha256, segment.plain)
+
+    def _fetch_one(self, job: Job, target: Target) -> int:
+        member = self._members[job.member]
+        key = f"{member.manifest.key.data}{job.number:08d}"
+        segment = member.segments.get(job.number)
+        if segment is None:
+            raise CorruptError(f"{key}: the index speaks of this segment, the manifest doesn't.")
+        plain = memoryview(self._plain(member, segment))
+        places = _places(key, plain, job)
+        written = 0
+        for extent, pieces in job.live:
+            at = places[extent.offset]
+            whole = plain[at : at + extent.length]
+            if pieces != [(extent.offset, extent.end)]:
+                self._note_partial(key, member, extent, pieces, whole)
+            for start, end in pieces:
+                target.write(start, whole[start - extent.offset : end - extent.offset])
+                written += end - start
+        with self._lock:
+            self.written += written
+        return written
+
+    def _note_partial(
+        self, key: str, member: Member, extent: Extent, pieces: List[Tuple[int, int]], whole: memoryview
+    ) -> None:
+        """Of an extent that was partly replaced only the rest can be read back: its digests are taken here."""
+        if member.codec.digest(whole) != extent.digest:
+            raise CorruptError(f"{key}: its data at {extent.offset} doesn't match the index.")
+        for start, end in pieces:
+            digest = hashlib.sha256(whole[start - extent.offset : end - extent.offset]).digest()
+            with self._lock:
+                self._partial[start, end] = digest
+
+    # --- checking
+
+    def check(self, target: Target, workers: Workers) -> None:
+        """Read the assembled volume back and compare it with the indexes. Raises CorruptError."""
+        workers.each(_batches(self.pieces()), lambda batch: self._check_batch(batch, target))
+        self._check_holes(target)
+
+    def _check_batch(self, batch: List[Piece], target: Target) -> None:
+        buffer = memoryview(bytearray(_PIECE))
+        for piece in batch:
+            view = buffer[: piece.end - piece.start]
+            target.read_into(piece.start, view)
+            member = self._members[piece.member]
+            if (piece.start, piece.end) == (piece.extent.offset, piece.extent.end):
+                good = member.codec.digest(view) == piece.extent.digest
+            else:
+                good = hashlib.sha256(view).digest() == self._partial.get((piece.start, piece.end))
+            if not good:
+                key = f"{member.manifest.key.data}{piece.extent.segment:08d}"
+                raise CorruptError(f"{key}: the restored volume at {piece.start} doesn't match the index.")
+
+    def _check_holes(self, target: Target) -> None:
+        """What no backup of the chain has data for must be zero."""
+        covered = _joined(self.pieces())
+        start, end = next(covered, (self.size, self.size))
+        for at, stop in target.data():
+            while at < stop:
+                while end <= at and start < self.size:
+                    start, end = next(covered, (self.size, self.size))
+                if start <= at < end:
+                    at = end
+                    continue
+                gap = min(stop, start if start > at else stop)
+                _check_zero(target, at, gap)
+                at = gap
+
+
+def _places(key: str, plain: memoryview, job: Job) -> Dict[int, int]:
+    """Where each extent's data begins in a segment, whose chunks must be just those of the index."""
+    found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]
+    stated = [(extent.offset, extent.length, extent.kind) for extent in job.extents]
+    if [(chunk.offset, chunk.length, chunk.command) for chunk in found] != stated:
+        raise CorruptError(f"{key}: its chunks aren't those of the index.")
+    return {chunk.offset: chunk.at for chunk in found}
+
+
+def _batches(pieces: Iterator[Piece]) -> Iterator[List[Piece]]:
+    batch: List[Piece] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += piece.end - piece.start
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _joined(pieces: Iterator[Piece]) -> Iterator[Tuple[int, int]]:
+    start, end = -1, -1
+    for piece in pieces:
+        if piece.start == end:
+            end = piece.end
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = piece.start, piece.end
+    if start >= 0:
+        yield start, end
+
+
+def _check_zero(target: Target, start: int, end: int) -> None:
+    buffer = bytearray(_PIECE)
+    while start < end:
+        view = memoryview(buffer)[: min(_PIECE, end - start)]
+        target.read_into(start, view)
+        if bytes(view).strip(b"\0"):
+            raise CorruptError(f"the restored volume at {start} should be zero and isn't.")
+        start += len(view)

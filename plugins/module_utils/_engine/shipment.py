@@ -1,0 +1,355 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""One shipment: its journal on this host, its record and data on the remote, and its commit.
+
+The journal says what has been acknowledged, so that after a kill only what is missing is sent. It is in this order
+that things come into being: journal, record under ``inflight/``, data, manifest; and go: record, journal.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+from . import manifest as manifests
+from .catalog import Catalog
+from .errors import BaseLostError
+from .files import sync_folder
+from .host import Host
+from .manifest import Manifest, Segment
+from .names import BackupKey, encode, inflight_key, mint_id
+from .streams import encryption
+from .streams.codec import Codec, codec_for
+from .streams.index import PART_RECORDS, RECORD, part_name
+from .streams.thin import Readable
+from .units import iso_time
+from .version import FORMAT_VERSION, versions
+from .volumes.volume import Snapshot
+
+REFRESH = 600.0  # seconds between renewals of the record under inflight/
+
+
+class Stored(NamedTuple):
+    """One acknowledged segment: what it is, a digest of the regions it was made from, and its index records."""
+
+    segment: Segment
+    job: str
+    changed: int  # bytes of data in it
+    data: int  # DATA chunks
+    unmap: int  # UNMAP chunks
+    extents: int  # index records; they themselves are in the journal
+
+
+class Shipment:
+    """A shipment that has begun. Its head (JSON) is what the journal's first line keeps."""
+
+    def __init__(self, host: Host, catalog: Catalog, head: Dict[str, Any], path: str) -> None:
+        self.catalog = catalog
+        self.head = head
+        self.key = BackupKey(encode(head["origin"]), encode(head["volume"]), head["id"], head["base"])
+        self.codec: Codec = codec_for(head, head["id"], catalog.keyring)
+        self._instance = host.instance()
+        self._path = path
+        self._lock = threading.Lock()
+        self._stored: Dict[int, Stored] = {}
+        self._lines: Dict[int, Tuple[int, int]] = {}  # where in the journal: position, length
+        self._journal: Optional[int] = None
+        self._renewed = time.monotonic()
+        self.sent = 0
+        self.resumed = 0
+        self.actions: List[str] = []
+
+    # --- beginning
+
+    @classmethod
+    def begin(
+        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, base: Optional[Manifest], reason: str
+    ) -> Shipment:
+        """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone already."""
+        backup_id = mint_id(snapshot.created)
+        head: Dict[str, Any] = {
+            "journal": 1,
+            "id": backup_id,
+            "base": base.id if base else None,
+            "base_state_id": base.fields["state_id"] if base else None,
+            "origin": origin,
+            "volume": snapshot.volume,
+            "snapshot": snapshot.name,
+            "state_id": snapshot.state_id,
+            "reason": reason,
+            "compression": catalog.spec.compression,
+            "encryption": None,
+        }
+        if catalog.keyring.writes:
+            data_key = encryption.make_data_key()
+            head["encryption"] = encryption.describe(catalog.keyring.writes, data_key, backup_id)
+        path = host.shipment_path(catalog.store.location, origin, snapshot.volume)
+        shipment = cls(host, catalog, head, path)
+        shipment._start_journal()
+        shipment.renew(True)
+        if base and not catalog.listed(base.key):
+            raise BaseLostError(f"backup {base.id}, the base, was removed from the remote.")
+        return shipment
+
+    @classmethod
+    def find(cls, host: Host, catalog: Catalog, origin: str, volume: str) -> Optional[Dict[str, Any]]:
+        """The head of an unfinished shipment of this volume to this remote (reading only)."""
+        path = host.shipment_path(catalog.store.location, origin, volume)
+        try:
+            with open(path, encoding="utf-8") as source:
+                head = json.loads(source.readline())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return head if isinstance(head, dict) and head.get("journal") == 1 else None
+
+    @classmethod
+    def resume(cls, host: Host, catalog: Catalog, head: Dict[str, Any]) -> Shipment:
+        """Go on with an unfinished one: what the journal says and the remote really has isn't sent again."""
+        path = host.shipment_path(catalog.store.location, head["origin"], head["volume"])
+        shipment = cls(host, catalog, head, path)
+        sizes = {entry.key: entry.size for entry in catalog.store.list(shipment.key.data)}
+        shipment._open_journal()
+        for stored, line in shipment._read_journal():
+            if sizes.get(shipment.key.data + stored.segment.name) == stored.segment.size:
+                shipment._stored[stored.segment.number] = stored
+                shipment._lines[stored.segment.number] = line
+        shipment.renew(True)
+        return shipment
+
+    def _open_journal(self) -> int:
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        self._journal = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._journal
+
+    def _start_journal(self) -> None:
+        journal = self._open_journal()
+        os.ftruncate(journal, 0)
+        self._append(self.head)
+        os.fsync(journal)
+        sync_folder(os.path.dirname(self._path))
+
+    def _append(self, value: Dict[str, Any]) -> Tuple[int, int]:
+        line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        assert self._journal is not None, "the journal is open until finish, discard or close"
+        at = os.lseek(self._journal, 0, os.SEEK_END)
+        written = 0
+        while written < len(line):
+            written += os.write(self._journal, line[written:])
+        return at, len(line)
+
+    def _read_journal(self) -> Iterator[Tuple[Stored, Tuple[int, int]]]:
+        """The lines after the head and where they are; a last one cut by a kill is cut off."""
+        with open(self._path, "rb") as source:
+            source.readline()
+            good = source.tell()
+            for line in source:
+                try:
+                    value = json.loads(line)
+                    value.pop("records")
+                    value["segment"] = Segment(*value["segment"])
+                    yield Stored(**value), (good, len(line))
+                except (ValueError, KeyError, TypeError):
+                    break
+                good += len(line)
+        if self._journal is not None:
+            os.ftruncate(self._journal, good)
+
+    def _records(self, number: int) -> bytes:
+        at, length = self._lines[number]
+        assert self._journal is not None, "the journal is open until finish, discard or close"
+        return base64.b64decode(json.loads(os.pread(self._journal, length, at))["records"])
+
+    # --- on the way
+
+    def renew(self, now: bool = False) -> None:
+        """Put the record that keeps others from removing the base or this data; again from time to time."""
+        with self._lock:
+            if not now and time.monotonic() - self._renewed < REFRESH:
+                return
+            self._renewed = time.monotonic()
+        record = {"format": "snapship", "version": FORMAT_VERSION, "host": self._instance}
+        record.update({name: self.head[name] for name in ("id", "base", "origin", "volume")})
+        self.catalog.store.put(inflight_key(*self.key[:3]), json.dumps(record, sort_keys=True).encode())
+
+    def has(self, number: int, job: str) -> bool:
+        """Whether this segment is on the remote already, made from the same regions."""
+        stored = self._stored.get(number)
+        if stored is None or stored.job != job:
+            return False
+        self.resumed += 1
+        return True
+
+    def put(self, stored: Stored, data: Readable, records: bytes) -> None:
+        """Store a segment and write down, with its index records, that it is acknowledged. From any thread."""
+        self.catalog.store.put(self.key.data + stored.segment.name, data, sha256=stored.segment.sha256)
+        value = dict(stored._asdict(), segment=list(stored.segment), records=base64.b64encode(records).decode())
+        with self._lock:
+            self._lines[stored.segment.number] = self._append(value)
+            self._stored[stored.segment.number] = stored
+            self.sent += stored.segment.size
+        self.renew()
+
+    def parts(self) -> List[Stored]:
+        """All segments so far, in order."""
+        return [self._stored[number] for number in sorted(self._stored)]
+
+    def drop_beyond(self, count: int) -> None:
+        """Forget segments numbered ``count`` or more, which an earlier, differently cut run left."""
+        extra = [number for number in self._stored if number >= count]
+        for number in extra:
+            del self._stored[number]
+        if extra and not self.catalog.spec.append_only:
+            self.catalog.store.delete([f"{self.key.data}{number:08d}" for number in extra])
+
+    def put_index(self) -> Dict[str, Any]:
+        """Store the index of all segments; its field in the manifest."""
+        parts: List[Dict[str, Any]] = []
+        extents = 0
+        for records in _cut(self._records(stored.segment.number) for stored in self.parts() if stored.extents):
+            name = part_name(len(parts))
+            data = self.codec.encode(name, records)
+            digest = hashlib.sha256(data).hexdigest()
+            self.catalog.store.put(self.key.data + name, data, sha256=digest)
+            count = len(records) // RECORD.size
+            parts.append({"name": name, "size": len(data), "records": count, "sha256": digest})
+            extents += count
+            self.sent += len(data)
+        method = "hmac-sha256" if self.head["encryption"] else "sha256"
+        return {"digest": method, "extents": extents, "parts": parts}
+
+    # --- the end
+
+    def commit(self, fields: Dict[str, Any]) -> Manifest:
+        """Put the manifest, last. Raises BaseLostError, with nothing listed, where the chain broke meanwhile."""
+        catalog = self.catalog
+        catalog.store.sync()
+        self._require_own()
+        data = manifests.write(fields, catalog.keyring)
+        catalog.store.put(self.key.manifest, data, exclusive=True)
+        self.actions.append(f"put {self.key.manifest}")
+        self._lock_chain(fields)
+        try:
+            self._require_own()
+        except BaseLostError:
+            if not catalog.spec.append_only:
+                catalog.store.delete([self.key.manifest])
+            raise
+        return manifests.read(data, self.key, catalog.keyring, catalog.spec.accept_unencrypted)
+
+    def _require_own(self) -> None:
+        """Look once more at the record, without which our data may have been cleared away, and at the chain.
+
+        Who clears a shipment away removes its record first and then looks for its manifest: so one of the two sees
+        the other. Raises BaseLostError.
+        """
+        record = inflight_key(*self.key[:3])
+        if not any(entry.key == record for entry in self.catalog.store.list(record)):
+            raise BaseLostError("this shipment's record is gone from the remote: it was taken for dead and cleared away.")
+        if self.key.base is None:
+            return
+        keys = self.catalog.keys("backups", self.head["origin"], self.head["volume"])
+        bases = {key.id: key.base for key in keys}
+        current: Optional[str] = self.key.base
+        while current is not None:
+            if current not in bases:
+                raise BaseLostError(f"backup {current}, on which this one rests, was removed meanwhile.")
+            current = bases[current]
+
+    def _lock_chain(self, fields: Dict[str, Any]) -> None:
+        """Data of the chain must stay locked as long as this backup, which rests on it."""
+        days = self.catalog.spec.object_lock_days
+        if not days or self.key.base is None:
+            return
+        chains = self.catalog.chains(self.head["origin"], self.head["volume"])
+        until = self.catalog.store.now() + days * 86400
+        for key in chains.chain(self.key) or []:
+            if key.id != self.key.id:
+                names = [entry.key for entry in self.catalog.store.list(key.data)]
+                self.catalog.store.extend_lock([*names, key.manifest], until)
+
+    def finish(self) -> None:
+        """After the commit: the record goes, then the journal."""
+        if not self.catalog.spec.append_only:
+            self.catalog.store.delete([inflight_key(*self.key[:3])])
+        self._drop_journal()
+
+    def discard(self) -> None:
+        """Give up: data goes first, then the record, then the journal. Never what is committed."""
+        store = self.catalog.store
+        if not self.catalog.spec.append_only:
+            store.delete([entry.key for entry in store.list(self.key.data)])
+            store.delete([inflight_key(*self.key[:3])])
+        self._drop_journal()
+
+    def _drop_journal(self) -> None:
+        self.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+    def close(self) -> None:
+        """Close the journal; it stays for the next run."""
+        if self._journal is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._journal)
+            self._journal = None
+
+
+def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Records in parts of bounded size; one part at least."""
+    limit = PART_RECORDS * RECORD.size
+    part = bytearray()
+    for records in pieces:
+        if part and len(part) + len(records) > limit:
+            yield bytes(part)
+            part.clear()
+        part += records
+    yield bytes(part)
+
+
+def fields_of(
+    shipment: Shipment, host: Host, snapshot: Snapshot, size: int, properties: Dict[str, Any], index: Dict[str, Any]
+) -> Dict[str, Any]:
+    """The manifest of a shipment whose data is stored."""
+    head, parts = shipment.head, shipment.parts()
+    return {
+        "format": "snapship",
+        "version": FORMAT_VERSION,
+        "id": head["id"],
+        "base": head["base"],
+        "base_state_id": head["base_state_id"],
+        "origin": head["origin"],
+        "machine_id": host.machine_id,
+        "volume": snapshot.volume,
+        "provider": snapshot.provider,
+        "lineage": snapshot.lineage,
+        "state_id": snapshot.state_id,
+        "snapshot": snapshot.name,
+        "created": iso_time(snapshot.created),
+        "group": snapshot.group,
+        "consistency": snapshot.consistency,
+        "reason": head["reason"],
+        "size": size,
+        "properties": properties,
+        "bytes": {"changed": sum(part.changed for part in parts), "stored": sum(part.segment.size for part in parts)},
+        "stream": {
+            "format": "thin-send-recv",
+            "version": "1.1",
+            "flags": {},
+            "data": sum(part.data for part in parts),
+            "unmap": sum(part.unmap for part in parts),
+        },
+        "compression": head["compression"],
+        "encryption": head["encryption"],
+        "segments": [list(part.segment) for part in parts],
+        "index": index,
+        "tool": versions(),
+    }

@@ -1,0 +1,198 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: snapshots that are to be there, or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any, Dict, List, Optional
+
+from .errors import SnapshipError, UnknownError, UsageError
+from .host import Host
+from .outcome import Outcome
+from .taking import Quiesce, check_name, fresh, fresh_group, take
+from .units import iso_time, parse_duration
+from .volumes.providers import provider_for
+from .volumes.volume import Provider, Snapshot
+
+
+@dataclasses.dataclass
+class Request(Quiesce):
+    """As the module's options; durations as users write them."""
+
+    volumes: List[str] = dataclasses.field(default_factory=list)
+    provider: Optional[str] = None
+    name: Optional[str] = None
+    max_age: Any = None
+    state: str = "present"
+    consistent: bool = False
+
+
+@dataclasses.dataclass
+class Unit:
+    """Volumes that get their snapshots together: one, or a group."""
+
+    volumes: List[str]
+    provider: Provider
+    there: List[Snapshot] = dataclasses.field(default_factory=list)
+    error: Optional[SnapshipError] = None
+
+
+@dataclasses.dataclass
+class Plan:
+    """What is there and what is to be made or removed."""
+
+    request: Request
+    units: List[Unit]
+    lenient: bool = True  # check mode: a volume an earlier task would have made isn't there yet
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome()
+        for unit in self.units:
+            if unit.error and not (self.lenient and unit.error.code == "unknown_volume"):
+                outcome.failures.append(unit.error.as_dict())
+                continue
+            if unit.error:
+                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+            absent = self.request.state == "absent"
+            if absent == bool(unit.there):
+                outcome.changed = True
+            _show(outcome, unit, [] if absent else unit.there or _expected(self.request, unit))
+        return outcome
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises UsageError for options that don't go together."""
+    if not request.volumes:
+        raise UsageError("volumes is empty.")
+    if request.state == "present" and (request.name is None) == (request.max_age is None):
+        raise UsageError("one of name and max_age is needed.", "max_age: 0s makes a new snapshot at each run.")
+    if request.state == "absent" and request.name is None:
+        raise UsageError("state: absent needs name.")
+    if request.name is not None:
+        check_name(request.name)
+    request.hooks()
+    units = split(request.volumes, request.provider, request.consistent and request.state == "present")
+    for unit in units:
+        if unit.error is None:
+            try:
+                unit.there = _there(unit, request)
+            except SnapshipError as error:
+                unit.error = error.about(volume=unit.volumes[0])
+    return Plan(request, units)
+
+
+def split(volumes: List[str], provider: Optional[str], together: bool) -> List[Unit]:
+    """The volumes one by one, or all in one unit."""
+    found: List[Unit] = []
+    for volume in dict.fromkeys(volumes):
+        one = provider_for(volume, provider)
+        found.append(Unit([one.normalise(volume)], one))
+    if together:
+        if len({unit.provider.name for unit in found}) > 1:
+            raise UsageError("a consistent group needs volumes of one provider.")
+        return [Unit([unit.volumes[0] for unit in found], found[0].provider)]
+    return found
+
+
+def _there(unit: Unit, request: Request) -> List[Snapshot]:
+    """The snapshots that satisfy the request (present), or are to go (absent)."""
+    by_volume = {volume: unit.provider.snapshots(volume) for volume in unit.volumes}
+    if request.state == "absent":
+        return [each for found in by_volume.values() for each in found if each.name == request.name]
+    for volume in unit.volumes:
+        unit.provider.info(volume)
+    age = parse_duration(request.max_age, "max_age") if request.max_age is not None else None
+    now = time.time()
+    if request.consistent:
+        return fresh_group(by_volume, age, now, request.name) or []
+    snapshots = by_volume[unit.volumes[0]]
+    if age is not None:
+        found = fresh(snapshots, age, now)
+        return [found] if found else []
+    return [each for each in snapshots if each.name == request.name]
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Make or remove what the plan says; one volume's failure doesn't stop the others."""
+    outcome, request = Outcome(), made.request
+    for unit in made.units:
+        try:
+            if unit.error:
+                raise unit.error
+            if request.state == "absent":
+                for snapshot in unit.there:
+                    if snapshot.holds:
+                        outcome.warn(
+                            f"snapshot {snapshot.name!r} of {snapshot.volume} was the base for the next incremental; "
+                            "that will be a full unless another base is there."
+                        )
+                    unit.provider.remove(snapshot)
+                _show(outcome, unit, [])
+                outcome.changed = outcome.changed or bool(unit.there)
+                continue
+            result = unit.there
+            if not result:
+                result, warnings = take(unit.provider, unit.volumes, request.name, request.consistent, request)
+                outcome.warnings += warnings
+                outcome.changed = True
+            _show(outcome, unit, [each.public() for each in result])
+        except SnapshipError as error:
+            outcome.failures.append(error.about(volume=unit.volumes[0]).as_dict())
+    return outcome
+
+
+def _expected(request: Request, unit: Unit) -> List[Dict[str, Any]]:
+    """Stand-ins for snapshots that would be made."""
+    return [
+        {
+            "name": request.name or "(new)",
+            "volume": volume,
+            "provider": unit.provider.name,
+            "state_id": None,
+            "group": None,
+            "created": iso_time(time.time()),
+            "size": None,
+            "method": None,
+            "path": None,
+            "valid": True,
+            "flaw": None,
+            "holds": [],
+        }
+        for volume in unit.volumes
+    ]
+
+
+def _show(outcome: Outcome, unit: Unit, after: List[Any]) -> None:
+    shown = [each.public() if isinstance(each, Snapshot) else each for each in after]
+    outcome.items += shown
+    for volume in unit.volumes:
+        outcome.before[volume] = [each.name for each in unit.there if each.volume == volume]
+        outcome.after[volume] = [each["name"] for each in shown if each["volume"] == volume]
+
+
+def describe(volumes: List[str], provider: Optional[str] = None) -> List[Dict[str, Any]]:
+    """All snapshots of these volumes, newest first."""
+    found: List[Snapshot] = []
+    for unit in split(volumes, provider, False):
+        volume = unit.volumes[0]
+        snapshots = unit.provider.snapshots(volume)
+        if not snapshots:
+            unit.provider.info(volume)  # says so if there is no such volume
+        found += snapshots
+    return [each.public() for each in sorted(found, key=lambda each: each.created, reverse=True)]
+
+
+def named(provider: Provider, volume: str, name: str) -> Snapshot:
+    """A volume's snapshot of this name. Raises UnknownError with those there are."""
+    snapshots = provider.snapshots(volume)
+    for each in snapshots:
+        if each.name == name:
+            return each
+    there = ", ".join(each.name for each in snapshots) or "none"
+    raise UnknownError(f"{volume} has no snapshot {name!r} (there: {there}).", code="unknown_snapshot")

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What happens to a segment between the stream and the store: compression, then encryption; and back."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Dict, Optional
+
+from ..errors import ConfigError, CorruptError
+from . import compression
+from .encryption import Cipher, Keyring
+from .index import Digest, digester
+from .thin import Readable
+
+
+class Codec:
+    """How one shipment's segments and index parts are stored."""
+
+    def __init__(self, compress: str, cipher: Optional[Cipher]) -> None:
+        if compress not in ("zstd", "none"):
+            raise CorruptError(f"its compression {compress!r} isn't known.", "Use a newer snapship.", code="version")
+        if compress == "zstd":
+            compression.require()
+        self._compress = compress == "zstd"
+        self._cipher = cipher
+        self.digest: Digest = digester(cipher.digest_key if cipher else None)
+
+    def encode(self, name: str, plain: Readable) -> Readable:
+        """The bytes to store for this segment or index part."""
+        stored = compression.compress(plain) if self._compress else plain
+        return self._cipher.seal(name, stored) if self._cipher else stored
+
+    def decode(self, key: str, name: str, stored: Readable, sha256: str, size: int) -> Readable:
+        """The plain bytes of what lies under ``key``, which must have this digest. Raises CorruptError naming the key."""
+        if hashlib.sha256(stored).hexdigest() != sha256:
+            raise CorruptError(f"{key}: what is stored there was changed (its digest doesn't match).")
+        try:
+            if self._cipher:
+                stored = self._cipher.open(name, stored)
+            plain = compression.decompress(stored, size) if self._compress else stored
+        except CorruptError as error:
+            raise CorruptError(f"{key}: {error.msg}", error.hint) from error
+        if len(plain) != size:
+            raise CorruptError(f"{key}: it holds {len(plain)} bytes, not {size}.")
+        return plain
+
+
+def codec_for(fields: Dict[str, Any], backup_id: str, keyring: Keyring) -> Codec:
+    """The codec that a manifest's fields describe. Raises ConfigError where the key isn't held or a library is missing."""
+    found = fields.get("encryption")
+    if not found:
+        return Codec(fields["compression"], None)
+    if found.get("algorithm") != "AES-256-GCM":
+        raise ConfigError(f"its encryption {found.get('algorithm')!r} isn't known.", "Use a newer snapship.")
+    key = keyring.find(found["key_id"])
+    return Codec(fields["compression"], Cipher(key.unwrap(found["wrapped_key"], backup_id), backup_id))

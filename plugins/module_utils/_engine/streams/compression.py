@@ -1,0 +1,91 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""zstd, by the best that is there: the ``zstandard`` library, Python's own module, or the ``zstd`` program."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from typing import Any, Callable, List, Optional
+
+from ..errors import ConfigError, CorruptError
+from .thin import Readable
+
+LEVEL = 1
+_local = threading.local()
+
+try:
+    import zstandard as _library
+except ImportError:
+    _library = None  # type: ignore[assignment]
+try:
+    from compression import zstd as _builtin  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    _builtin = None
+
+
+def backend() -> Optional[str]:
+    """Which implementation is used: ``zstandard``, ``compression.zstd``, ``zstd`` (the program) or none."""
+    if _library is not None:
+        return "zstandard"
+    if _builtin is not None:
+        return "compression.zstd"
+    return "zstd" if shutil.which("zstd") else None
+
+
+def require() -> None:
+    """Raise ConfigError where zstd can't be had at all."""
+    if backend() is None:
+        raise ConfigError(
+            "zstd compression needs the Python library zstandard or the program zstd; neither is on this host.",
+            "Install python3-zstandard or zstd, or write new backups with compression: none.",
+            code="library",
+        )
+
+
+def compress(data: Readable) -> bytes:
+    """One zstd frame with its content size, level 1."""
+    kind = backend()
+    if kind == "zstandard":
+        return bytes(_mine("compressor", lambda: _library.ZstdCompressor(level=LEVEL)).compress(data))
+    if kind == "compression.zstd":
+        return bytes(_builtin.compress(data, level=LEVEL))
+    return _program(["-q", f"-{LEVEL}", f"--stream-size={len(data)}", "-c"], data)
+
+
+def decompress(data: Readable, size: int) -> Readable:
+    """The content of one frame, which must have exactly ``size`` bytes. Raises CorruptError otherwise."""
+    kind = backend()
+    try:
+        if kind == "zstandard":
+            plain = _mine("decompressor", _library.ZstdDecompressor).decompress(data, max_output_size=max(size, 1))
+        elif kind == "compression.zstd":
+            plain = _builtin.ZstdDecompressor().decompress(data, max_length=size + 1)
+        else:
+            plain = _program(["-q", "-d", "-c"], data, size + 1)
+    except Exception as error:
+        if isinstance(error, (ConfigError, MemoryError)):
+            raise
+        raise CorruptError(f"its zstd frame can't be decompressed ({error}).") from error
+    if len(plain) != size:
+        raise CorruptError(f"its zstd frame has {len(plain)} bytes, not {size}.")
+    return bytes(plain)
+
+
+def _mine(name: str, make: Callable[[], Any]) -> Any:
+    """This thread's own (de)compressor: they aren't to be shared between threads."""
+    if not hasattr(_local, name):
+        setattr(_local, name, make())
+    return getattr(_local, name)
+
+
+def _program(arguments: List[str], data: Readable, limit: Optional[int] = None) -> bytes:
+    require()
+    run = subprocess.run(["zstd", *arguments], input=data, capture_output=True, check=False)
+    if run.returncode != 0:
+        raise CorruptError(f"zstd failed: {run.stderr.decode(errors='replace').strip()[-200:]}")
+    return run.stdout if limit is None else run.stdout[:limit]

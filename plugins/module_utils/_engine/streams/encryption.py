@@ -1,0 +1,156 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Encryption at the source: AES-256-GCM under a random data key per shipment, wrapped by the remote's key.
+
+From the remote's key (32 bytes) HMAC-SHA256 makes one key for wrapping, one for the MAC of manifests and the key's
+public id; from a shipment's data key one for segments and one for the digests of extents.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from typing import Any, Dict, List, Optional
+
+from ..errors import ConfigError, CorruptError
+from .thin import Readable
+
+NONCE, TAG = 12, 16
+ALGORITHM = "AES-256-GCM"
+
+
+def parse_key(text: str, what: str) -> bytes:
+    """32 bytes from base64 or hex. Raises ConfigError (never with the key in it)."""
+    text = text.strip()
+    key = b""
+    try:
+        key = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        pass
+    if len(key) != 32:
+        raise ConfigError(
+            f"{what} isn't a key of 32 bytes in base64 or hex.", "Make one with: openssl rand -base64 32", code="key"
+        )
+    return key
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    return hmac.new(key, b"snapship 1 " + purpose.encode(), hashlib.sha256).digest()
+
+
+class Key:
+    """One key of a remote."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.id = _derive(raw, "key id")[:8].hex()
+        self._wrapping = _derive(raw, "wrapping")
+        self._mac = _derive(raw, "manifest")
+
+    def mac(self, text: bytes) -> str:
+        """The MAC of a manifest's canonical text, hex."""
+        return hmac.new(self._mac, text, hashlib.sha256).hexdigest()
+
+    def wrap(self, data_key: bytes, backup_id: str) -> str:
+        """The data key, encrypted for this shipment, base64."""
+        nonce = os.urandom(NONCE)
+        sealed = _gcm(self._wrapping).encrypt(nonce, data_key, _context(backup_id, "key"))
+        return base64.b64encode(nonce + sealed).decode()
+
+    def unwrap(self, wrapped: str, backup_id: str) -> bytes:
+        """The data key again. Raises CorruptError where it was tampered with."""
+        return _open(_gcm(self._wrapping), base64.b64decode(wrapped), _context(backup_id, "key"))
+
+
+class Keyring:
+    """The keys of a remote: the first writes, any reads. Empty: nothing is encrypted."""
+
+    def __init__(self, keys: List[Key]) -> None:
+        self._keys = keys
+
+    @classmethod
+    def parse(cls, newest: Optional[str], older: List[str]) -> Keyring:
+        """From the texts of a remote's definition."""
+        keys = [Key(parse_key(newest, "encryption_key"))] if newest else []
+        return cls(keys + [Key(parse_key(text, "a key of old_encryption_keys")) for text in older])
+
+    @property
+    def writes(self) -> Optional[Key]:
+        return self._keys[0] if self._keys else None
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def find(self, key_id: str) -> Key:
+        """The key of this id. Raises ConfigError where the remote doesn't hold it."""
+        for key in self._keys:
+            if key.id == key_id:
+                return key
+        held = ", ".join(key.id for key in self._keys) or "none"
+        raise ConfigError(
+            f"it is encrypted with the key {key_id}, which this remote doesn't hold (it holds {held}).",
+            "Give that key as encryption_key or in old_encryption_keys.",
+            code="key",
+        )
+
+
+class Cipher:
+    """Seals and opens what belongs to one shipment."""
+
+    def __init__(self, data_key: bytes, backup_id: str) -> None:
+        self._id = backup_id
+        self._gcm = _gcm(_derive(data_key, "segments"))
+        self.digest_key = _derive(data_key, "digests")
+
+    def seal(self, name: str, plain: Readable) -> bytes:
+        """Nonce, ciphertext and tag; ``name`` (segment number or index page) is authenticated with it."""
+        nonce = os.urandom(NONCE)
+        return nonce + bytes(self._gcm.encrypt(nonce, plain, _context(self._id, name)))
+
+    def open(self, name: str, sealed: Readable) -> bytes:
+        """What was sealed. Raises CorruptError where it isn't that."""
+        return _open(self._gcm, sealed, _context(self._id, name))
+
+
+def make_data_key() -> bytes:
+    """A fresh data key for one shipment."""
+    return os.urandom(32)
+
+
+def describe(key: Key, data_key: bytes, backup_id: str) -> Dict[str, Any]:
+    """The manifest's ``encryption`` field."""
+    return {"algorithm": ALGORITHM, "key_id": key.id, "wrapped_key": key.wrap(data_key, backup_id)}
+
+
+def require() -> None:
+    """Raise ConfigError where encryption can't be done on this host."""
+    _gcm(bytes(32))
+
+
+def _context(backup_id: str, name: str) -> bytes:
+    return f"snapship 1 {backup_id} {name}".encode()
+
+
+def _open(gcm: Any, sealed: Readable, context: bytes) -> bytes:
+    view = memoryview(sealed)
+    try:
+        return bytes(gcm.decrypt(bytes(view[:NONCE]), view[NONCE:], context))
+    except Exception as error:  # cryptography's InvalidTag, whatever module it lives in
+        raise CorruptError("its encryption tag doesn't match: it was changed, or belongs elsewhere.") from error
+
+
+def _gcm(key: bytes) -> Any:
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError as error:
+        raise ConfigError(
+            "encryption_key needs the Python library cryptography, which isn't on this host.",
+            "Install python3-cryptography, or define the remote without encryption_key.",
+            code="library",
+        ) from error
+    return AESGCM(key)

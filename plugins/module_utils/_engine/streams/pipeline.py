@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Workers: jobs done by several threads at once, bounded in number and so in memory, stopped by the first error."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from typing import Callable, Iterable, Optional, TypeVar
+
+Job = TypeVar("Job")
+
+
+class Workers:
+    """A pool shared by all volumes of one run. Never more than ``count`` jobs are worked on at once."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="snapship")
+
+    def each(self, jobs: Iterable[Job], work: Callable[[Job], None]) -> None:
+        """Do ``work`` for each job, taking jobs only as workers get free; the first error stops it and is raised."""
+        slots = threading.Semaphore(self.count * 2)
+        failed = threading.Event()
+        first: list[BaseException] = []
+
+        def run(job: Job) -> None:
+            try:
+                if not failed.is_set():
+                    work(job)
+            except BaseException as error:
+                first.append(error)
+                failed.set()
+            finally:
+                slots.release()
+
+        running: Optional[list[concurrent.futures.Future[None]]] = []
+        try:
+            for job in jobs:
+                slots.acquire()
+                if failed.is_set():
+                    slots.release()
+                    break
+                running = [future for future in running or [] if not future.done()]
+                running.append(self._pool.submit(run, job))
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            concurrent.futures.wait(running or [])
+        if first:
+            raise first[0]
+
+    def close(self) -> None:
+        """Wait for what runs, and end the threads."""
+        self._pool.shutdown(wait=True)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()

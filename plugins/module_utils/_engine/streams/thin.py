@@ -1,0 +1,125 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The thin-send-recv stream: chunks of a block device, written as format 1.1, read as 1.1 and 1.0.
+
+A chunk is a big-endian header of 28 bytes (u64 magic, u64 offset, u64 length, u32 command; both in bytes) and, for
+DATA, ``length`` bytes. 1.1 opens with BEGIN and closes with END, whose payload counts all chunks, DATA and UNMAP.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, Iterator, NamedTuple, Tuple, Union
+
+from ..errors import CorruptError
+
+HEADER = struct.Struct(">QQQI")
+COUNTS = struct.Struct(">QQQ")
+MAGIC_1_1 = 0x24C4F02AAE2E4FA9
+MAGIC_1_0 = 0xCA7F00D5DE7EC7ED
+MAGIC_OLD = 0xE85BC5636CC72A05
+DATA, UNMAP, BEGIN, END = 0, 1, 2, 3
+OPTIONAL = 1 << 31
+
+Readable = Union[bytes, bytearray, memoryview]
+
+
+class Chunk(NamedTuple):
+    """One chunk; ``at`` is where its payload begins in the buffer it was parsed from."""
+
+    command: int
+    offset: int
+    length: int
+    at: int
+
+
+def begin() -> bytes:
+    """The chunk that opens a 1.1 stream."""
+    return HEADER.pack(MAGIC_1_1, 0, 0, BEGIN)
+
+
+def end(data: int, unmap: int) -> bytes:
+    """The chunk that closes a 1.1 stream with these counts of DATA and UNMAP chunks."""
+    return HEADER.pack(MAGIC_1_1, 0, COUNTS.size, END) + COUNTS.pack(data + unmap + 2, data, unmap)
+
+
+def pack_header(buffer: bytearray, at: int, command: int, offset: int, length: int) -> None:
+    """Write the header of a DATA or UNMAP chunk into a buffer."""
+    HEADER.pack_into(buffer, at, MAGIC_1_1, offset, length, command)
+
+
+def chunks(buffer: Readable) -> Iterator[Chunk]:
+    """All chunks, BEGIN and END too, of a buffer that holds whole chunks (one of our segments).
+
+    Raises CorruptError where a rule of the format is broken. What the chunks should be is for the caller, who has the
+    index, to compare.
+    """
+    at, size = 0, len(buffer)
+    while at < size:
+        if size - at < HEADER.size:
+            raise CorruptError("the stream ends inside a chunk header.")
+        magic, offset, length, command = HEADER.unpack_from(buffer, at)
+        at += HEADER.size
+        if magic not in (MAGIC_1_1, MAGIC_1_0):
+            raise CorruptError(f"the stream isn't thin-send-recv 1.0 or 1.1 (magic {magic:#x}).")
+        payload = 0 if command == UNMAP else length
+        if payload > size - at:
+            raise CorruptError("the stream ends inside a chunk.")
+        if command in (DATA, UNMAP, BEGIN, END):
+            yield Chunk(command, offset, length, at)
+        elif not command & OPTIONAL:
+            raise CorruptError(f"the stream has an unknown command {command}.")
+        at += payload
+
+
+def read_stream(source: BinaryIO) -> Iterator[Tuple[int, int, int, BinaryIO]]:
+    """Chunks ``(command, offset, length, source)`` of a stream in 1.1 or 1.0; a DATA payload is to be read from ``source``.
+
+    A 1.0 stream has neither BEGIN nor END, so one cut between two chunks can't be told from a whole one.
+    Raises CorruptError for anything else.
+    """
+    counts, version, state = [0, 0], 0, BEGIN
+    while True:
+        head = _exactly(source, HEADER.size, optional=True)
+        if not head:
+            break
+        magic, offset, length, command = HEADER.unpack(head)
+        if magic == MAGIC_OLD:
+            raise CorruptError("the stream comes from thin-send-recv before 1.0.1, which isn't read.")
+        if magic not in (MAGIC_1_1, MAGIC_1_0) or version not in (0, magic):
+            raise CorruptError(f"the stream isn't thin-send-recv 1.0 or 1.1 (magic {magic:#x}).")
+        if not version:
+            version, state = magic, BEGIN if magic == MAGIC_1_1 else DATA
+        if state == END or (state == BEGIN) != (command == BEGIN):
+            raise CorruptError(f"the stream has command {command} where it can't be.")
+        if command == BEGIN:
+            state = DATA
+        elif command in (DATA, UNMAP):
+            counts[command] += 1
+            yield command, offset, length, source
+        elif command == END and version == MAGIC_1_1:
+            if COUNTS.unpack(_exactly(source, COUNTS.size)) != (sum(counts) + 2, counts[DATA], counts[UNMAP]):
+                raise CorruptError("the counts in the stream's END don't match.")
+            state = END
+        elif command & OPTIONAL:
+            _exactly(source, length)
+        else:
+            raise CorruptError(f"the stream has an unknown command {command}.")
+    if version == MAGIC_1_1 and state != END:
+        raise CorruptError("the stream ends without END: it is cut short.")
+
+
+def _exactly(source: BinaryIO, length: int, optional: bool = False) -> bytes:
+    parts, missing = [], length
+    while missing:
+        part = source.read(missing)
+        if not part:
+            break
+        parts.append(part)
+        missing -= len(part)
+    if missing and not (optional and missing == length):
+        raise CorruptError("the stream ends inside a chunk.")
+    return b"".join(parts)

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Making snapshots: one volume, or a group at one point in time, with its application at rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import secrets
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from .errors import SnapshipError, UsageError
+from .names import mint_id
+from .quiesce import Hooks
+from .units import UTC, parse_duration
+from .volumes.volume import Provider, Snapshot, TakeRequest
+
+
+@dataclasses.dataclass
+class Quiesce:
+    """The options about bringing an application to rest, as users give them."""
+
+    quiesce: str = "none"
+    pre_command: Optional[List[str]] = None
+    post_command: Optional[List[str]] = None
+    hook_timeout: Any = "60s"
+
+    def hooks(self) -> Hooks:
+        """Checked. Raises UsageError."""
+        timeout = parse_duration(self.hook_timeout, "hook_timeout")
+        return Hooks(self.quiesce or "none", self.pre_command, self.post_command, timeout)
+
+
+def automatic_name() -> str:
+    """A name for a snapshot nobody named."""
+    stamp = datetime.datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"snapship-{stamp}-{secrets.token_hex(3)}"
+
+
+def check_name(name: str) -> str:
+    """A snapshot's name as users may give it. Raises UsageError."""
+    if not name or name.startswith("-") or "/" in name or "\0" in name or len(name.encode("utf-8", "surrogateescape")) > 200:
+        raise UsageError(f"snapshot name {name!r}: at most 200 bytes, no slash, no dash in front.")
+    return name
+
+
+def take(
+    provider: Provider,
+    volumes: List[str],
+    name: Optional[str],
+    group: bool,
+    options: Quiesce,
+    holder: Optional[str] = None,
+) -> Tuple[List[Snapshot], List[str]]:
+    """Snapshots of these volumes; all share one point in time and a group id if they are a group. Also warnings.
+
+    With a ``holder`` they are made for a shipment and go when nothing rests on them.
+    """
+    hooks = options.hooks()
+    consistency = hooks.consistency
+    request = TakeRequest(
+        volumes=volumes,
+        name=check_name(name) if name else automatic_name(),
+        made_by="user" if holder is None else "snapship",
+        group=mint_id(time.time()) if group else None,
+        consistency=consistency,
+        holds={} if holder is None else {holder: "pending"},
+    )
+    mounts = [mount for volume in volumes for mount in provider.freezable(volume)] if options.quiesce != "none" else []
+    made: List[Snapshot] = []
+    try:
+        with hooks.around(volumes, request.name, mounts, consistency):
+            made, warnings = provider.take(request)
+    except BaseException:
+        for snapshot in made:
+            try:
+                provider.remove(snapshot)
+            except (OSError, SnapshipError):
+                continue
+        raise
+    return made, warnings
+
+
+def fresh(snapshots: List[Snapshot], age: float, now: float) -> Optional[Snapshot]:
+    """The newest usable snapshot no older than ``age`` seconds, none from the future."""
+    usable = [each for each in snapshots if each.flaw is None and -300 <= now - each.created <= age]
+    return max(usable, key=lambda each: each.created, default=None)
+
+
+def fresh_group(
+    by_volume: Dict[str, List[Snapshot]], age: Optional[float], now: float, name: Optional[str] = None
+) -> Optional[List[Snapshot]]:
+    """The newest complete set of one group, by age or by name, in the order of the volumes."""
+    volumes = list(by_volume)
+    groups: Dict[str, Dict[str, Snapshot]] = {}
+    for volume, snapshots in by_volume.items():
+        for each in snapshots:
+            wanted = each.name == name if name is not None else age is not None and -300 <= now - each.created <= age
+            if each.group and each.flaw is None and wanted and sorted(each.group["members"]) == sorted(volumes):
+                groups.setdefault(each.group["id"], {})[volume] = each
+    whole = [found for found in groups.values() if len(found) == len(volumes)]
+    newest = max(whole, key=lambda found: found[volumes[0]].created, default=None)
+    return [newest[volume] for volume in volumes] if newest else None

@@ -1,0 +1,200 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Where a file's data lies: holes by SEEK_DATA, blocks on disk by FIEMAP, differences of two files.
+
+FIEMAP: linux/fiemap.h. Equal physical blocks mean equal data only where the filesystem reports real, unencoded
+addresses; others (network filesystems answer with made-up ones) are compared by content.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import fcntl
+import os
+import struct
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from ..errors import VolumeError
+from .volume import Change
+
+FICLONE = 0x40049409
+_FIEMAP = 0xC020660B
+_SYNC = 0x1
+_HEAD = struct.Struct("=QQLLLL")
+_EXTENT = struct.Struct("=QQQ16xL12x")
+_BATCH = 1024
+_LAST = 0x1
+# unknown, delalloc, encoded, encrypted, not aligned, inline, tail, unwritten: the address says nothing of the content
+_VAGUE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
+ADDRESSES_KNOWN = ("xfs", "btrfs")
+BLOCK = 64 << 10
+READ = 1 << 20
+
+
+class Mapped(NamedTuple):
+    """One extent of FIEMAP, bytes. ``physical`` is None where it says nothing of the content."""
+
+    start: int
+    end: int
+    physical: Optional[int]
+
+
+def data_regions(descriptor: int, size: int) -> Iterator[Tuple[int, int]]:
+    """Regions (start, end) that aren't holes, in order. A filesystem without SEEK_DATA gives one region."""
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            if error.errno == errno.EINVAL:
+                yield at, size
+                return
+            raise
+        if start >= size:
+            return
+        at = min(os.lseek(descriptor, start, os.SEEK_HOLE), size)
+        yield start, at
+
+
+def filesystem_type(path: str) -> str:
+    """The type of the filesystem a path is on, by /proc/self/mountinfo; empty where that can't be told."""
+    real, best, found = os.path.realpath(path), "", ""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                left, _dash, right = line.partition(" - ")
+                point = unescape(left.split(" ")[4])
+                inside = real == point or real.startswith(point.rstrip("/") + "/")
+                if inside and len(point) >= len(best):
+                    best, found = point, right.split(" ")[0]
+    except OSError:
+        return ""
+    return found
+
+
+def unescape(field: str) -> str:
+    """A path as mountinfo writes it, with its octal escapes undone."""
+    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, char)
+    return field
+
+
+def fiemap(descriptor: int, size: int) -> Iterator[Mapped]:
+    """All extents below ``size``, in order. Raises OSError where the filesystem has no FIEMAP."""
+    at, last = 0, False
+    buffer = array.array("B", bytes(_HEAD.size + _BATCH * _EXTENT.size))
+    while at < size and not last:
+        _HEAD.pack_into(buffer, 0, at, size - at, _SYNC, 0, _BATCH, 0)
+        fcntl.ioctl(descriptor, _FIEMAP, buffer, True)
+        count = _HEAD.unpack_from(buffer, 0)[3]
+        if not count:
+            return
+        for number in range(count):
+            start, physical, length, flags = _EXTENT.unpack_from(buffer, _HEAD.size + number * _EXTENT.size)
+            last = bool(flags & _LAST)
+            end = min(start + length, size)
+            begin = max(start, at)
+            if end > begin:
+                yield Mapped(begin, end, None if flags & _VAGUE else physical + begin - start)
+            at = max(at, start + length)
+
+
+def map_differences(new: List[Mapped], old: List[Mapped], size: int) -> Iterator[Tuple[int, int, str]]:
+    """What two block maps say of ``[0, size)``: regions (start, end, ``changed`` | ``unmapped`` | ``compare``).
+
+    Regions with the same blocks, and those that are holes in both, are left out.
+    """
+    at, i, j = 0, 0, 0
+    while at < size:
+        i, a, a_end = _current(new, i, at, size)
+        j, b, b_end = _current(old, j, at, size)
+        end = min(a_end, b_end)
+        if a is None:
+            verdict = "unmapped" if b is not None else ""
+        elif b is None:
+            verdict = "changed" if a.physical is not None else "compare"
+        elif a.physical is None or b.physical is None:
+            verdict = "compare"
+        else:
+            verdict = "" if a.physical + at - a.start == b.physical + at - b.start else "changed"
+        if verdict:
+            yield at, end, verdict
+        at = end
+
+
+def _current(extents: List[Mapped], i: int, at: int, size: int) -> Tuple[int, Optional[Mapped], int]:
+    """The extent at an offset, or none and where the hole ends."""
+    while i < len(extents) and extents[i].end <= at:
+        i += 1
+    if i == len(extents):
+        return i, None, size
+    if extents[i].start > at:
+        return i, None, min(extents[i].start, size)
+    return i, extents[i], min(extents[i].end, size)
+
+
+def by_blocks(new: int, new_size: int, old: int, old_size: int) -> Iterator[Change]:
+    """Changes between two snapshots (open files) by their block maps. Raises OSError where there is no FIEMAP."""
+    regions = map_differences(list(fiemap(new, new_size)), list(fiemap(old, min(old_size, new_size))), new_size)
+    for start, end, verdict in regions:
+        if verdict == "compare":
+            yield from compare(new, start, end, old, old_size)
+        else:
+            yield Change(start, end - start, verdict == "changed")
+
+
+def by_content(new: int, new_size: int, old: int, old_size: int) -> Iterator[Change]:
+    """Changes between two snapshots (open files) by reading both, holes left out."""
+    as_map = [Mapped(start, end, None) for start, end in data_regions(new, new_size)]
+    limit = min(old_size, new_size)
+    before = [Mapped(start, end, None) for start, end in data_regions(old, limit)]
+    for start, end, verdict in map_differences(as_map, before, new_size):
+        if verdict == "unmapped":
+            yield Change(start, end - start, False)
+        else:
+            yield from compare(new, start, end, old, old_size)
+
+
+def compare(new: int, start: int, end: int, old: int, old_size: int) -> Iterator[Change]:
+    """Blocks of 64 KiB in a region that differ; the old file reads as zeros past its end."""
+    while start < end:
+        length = min(READ - start % READ, end - start)
+        mine = read_exactly(new, start, length)
+        theirs = read_exactly(old, start, min(length, max(old_size - start, 0)))
+        theirs += bytes(length - len(theirs))
+        if mine != theirs:
+            for at in range(0, length, BLOCK):
+                if mine[at : at + BLOCK] != theirs[at : at + BLOCK]:
+                    yield Change(start + at, min(BLOCK, length - at), True)
+        start += length
+
+
+def merged(changes: Iterator[Change]) -> Iterator[Change]:
+    """Neighbours of the same kind made one."""
+    last: Optional[Change] = None
+    for change in changes:
+        if last and last.mapped == change.mapped and last.offset + last.length == change.offset:
+            last = Change(last.offset, last.length + change.length, last.mapped)
+            continue
+        if last:
+            yield last
+        last = change
+    if last:
+        yield last
+
+
+def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
+    """These bytes. Raises VolumeError where the file ends before."""
+    data = os.pread(descriptor, length, offset)
+    while len(data) < length:
+        more = os.pread(descriptor, length - len(data), offset + len(data))
+        if not more:
+            raise VolumeError(f"a snapshot ends at {offset + len(data)} bytes, before its size: it was cut.")
+        data += more
+    return data

@@ -1,0 +1,276 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Provider ``file``: image files, snapshots by reflink where the filesystem can, else as sparse copies."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import secrets
+import stat
+import time
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
+from ..files import try_lock
+from .extents import ADDRESSES_KNOWN, by_blocks, by_content, data_regions, filesystem_type, merged, unescape
+from .file_target import FileTarget, open_elsewhere, target_witness
+from .snapshot_store import SnapshotStore, generation
+from .volume import Change, Reader, Snapshot, TakeRequest, Target, TargetState, VolumeInfo
+
+
+class FileReader:
+    """An open snapshot image."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor = descriptor
+        self.size = size
+
+    def data(self) -> Iterator[Change]:
+        for start, end in data_regions(self.descriptor, self.size):
+            yield Change(start, end - start, True)
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        done = 0
+        while done < len(target):
+            count = os.preadv(self.descriptor, [target[done:]], offset + done)
+            if not count:
+                raise VolumeError(f"a snapshot ends at {offset + done} bytes, before its size: it was cut.")
+            done += count
+
+
+class FileProvider:
+    """Image files, named by their absolute path."""
+
+    name = "file"
+
+    def claims(self, volume: str) -> bool:
+        return volume.startswith("/") and not volume.startswith("/dev/")
+
+    def normalise(self, volume: str) -> str:
+        if not volume.startswith("/"):
+            raise UsageError(f"volume {volume!r}: an image file is named by its absolute path.", f"Did you mean /{volume}?")
+        if "\0" in volume:
+            raise UsageError(f"volume {volume!r} has a NUL byte in its name.")
+        return os.path.normpath("/" + volume.lstrip("/"))
+
+    def info(self, volume: str) -> VolumeInfo:
+        with self._image(volume) as (descriptor, found):
+            lineage = f"{found.st_dev:x}-{found.st_ino:x}-{generation(descriptor):x}"
+            size = found.st_size
+            properties = {"mode": stat.S_IMODE(found.st_mode), "uid": found.st_uid, "gid": found.st_gid}
+        lineage = hashlib.sha256(lineage.encode()).hexdigest()[:32]
+        return VolumeInfo(volume, size, lineage, properties)
+
+    @contextlib.contextmanager
+    def _image(self, volume: str) -> Iterator[Tuple[int, os.stat_result]]:
+        try:
+            # non-blocking: a fifo of that name must not hang us
+            descriptor = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise _not_there(volume, error) from error
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise VolumeError(
+                    f"volume {volume!r} is no image file but {_kind(found.st_mode)}.",
+                    "Provider file takes regular files.",
+                    code="wrong_type",
+                )
+            yield descriptor, found
+        finally:
+            os.close(descriptor)
+
+    def _store(self, volume: str) -> SnapshotStore:
+        return SnapshotStore(volume, os.path.realpath(volume))
+
+    def snapshots(self, volume: str) -> List[Snapshot]:
+        return self._store(volume).load()
+
+    def freezable(self, volume: str) -> List[str]:
+        """Mount points of filesystems on loop devices (and their partitions) backed by this image."""
+        real, numbers = os.path.realpath(volume), set()
+        for backing in glob.glob("/sys/block/loop*/loop/backing_file"):
+            with contextlib.suppress(OSError):
+                with open(backing, encoding="utf-8", errors="surrogateescape") as source:
+                    if source.read().rstrip("\n") != real:
+                        continue
+                block = os.path.dirname(os.path.dirname(backing))
+                for device in [os.path.join(block, "dev"), *glob.glob(os.path.join(block, "loop*", "dev"))]:
+                    with open(device, encoding="ascii") as source:
+                        numbers.add(source.read().strip())
+        points: Dict[str, str] = {}
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                fields = line.split(" ")
+                if fields[2] in numbers:
+                    points.setdefault(fields[2], unescape(fields[4]))
+        return sorted(points.values())
+
+    def take(self, request: TakeRequest) -> Tuple[List[Snapshot], List[str]]:
+        made: List[Snapshot] = []
+        warnings: List[str] = []
+        before = {volume: _touched(volume) for volume in request.volumes}
+        created = time.time()
+        created = int(created * 1e6) / 1e6  # ids and manifests keep microseconds
+        group = {"id": request.group, "members": request.volumes} if request.group else None
+        try:
+            for volume in request.volumes:
+                made.append(self._take_one(volume, request, created, group))
+        except BaseException:
+            for snapshot in made:
+                with contextlib.suppress(OSError, SnapshipError):
+                    self.remove(snapshot)
+            raise
+        quiesced = request.consistency.get("method") not in (None, "none")
+        if not quiesced:
+            moved = [volume for volume in request.volumes if _touched(volume) != before[volume]]
+            copied = {snapshot.volume for snapshot in made if snapshot.method == "copy" or len(made) > 1}
+            warnings = [_torn(volume, len(made) > 1) for volume in moved if volume in copied]
+        return made, warnings
+
+    def _take_one(
+        self, volume: str, request: TakeRequest, created: float, group: Optional[Dict[str, Any]]
+    ) -> Snapshot:
+        info = self.info(volume)
+        store = self._store(volume)
+        try:
+            os.makedirs(store.folder, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise VolumeError(
+                f"snapshots of {volume} belong in {store.folder}, which can't be made: {error.strerror}.",
+                "Give this user write access to the image's folder.",
+            ) from error
+        with store.lock(), self._image(volume) as (descriptor, _found):
+            store.sweep()
+            if any(snapshot.name == request.name for snapshot in store.load()):
+                raise VolumeError(f"{volume} has a snapshot {request.name!r} already.", code="exists")
+            size = os.fstat(descriptor).st_size
+            method = store.copy_image(descriptor, size, request.name)
+            snapshot = Snapshot(
+                name=request.name,
+                volume=volume,
+                provider=self.name,
+                state_id=secrets.token_hex(16),
+                created=created,
+                size=size,
+                lineage=info.lineage,
+                group=group,
+                method=method,
+                path=store.path(request.name),
+                made_by=request.made_by,
+                consistency=request.consistency,
+                holds=dict(request.holds),
+            )
+            store.save(snapshot)
+        return snapshot
+
+    def remove(self, snapshot: Snapshot) -> None:
+        store = self._store(snapshot.volume)
+        with store.lock():
+            store.remove(snapshot.name)
+            store.sweep()
+            store.drop_folder()
+
+    def hold(self, snapshot: Snapshot, holder: str, backup: Optional[str]) -> None:
+        store = self._store(snapshot.volume)
+        with store.lock():
+            for current in store.load():
+                if current.state_id == snapshot.state_id:
+                    if backup is None:
+                        current.holds.pop(holder, None)
+                    else:
+                        current.holds[holder] = backup
+                    store.save(current)
+                    snapshot.holds = current.holds
+
+    @contextlib.contextmanager
+    def open(self, snapshot: Snapshot) -> Iterator[Reader]:
+        with self._open(snapshot) as reader:
+            yield reader
+
+    @contextlib.contextmanager
+    def _open(self, snapshot: Snapshot) -> Iterator[FileReader]:
+        try:
+            descriptor = os.open(snapshot.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise VolumeError(f"snapshot {snapshot.name!r} of {snapshot.volume} can't be read: {error.strerror}.") from error
+        try:
+            try_lock(descriptor, shared=True)
+            yield FileReader(descriptor, snapshot.size)
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def changes(self, base: Snapshot, snapshot: Snapshot) -> Iterator[Tuple[Reader, Iterator[Change]]]:
+        with self._open(base) as old, self._open(snapshot) as new:
+            arguments = (new.descriptor, new.size, old.descriptor, old.size)
+            if base.method == snapshot.method == "reflink" and filesystem_type(snapshot.path) in ADDRESSES_KNOWN:
+                yield new, merged(by_blocks(*arguments))
+            else:
+                yield new, merged(by_content(*arguments))
+
+    def unchanged(self, base: Snapshot) -> bool:
+        with self._open(base) as old, self._image(base.volume) as (new, found):
+            if found.st_size != old.size:
+                return False
+            known = base.method == "reflink" and filesystem_type(base.volume) in ADDRESSES_KNOWN
+            look = by_blocks if known else by_content
+            return next(look(new, found.st_size, old.descriptor, old.size), None) is None
+
+    def target_state(self, target: str) -> TargetState:
+        real = os.path.realpath(target)
+        folder = os.path.dirname(real)
+        try:
+            space = os.statvfs(folder)
+        except OSError as error:
+            raise VolumeError(
+                f"target {target!r} can't be made: its folder {folder} can't be used ({error.strerror}).",
+                "Create the folder, or restore elsewhere.",
+            ) from error
+        free = space.f_bavail * space.f_frsize
+        try:
+            found = os.lstat(real)
+        except FileNotFoundError:
+            return TargetState(False, {}, None, free)
+        except OSError as error:
+            raise VolumeError(f"target {target!r} can't be used: {error.strerror}.") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise VolumeError(f"target {target!r} is there and is {_kind(found.st_mode)}, not an image file.", code="wrong_type")
+        return TargetState(True, target_witness(real), open_elsewhere(real), free)
+
+    def receive(self, target: str, size: int, properties: Dict[str, Any]) -> Target:
+        return FileTarget(os.path.realpath(target), size)
+
+
+def _touched(volume: str) -> Tuple[int, int]:
+    found = os.stat(volume)
+    return found.st_mtime_ns, found.st_size
+
+
+def _torn(volume: str, group: bool) -> str:
+    what = "the group isn't one point in time" if group else "the copy may be torn"
+    return (
+        f"{volume} was written while its snapshot was made and nothing was quiesced: {what}. "
+        "Use pre_command and post_command, or quiesce."
+    )
+
+
+def _not_there(volume: str, error: OSError) -> SnapshipError:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return UnknownError(
+            f"volume {volume!r}: there is no such image file.",
+            "Check the path; a volume is one file, a list of several is written as a YAML list.",
+            code="unknown_volume",
+        )
+    return VolumeError(f"volume {volume!r} can't be read: {error.strerror}.", code="unreadable")
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISBLK, "a block device"), (stat.S_ISLNK, "a symbolic link"))
+    return next((text for test, text in kinds if test(mode)), "a special file")
