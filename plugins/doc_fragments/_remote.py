@@ -172,6 +172,7 @@ options:
       - The name under which this host's volumes appear on remotes.
       - The default is the name kept on the host at the first use, and before that the host's name.
       - With M(snapship.dr.backup_info) and M(snapship.dr.restore) it is the name of whichever host made the backups.
+        For M(snapship.dr.backup_info), V(*) is all of them.
     type: str
 requirements:
   - boto3 (for a remote in S3)

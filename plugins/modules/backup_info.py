@@ -29,7 +29,7 @@ options:
     type: raw
   id:
     description:
-      - Tell only about this backup.
+      - Tell only about this backup, in detail. It is an error when there is no such backup.
     type: str
   details:
     description:
@@ -91,55 +91,102 @@ backups:
       type: str
       returned: always
     chain:
-      description: The ids of all backups that are needed to restore it, the full one first and itself last.
+      description: >-
+        The ids of all backups that are needed to restore it, the full one first and itself last. V(null) where
+        one of them is missing, or there are more than 1000.
       type: list
       elements: str
+      returned: always
+    chain_length:
+      description: How many backups are needed to restore it. V(null) where one of them is missing.
+      type: int
       returned: always
     complete:
       description: Whether all of its chain is there, so that it can be restored.
       type: bool
       returned: always
+    problem:
+      description: Why it cannot be restored, or V(null).
+      type: str
+      returned: always
     created:
-      description: When it was made, in UTC.
+      description: When its snapshot was taken, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
+    age:
+      description: How old it is by the remote's clock, in seconds.
+      type: float
+      returned: always
+    remote:
+      description: Name of the remote.
+      type: str
+      returned: always
     group:
       description: Id of the group of backups of one point in time that it belongs to, or V(null).
       type: str
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
+    group_members:
+      description: The volumes of that group, or V(null).
+      type: list
+      elements: str
+      returned: with O(details=true) or O(id)
     provider:
       description: What kept the volume.
       type: str
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
     snapshot:
       description: The snapshot that was shipped.
       type: str
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
     state_id:
       description: Identity of the content.
       type: str
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
+    reason:
+      description: Why it is a full, or an increment on its base.
+      type: str
+      returned: with O(details=true) or O(id)
     bytes_logical:
       description: Size of the volume.
       type: int
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
     bytes_changed:
       description: How much of it is in this backup, before compression.
       type: int
-      returned: with O(details=true)
-    bytes_sent:
+      returned: with O(details=true) or O(id)
+    bytes_stored:
       description: How much of the remote's space it takes.
       type: int
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
     segments:
       description: Of how many segments it is made.
       type: int
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
     encrypted:
       description: Whether it is encrypted.
       type: bool
-      returned: with O(details=true)
+      returned: with O(details=true) or O(id)
+    key_id:
+      description: Id of the key that it is encrypted with, or V(null).
+      type: str
+      returned: with O(details=true) or O(id)
+    compression:
+      description: How it is compressed.
+      type: str
+      returned: with O(details=true) or O(id)
+    consistency:
+      description: How its writer was brought to rest, and how the commands around the snapshot ended.
+      type: dict
+      returned: with O(details=true) or O(id)
+    properties:
+      description: Properties of the volume.
+      type: dict
+      returned: with O(details=true) or O(id)
+    tool:
+      description: Versions of the programs that wrote it.
+      type: dict
+      returned: with O(details=true) or O(id)
 """
 
 from collections.abc import Mapping

@@ -106,7 +106,9 @@ remotes:
       type: str
       returned: always
     capabilities:
-      description: What was found out when the remote was tried. A value is V(null) where it was not tried.
+      description: >-
+        What was found out when the remote was last tried by M(snapship.dr.remote). V(null) where it never was, and so
+        is a value that was not tried.
       type: dict
       returned: always
       contains:

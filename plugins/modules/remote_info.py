@@ -67,7 +67,9 @@ remotes:
       type: str
       returned: always
     capabilities:
-      description: What was found out when the remote was tried. A value is V(null) where it was not tried.
+      description: >-
+        What was found out when the remote was last tried by M(snapship.dr.remote). V(null) where it never was, and so
+        is a value that was not tried.
       type: dict
       returned: always
       contains:
@@ -95,6 +97,14 @@ remotes:
           description: Whether objects can be locked.
           type: bool
           returned: always
+    reachable:
+      description: Whether it answers and can be read now.
+      type: bool
+      returned: with O(probe=true)
+    problem:
+      description: Why it is not reachable, or V(null).
+      type: str
+      returned: with O(probe=true)
 """
 
 from collections.abc import Mapping

@@ -92,7 +92,7 @@ def write(fields: Dict[str, Any], keyring: Keyring) -> bytes:
     sealed = dict(fields, digest="sha256:" + hashlib.sha256(text).hexdigest())
     if keyring.writes:
         sealed["mac"] = {"key_id": keyring.writes.id, "hmac-sha256": keyring.writes.mac(text)}
-    return json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=True).encode("ascii") + b"\n"
+    return json.dumps(sealed, sort_keys=True, ensure_ascii=True).encode("ascii") + b"\n"
 
 
 def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool = False) -> Manifest:

@@ -34,6 +34,8 @@ _READ_ATTEMPTS = 4
 _LOCK_THREADS = 8
 # A storage class is for what is large and seldom read. Manifests have to be readable at once.
 _CLASSED = "data/"
+# What a backup consists of. The notes beside it come and go.
+_LOCKED = ("backups/", "data/")
 _KINDS = {
     "ListObjectsV2": "list",
     "GetObject": "get",
@@ -71,7 +73,7 @@ class S3Store:
     # Reading
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """All objects below, 1000 a request, in the order in which the server gives them."""
+        """All objects below, 1000 a request, in the server's order: most sort by key, SeaweedFS folder by folder."""
         for page in self._pages(prefix, None):
             for item in page.get("Contents", ()):
                 if item["Key"].startswith(self._root):
@@ -182,6 +184,9 @@ class S3Store:
         lock = self._has_object_lock()
         if not write:
             return Capabilities(True, True, None, None, None, lock)
+        if self._spec.object_lock_days and lock is False:
+            hint = "It can only be switched on when a bucket is made (create_bucket), or by its provider."
+            raise RemoteError(f"{self.label}: object_lock_days is set, but the bucket has no object lock.", hint)
         self.put(key, key.encode())
         conditional = self._refuses_second_put(key)
         if self.get(key, 64) is None:
@@ -227,7 +232,7 @@ class S3Store:
         if delimiter:
             options["Delimiter"] = delimiter
         while True:
-            page = self._call("list_objects_v2", f"list {prefix}", **options)
+            page = self._call("list_objects_v2", f"list {prefix}".strip(), **options)
             yield page
             if not page.get("IsTruncated"):
                 return
@@ -263,7 +268,7 @@ class S3Store:
         options: dict[str, Any] = {}
         if self._spec.storage_class and key.startswith(_CLASSED):
             options["StorageClass"] = self._spec.storage_class
-        if self._spec.object_lock_days:
+        if self._spec.object_lock_days and key.startswith(_LOCKED):
             # Governance, not compliance: neither can be lifted with the key of a backup host, but a mistaken number
             # of days (10000) can be mended by an administrator who has the right to bypass it.
             options["ObjectLockMode"] = "GOVERNANCE"

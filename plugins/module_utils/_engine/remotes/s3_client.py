@@ -55,7 +55,7 @@ def open_client(spec: RemoteSpec) -> Opened:
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise RemoteError(
-            f"the set-up for S3 on this host can't be used: {error}",
+            f"the set-up for S3 on this host can't be used: {str(error).rstrip('.')}.",
             "Look at profile and region of the remote, and at the AWS configuration files of this user.",
             code="config",
         ) from None

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -40,8 +40,6 @@ _BY_CODE = {
     "PreconditionFailed": ("exists", "there is an object of this key already", ""),
     "ConditionalRequestConflict": ("exists", "somebody else is writing this key", "Run it again."),
     "NoSuchKey": ("no_key", "there is no such object", ""),
-    "NotFound": ("no_key", "there is no such object", ""),
-    "404": ("no_key", "there is no such object", ""),
 }
 _DENIED = ("AccessDenied", "AllAccessDisabled", "Forbidden", "403", "UnauthorizedAccess")
 _SKEW = ("RequestTimeTooSkewed", "RequestExpired")
@@ -94,7 +92,8 @@ def remote_error(error: Exception, action: str, place: Place) -> RemoteError:
     if isinstance(error, known.SSLError) or "SSL" in type(error).__name__:
         return _from_tls(error, place)
     if isinstance(error, known.ParamValidationError):
-        return RemoteError(f"{place.label}: {action}: {_one_line(error)}", code="remote")
+        why = _one_line(error).split(": Bucket name must")[0]
+        return RemoteError(f"{place.label}: {action}: {why}.", code="remote")
     return _from_network(error, action, place)
 
 
@@ -123,6 +122,9 @@ def _from_reply(reply: Mapping[str, Any], action: str, place: Place) -> RemoteEr
     if code in _BY_CODE:
         ours, words, hint = _BY_CODE[code]
         return RemoteError(f"{where}: {words}.", hint, code=ours)
+    if code == "404":
+        hint = "Check endpoint_url: is that an S3 server?"
+        return RemoteError(f"{where}: not found, without a reason that S3 would give.", hint, code="remote")
     if status >= 500 or code in ("SlowDown", "RequestTimeout"):
         hint = "Try again later, or look at the server's log."
         return RemoteError(f"{where}: the server failed ({code or status}: {message}).", hint, code="unreachable")
@@ -180,10 +182,20 @@ def _tls_reason(text: str) -> str:
 
 
 def _from_network(error: Exception, action: str, place: Place) -> RemoteError:
-    text = f"{type(error).__name__} {error}"
+    text = " ".join(f"{type(each).__name__} {each}" for each in _causes(error))
     words = next((ours for theirs, ours in _NETWORK if theirs in text), _one_line(error))
     hint = "Check endpoint_url, the network, and that the server runs."
     return RemoteError(f"{place.label} can't be reached to {action}: {words}.", hint, code="unreachable")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made from: botocore's own words often leave out the reason."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = getattr(each, "kwargs", {}).get("error") or each.__cause__ or each.__context__
 
 
 def _one_line(words: object) -> str:

@@ -57,7 +57,9 @@ class ObjectStore(Protocol):
     requests: Dict[str, int]
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """All objects whose key begins with ``prefix``, by key. What isn't ours beside it is never touched.
+        """All objects whose key begins with ``prefix``. What isn't ours beside it is never touched.
+
+        They come by key, as far as the server keeps to that; nothing may rest on it.
 
         A prefix nobody has put anything under gives nothing. Strangers' objects under it are yielded too:
         the caller skips keys it can't parse.
