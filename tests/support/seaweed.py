@@ -224,7 +224,7 @@ def weed_binary() -> str:
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nobody listens on now, all different."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        sockets = [stack.enter_context(socket.socket()) for _index in range(count)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
