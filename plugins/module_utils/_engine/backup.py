@@ -10,7 +10,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .catalog import Catalog
 from .errors import SnapshipError, UsageError
@@ -29,14 +29,14 @@ from .units import parse_duration
 class Request(Quiesce):
     """As the module's options; durations as users write them."""
 
-    remote: Optional[str] = None
-    remote_spec: Optional[Dict[str, Any]] = None
-    origin: Optional[str] = None
+    remote: str | None = None
+    remote_spec: dict[str, Any] | None = None
+    origin: str | None = None
     adopt_origin: bool = False
-    volumes: List[str] = dataclasses.field(default_factory=list)
-    provider: Optional[str] = None
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    provider: str | None = None
     consistent: bool = False
-    snapshot: Optional[str] = None
+    snapshot: str | None = None
     max_age: Any = None
     type: str = "auto"
     full_every: Any = None
@@ -50,8 +50,8 @@ class Plan:
     """One plan a unit (a volume, or a consistent group), and what they share."""
 
     run: Run
-    units: List[UnitPlan]
-    missing_remote: Optional[SnapshipError] = None
+    units: list[UnitPlan]
+    missing_remote: SnapshipError | None = None
 
     def preview(self) -> Outcome:
         """What would be done."""

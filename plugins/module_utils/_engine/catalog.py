@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from collections.abc import Iterable
+from typing import Callable
 
 from . import manifest as manifests
 from .errors import CorruptError, SnapshipError, UnknownError
@@ -28,11 +29,11 @@ KINDS = ("backups", "deleted")
 class Chains:
     """Which backup rests on which, from keys alone."""
 
-    def __init__(self, keys: Iterable[BackupKey], now: float, retired: Callable[[], List[BackupKey]]) -> None:
-        """``retired`` is asked, once, for keys under ``deleted/`` only if a base is missing: its data may still be there."""
+    def __init__(self, keys: Iterable[BackupKey], now: float, retired: Callable[[], list[BackupKey]]) -> None:
+        """``retired`` is asked, once, for keys under ``deleted/``, and only if a base is missing."""
         self.keys = sorted(keys, key=lambda key: (key.created, key.id), reverse=True)
         self.now = now
-        self._by_id: Dict[Tuple[str, str, str], BackupKey] = {}
+        self._by_id: dict[tuple[str, str, str], BackupKey] = {}
         self._twice = set()
         for key in self.keys:
             place = (key.origin, key.volume, key.id)
@@ -40,10 +41,10 @@ class Chains:
                 self._twice.add(place)
             self._by_id[place] = key
         self._retired = retired
-        self._retired_by_id: Optional[Dict[Tuple[str, str, str], BackupKey]] = None
-        self._lengths: Dict[BackupKey, Optional[int]] = {}
+        self._retired_by_id: dict[tuple[str, str, str], BackupKey] | None = None
+        self._lengths: dict[BackupKey, int | None] = {}
 
-    def _base_of(self, key: BackupKey) -> Optional[BackupKey]:
+    def _base_of(self, key: BackupKey) -> BackupKey | None:
         place = (key.origin, key.volume, key.base or "")
         found = self._by_id.get(place)
         if found is None:
@@ -52,7 +53,7 @@ class Chains:
             found = self._retired_by_id.get(place)
         return found
 
-    def chain(self, key: BackupKey) -> Optional[List[BackupKey]]:
+    def chain(self, key: BackupKey) -> list[BackupKey] | None:
         """The full and the incrementals up to this backup; ``None`` where one is missing."""
         chain, seen = [key], {key.id}
         while chain[-1].base is not None:
@@ -63,10 +64,10 @@ class Chains:
             chain.append(base)
         return chain[::-1]
 
-    def length(self, key: BackupKey) -> Optional[int]:
+    def length(self, key: BackupKey) -> int | None:
         """How many backups its chain has; ``None`` where one is missing. Each backup is looked at once."""
-        path: List[BackupKey] = []
-        current: Optional[BackupKey] = key
+        path: list[BackupKey] = []
+        current: BackupKey | None = key
         while current is not None and current not in self._lengths and current.base is not None:
             self._lengths[current] = None  # also ends a circle
             path.append(current)
@@ -79,7 +80,7 @@ class Chains:
             self._lengths[each] = known
         return self._lengths.get(key)
 
-    def problem(self, key: BackupKey) -> Optional[str]:
+    def problem(self, key: BackupKey) -> str | None:
         """Why a backup can't be relied on, by what keys tell."""
         ahead = key.created - self.now
         if ahead > FUTURE:
@@ -90,11 +91,11 @@ class Chains:
             return "a backup that it rests on is missing"
         return None
 
-    def sound(self) -> List[BackupKey]:
+    def sound(self) -> list[BackupKey]:
         """All without a problem, newest first."""
         return [key for key in self.keys if self.problem(key) is None]
 
-    def dependants(self, key: BackupKey) -> List[BackupKey]:
+    def dependants(self, key: BackupKey) -> list[BackupKey]:
         """All that rest on it, directly or not, newest first."""
         resting = {key.id}
         same = [each for each in self.keys if (each.origin, each.volume) == (key.origin, key.volume)]
@@ -123,7 +124,7 @@ class Catalog:
         keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
         return cls(spec, open_store(spec), keyring)
 
-    def keys(self, kind: str, origin: Optional[str] = None, volume: Optional[str] = None) -> List[BackupKey]:
+    def keys(self, kind: str, origin: str | None = None, volume: str | None = None) -> list[BackupKey]:
         """Keys under ``backups`` or ``deleted``, of one origin, of one volume (names, not components) or of all."""
         if self.absent:
             return []
@@ -135,7 +136,7 @@ class Catalog:
         parsed = (parse_backup_key(entry.key) for entry in self.store.list(prefix))
         return [key for key in parsed if key is not None]
 
-    def chains(self, origin: Optional[str] = None, volume: Optional[str] = None) -> Chains:
+    def chains(self, origin: str | None = None, volume: str | None = None) -> Chains:
         """The backups there are, in one listing."""
         keys = self.keys("backups", origin, volume)
         now = time.time() if self.absent else self.store.now()
@@ -154,7 +155,7 @@ class Catalog:
             raise UnknownError(f"{key.manifest}: there is no such backup (any more).", code="unknown_backup")
         return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
 
-    def chain_manifests(self, chains: Chains, key: BackupKey) -> List[Manifest]:
+    def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:
         """The manifests of its chain, the full first, each checked. Raises CorruptError naming the key at fault."""
         problem = chains.problem(key)
         chain = chains.chain(key)
@@ -168,7 +169,7 @@ class Catalog:
                 raise CorruptError(f"{each.key.manifest}: its stream is of another format than its base's.")
         return found
 
-    def newest_good(self, chains: Chains, besides: Iterable[str]) -> Optional[BackupKey]:
+    def newest_good(self, chains: Chains, besides: Iterable[str]) -> BackupKey | None:
         """The newest backup whose chain has none of these ids and whose manifests can all be read."""
         bad = set(besides)
         for key in chains.sound():

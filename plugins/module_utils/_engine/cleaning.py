@@ -12,7 +12,7 @@ passed by the store's own clock and a fresh listing shows neither a dependant no
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Set
+from typing import Any
 
 from .catalog import Catalog
 from .errors import SnapshipError
@@ -22,14 +22,14 @@ from .remotes.store import Entry
 from .shipment import Shipment
 
 
-def inflight(catalog: Catalog, origin: str, volume: str) -> Dict[str, Entry]:
+def inflight(catalog: Catalog, origin: str, volume: str) -> dict[str, Entry]:
     """The records of running shipments of a volume: entries by id."""
     prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
     entries = {entry.key[len(prefix) :]: entry for entry in catalog.store.list(prefix)}
     return {name: entry for name, entry in entries.items() if is_id(name)}
 
 
-def read_record(catalog: Catalog, entry: Entry) -> Dict[str, Any]:
+def read_record(catalog: Catalog, entry: Entry) -> dict[str, Any]:
     """What a record says; an unreadable one says nothing."""
     try:
         value = json.loads(catalog.store.get(entry.key, 1 << 20) or b"{}")
@@ -38,13 +38,13 @@ def read_record(catalog: Catalog, entry: Entry) -> Dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def bases_in_use(catalog: Catalog, origin: str, volume: str) -> Set[str]:
+def bases_in_use(catalog: Catalog, origin: str, volume: str) -> set[str]:
     """Ids that running shipments rest on."""
     records = [read_record(catalog, entry) for entry in inflight(catalog, origin, volume).values()]
     return {str(record["base"]) for record in records if record.get("base")}
 
 
-def clean_volume(host: Host, catalog: Catalog, origin: str, volume: str) -> List[str]:
+def clean_volume(host: Host, catalog: Catalog, origin: str, volume: str) -> list[str]:
     """Clear away what may go, of one volume. To be called under its lock. Returns what was done."""
     if catalog.spec.append_only or catalog.absent:
         return []
@@ -52,8 +52,8 @@ def clean_volume(host: Host, catalog: Catalog, origin: str, volume: str) -> List
     return done + _retired(catalog, origin, volume)
 
 
-def _dead_shipments(host: Host, catalog: Catalog, origin: str, volume: str) -> List[str]:
-    done: List[str] = []
+def _dead_shipments(host: Host, catalog: Catalog, origin: str, volume: str) -> list[str]:
+    done: list[str] = []
     records = inflight(catalog, origin, volume)
     if not records:
         return done
@@ -72,14 +72,14 @@ def _dead_shipments(host: Host, catalog: Catalog, origin: str, volume: str) -> L
     return done
 
 
-def _retired(catalog: Catalog, origin: str, volume: str) -> List[str]:
+def _retired(catalog: Catalog, origin: str, volume: str) -> list[str]:
     """Data of backups that were removed longer ago than the grace period."""
     prefix = f"deleted/{encode(origin)}/{encode(volume)}/"
     now = catalog.store.now()
     old = [entry for entry in catalog.store.list(prefix) if now - entry.modified >= catalog.spec.grace_period]
     if not old:
         return []
-    done: List[str] = []
+    done: list[str] = []
     used = bases_in_use(catalog, origin, volume)
     living = catalog.keys("backups", origin, volume)
     used |= {key.base for key in living if key.base}
@@ -110,7 +110,7 @@ def _delete_data(catalog: Catalog, key: BackupKey) -> None:
     catalog.store.delete([entry.key for entry in catalog.store.list(key.data)])
 
 
-def sweep_orphans(catalog: Catalog, origin: str, volume: str) -> Optional[str]:
+def sweep_orphans(catalog: Catalog, origin: str, volume: str) -> str | None:
     """Delete data that belongs to nothing, once it is older than the grace period (a put that outlived its sender)."""
     prefix = f"data/{encode(origin)}/{encode(volume)}/"
     known = {key.id for kind in ("backups", "deleted") for key in catalog.keys(kind, origin, volume)}

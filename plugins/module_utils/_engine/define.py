@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .catalog import Catalog
 from .errors import SnapshipError, UnknownError, UsageError
@@ -30,7 +30,7 @@ class Request:
 
     name: str
     state: str = "present"
-    options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     probe: str = "on_change"
 
 
@@ -39,10 +39,10 @@ class Plan:
     """The definition there is and the one there is to be."""
 
     request: Request
-    before: Optional[RemoteSpec]
-    after: Optional[RemoteSpec]
+    before: RemoteSpec | None
+    after: RemoteSpec | None
     create: bool = False  # the directory or bucket is to be made
-    warnings: List[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -97,7 +97,7 @@ def apply(host: Host, made: Plan) -> Outcome:
             release_all(host, Catalog.open(made.before).store.location)
             host.forget_remote(made.request.name)
         return outcome
-    found: Optional[Capabilities] = None
+    found: Capabilities | None = None
     catalog = Catalog.open(made.after)
     try:
         if made.create:
@@ -121,29 +121,29 @@ def _check_libraries(spec: RemoteSpec) -> None:
         encryption.require()
 
 
-def _remember(host: Host, spec: RemoteSpec, found: Optional[Capabilities]) -> None:
+def _remember(host: Host, spec: RemoteSpec, found: Capabilities | None) -> None:
     host.remember_capabilities(spec.name, dict(found._asdict()) if found else None)
 
 
-def _remembered(host: Host, spec: RemoteSpec) -> Optional[Capabilities]:
+def _remembered(host: Host, spec: RemoteSpec) -> Capabilities | None:
     stored = host.capabilities(spec.name)
     return Capabilities(**stored) if stored else None
 
 
-def _shown(spec: RemoteSpec, found: Optional[Capabilities]) -> Dict[str, Any]:
+def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
     shown = spec.public()
     shown["location"] = Catalog.open(spec).store.location
     shown["capabilities"] = dict(found._asdict()) if found else None
     return shown
 
 
-def _diff(before: Optional[RemoteSpec], after: Optional[RemoteSpec]) -> "tuple[Dict[str, Any], Dict[str, Any]]":
+def _diff(before: RemoteSpec | None, after: RemoteSpec | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """For --diff: secrets by a fingerprint whose salt is thrown away, so that it tells only whether they differ."""
     salt = secrets.token_bytes(16)
     return tuple(_fingerprinted(spec, salt) if spec else {} for spec in (before, after))  # type: ignore[return-value]
 
 
-def _fingerprinted(spec: RemoteSpec, salt: bytes) -> Dict[str, Any]:
+def _fingerprinted(spec: RemoteSpec, salt: bytes) -> dict[str, Any]:
     shown = spec.public()
     values = spec.to_json()
     for name in SECRETS:
@@ -155,7 +155,7 @@ def _fingerprinted(spec: RemoteSpec, salt: bytes) -> Dict[str, Any]:
     return shown
 
 
-def describe(host: Host, name: Optional[str] = None, probe: bool = False) -> List[Dict[str, Any]]:
+def describe(host: Host, name: str | None = None, probe: bool = False) -> list[dict[str, Any]]:
     """The remotes defined here, or one of them, with what was found out about each; never a secret."""
     names = host.remote_names()
     if name is not None and name not in names:
@@ -181,7 +181,7 @@ def host_unknown(host: Host, name: str) -> SnapshipError:
     return UnknownError(f"remote {name!r} isn't defined.", code="unknown_remote")
 
 
-def _tried(spec: RemoteSpec) -> Dict[str, Any]:
+def _tried(spec: RemoteSpec) -> dict[str, Any]:
     """Whether it answers now, by reading only."""
     catalog = Catalog.open(spec)
     try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from . import manifest as manifests
 from .catalog import Catalog
@@ -29,10 +29,10 @@ from .units import iso_time, parse_duration
 class Request:
     """As the module's options with ``state: absent``."""
 
-    remote: Optional[str] = None
-    remote_spec: Optional[Dict[str, Any]] = None
-    origin: Optional[str] = None
-    volumes: List[str] = dataclasses.field(default_factory=list)
+    remote: str | None = None
+    remote_spec: dict[str, Any] | None = None
+    origin: str | None = None
+    volumes: list[str] = dataclasses.field(default_factory=list)
     id: str = ""
     cascade: bool = False
     lock_timeout: Any = "1h"
@@ -44,9 +44,9 @@ class Plan:
 
     request: Request
     origin: str
-    catalog: Optional[Catalog]
-    keys: List[BackupKey]
-    missing_remote: Optional[SnapshipError] = None
+    catalog: Catalog | None
+    keys: list[BackupKey]
+    missing_remote: SnapshipError | None = None
 
     def preview(self) -> Outcome:
         """What would be done."""
@@ -81,7 +81,7 @@ def plan(host: Host, request: Request) -> Plan:
     return Plan(request, origin, catalog, _find(catalog, origin, request))
 
 
-def _find(catalog: Catalog, origin: str, request: Request) -> List[BackupKey]:
+def _find(catalog: Catalog, origin: str, request: Request) -> list[BackupKey]:
     chains = catalog.chains(origin, request.volumes[0] if request.volumes else None)
     for key in chains.keys:
         if key.id == request.id:
@@ -120,11 +120,11 @@ def apply(host: Host, made: Plan) -> Outcome:
     return outcome
 
 
-def _retire_all(catalog: Catalog, origin: str, volume: str, keys: List[BackupKey]) -> None:
+def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
     """Retire them, dependants first; put all back where a shipment turns out to rest on one. Raises BusyError then."""
     ids = {key.id for key in keys}
     _refuse_used(catalog, origin, volume, ids)
-    retired: List[BackupKey] = []
+    retired: list[BackupKey] = []
     for key in keys:
         data = catalog.store.get(key.manifest, manifests.LIMIT)
         if data is not None:
@@ -140,10 +140,14 @@ def _retire_all(catalog: Catalog, origin: str, volume: str, keys: List[BackupKey
         raise
 
 
-def _refuse_used(catalog: Catalog, origin: str, volume: str, ids: "set[str]") -> None:
+def _refuse_used(catalog: Catalog, origin: str, volume: str, ids: set[str]) -> None:
     """A running shipment, or a backup that came meanwhile, rests on one of these."""
     used = ids & bases_in_use(catalog, origin, volume)
-    used |= {key.base for key in catalog.keys("backups", origin, volume) if key.base in ids and key.id not in ids and key.base}
+    used |= {
+        key.base
+        for key in catalog.keys("backups", origin, volume)
+        if key.base in ids and key.id not in ids and key.base
+    }
     if used:
         raise BusyError(
             f"a shipment that is under way, or just ended, rests on {', '.join(sorted(used))}; nothing was deleted.",

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 
 class SnapshipError(Exception):
@@ -23,9 +23,9 @@ class SnapshipError(Exception):
         self,
         msg: str,
         hint: str = "",
-        code: Optional[str] = None,
-        volume: Optional[str] = None,
-        remote: Optional[str] = None,
+        code: str | None = None,
+        volume: str | None = None,
+        remote: str | None = None,
     ) -> None:
         super().__init__(msg)
         self.msg = msg
@@ -35,13 +35,13 @@ class SnapshipError(Exception):
         self.volume = volume
         self.remote = remote
 
-    def about(self, volume: Optional[str] = None, remote: Optional[str] = None) -> SnapshipError:
+    def about(self, volume: str | None = None, remote: str | None = None) -> SnapshipError:
         """Say which volume and remote this is about, where that isn't known yet."""
         self.volume = self.volume or volume
         self.remote = self.remote or remote
         return self
 
-    def as_dict(self) -> Dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The form in which failures are returned: volume, remote, code, msg, hint."""
         return {
             "volume": self.volume,

@@ -14,7 +14,8 @@ import json
 import os
 import tempfile
 import time
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from .errors import BusyError, ConfigError
 

@@ -6,7 +6,8 @@
 """This host's own side: where definitions and state are kept, which machine it is, under what name it ships.
 
 Below the configuration directory: ``remotes/`` (one 0600 file a remote), ``origin``, ``host`` (random, tells this
-directory from another's) and ``state/`` (locks, shipments under way, restores done). Nothing is written before it is needed.
+directory from another's) and ``state/`` (locks, shipments under way, restores done). Nothing is written before it is
+needed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import hashlib
 import os
 import secrets
 import socket
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from .errors import ConfigError, UnknownError, UsageError
 from .files import locked, read_json, sync_folder, write_json, write_private
@@ -36,7 +38,7 @@ def default_config_dir() -> str:
 class Host:
     """Reads lazily; only methods that say so write."""
 
-    def __init__(self, config_dir: Optional[str] = None, progress: Optional[Progress] = None) -> None:
+    def __init__(self, config_dir: str | None = None, progress: Progress | None = None) -> None:
         """``progress`` is called with volume, bytes done and bytes in all, from any thread."""
         self.config_dir = os.path.abspath(os.path.expanduser(config_dir or default_config_dir()))
         self.progress: Progress = progress or (lambda volume, done, total: None)
@@ -57,7 +59,7 @@ class Host:
                     return hashlib.sha256(b"snapship machine " + text.encode()).hexdigest()[:32]
         return self._read_line("host") or "unknown"
 
-    def _read_line(self, name: str) -> Optional[str]:
+    def _read_line(self, name: str) -> str | None:
         try:
             with open(self._path(name), encoding="utf-8") as source:
                 return source.read().strip() or None
@@ -74,7 +76,7 @@ class Host:
             write_private(self._path("host"), found.encode() + b"\n")
         return found
 
-    def origin(self, given: Optional[str] = None) -> str:
+    def origin(self, given: str | None = None) -> str:
         """The name under which volumes appear on remotes: given, else kept at first use, else the host's name."""
         return given or self._read_line("origin") or socket.gethostname()
 
@@ -88,7 +90,7 @@ class Host:
     def _remote_path(self, name: str) -> str:
         return self._path("remotes", encode(name) + ".json")
 
-    def remote_names(self) -> List[str]:
+    def remote_names(self) -> list[str]:
         """Names of the remotes defined here, sorted."""
         names = []
         with contextlib.suppress(FileNotFoundError):
@@ -98,12 +100,12 @@ class Host:
                     names.append(stored.get("name") or decode(entry[:-5]) or entry[:-5])
         return sorted(names)
 
-    def find_remote(self, name: str) -> Optional[RemoteSpec]:
+    def find_remote(self, name: str) -> RemoteSpec | None:
         """The remote of this name as defined here."""
         stored = read_json(self._remote_path(name))
         return RemoteSpec.parse(name, stored) if stored is not None else None
 
-    def remote(self, name: Optional[str], spec: Optional[Mapping[str, Any]] = None) -> RemoteSpec:
+    def remote(self, name: str | None, spec: Mapping[str, Any] | None = None) -> RemoteSpec:
         """The remote of this name, or the one defined inline. Raises UnknownError with the directory searched."""
         if spec is not None:
             if name is not None:
@@ -131,18 +133,18 @@ class Host:
             os.unlink(self._remote_path(name))
             sync_folder(self._path("remotes"))
 
-    def capabilities(self, name: str) -> Optional[Dict[str, Any]]:
+    def capabilities(self, name: str) -> dict[str, Any] | None:
         """What was found out about a remote when it was defined."""
-        found: Optional[Dict[str, Any]] = read_json(self._path("state", "capabilities", encode(name) + ".json"))
+        found: dict[str, Any] | None = read_json(self._path("state", "capabilities", encode(name) + ".json"))
         return found
 
-    def remember_capabilities(self, name: str, found: Optional[Dict[str, Any]]) -> None:
+    def remember_capabilities(self, name: str, found: dict[str, Any] | None) -> None:
         """Keep what was found out (writes)."""
         write_json(self._path("state", "capabilities", encode(name) + ".json"), found)
 
     # --- state
 
-    def lock(self, what: str, timeout: float, *identity: str) -> ContextManager[None]:
+    def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:
         """The lock of one thing (writes a lock file)."""
         return locked(self._path("state", "locks", _hash(*identity)), timeout, what)
 
@@ -159,7 +161,7 @@ class Host:
         with self.lock("the list of held snapshots", 60.0, "held"):
             write_json(path, [*(read_json(path) or []), entry])
 
-    def held(self, location: str) -> List[List[str]]:
+    def held(self, location: str) -> list[list[str]]:
         """``[holder, provider, volume]`` of all snapshots held for a remote."""
         return [each[1:] for each in read_json(self._path("state", "held.json")) or [] if each[0] == location]
 
@@ -169,12 +171,12 @@ class Host:
         with self.lock("the list of held snapshots", 60.0, "held"):
             write_json(path, [each for each in read_json(path) or [] if each[0] != location])
 
-    def provenance(self, target: str) -> Dict[str, Any]:
+    def provenance(self, target: str) -> dict[str, Any]:
         """What was last restored to a target, as it was stamped then."""
-        found: Dict[str, Any] = read_json(self._path("state", "restored", _hash(target) + ".json")) or {}
+        found: dict[str, Any] = read_json(self._path("state", "restored", _hash(target) + ".json")) or {}
         return found
 
-    def stamp(self, target: str, value: Dict[str, Any]) -> None:
+    def stamp(self, target: str, value: dict[str, Any]) -> None:
         """Remember what is restored to a target (writes)."""
         write_json(self._path("state", "restored", _hash(target) + ".json"), value)
 

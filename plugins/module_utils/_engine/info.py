@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from .catalog import Catalog, Chains
 from .errors import SnapshipError, UnknownError
@@ -25,15 +25,15 @@ CHAIN_SHOWN = 1000  # longer chains are counted, not spelled out
 class Request:
     """As the module's options. Without an origin this host's own; ``*``: all."""
 
-    remote: Optional[str] = None
-    remote_spec: Optional[Dict[str, Any]] = None
-    origin: Optional[str] = None
-    volumes: List[str] = dataclasses.field(default_factory=list)
-    id: Optional[str] = None
+    remote: str | None = None
+    remote_spec: dict[str, Any] | None = None
+    origin: str | None = None
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    id: str | None = None
     details: bool = False
 
 
-def listing(host: Host, request: Request) -> List[Dict[str, Any]]:
+def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     """The backups, newest first. Without details this costs list requests only (1,000 keys each)."""
     catalog = Catalog.open(host.remote(request.remote, request.remote_spec))
     try:
@@ -41,7 +41,9 @@ def listing(host: Host, request: Request) -> List[Dict[str, Any]]:
         if catalog.absent:
             catalog.store.probe(False, False)  # raises with the store's own words
         origin = None if request.origin == "*" else host.origin(request.origin)
-        found = [pair for chains in _chains(catalog, origin, request.volumes) for pair in ((c, chains) for c in chains.keys)]
+        found = [
+            pair for chains in _chains(catalog, origin, request.volumes) for pair in ((c, chains) for c in chains.keys)
+        ]
         if request.id is not None:
             found = [pair for pair in found if pair[0].id == request.id]
             if not found:
@@ -57,7 +59,7 @@ def listing(host: Host, request: Request) -> List[Dict[str, Any]]:
         catalog.store.close()
 
 
-def _chains(catalog: Catalog, origin: Optional[str], volumes: List[str]) -> List[Chains]:
+def _chains(catalog: Catalog, origin: str | None, volumes: list[str]) -> list[Chains]:
     if origin is None or not volumes:
         chains = catalog.chains(origin)
         wanted = {encode(volume) for volume in volumes}
@@ -67,8 +69,8 @@ def _chains(catalog: Catalog, origin: Optional[str], volumes: List[str]) -> List
     return [catalog.chains(origin, volume) for volume in dict.fromkeys(volumes)]
 
 
-def _items(catalog: Catalog, found: List[Tuple[BackupKey, Chains]], details: bool) -> List[Dict[str, Any]]:
-    names: Dict[str, str] = {}
+def _items(catalog: Catalog, found: list[tuple[BackupKey, Chains]], details: bool) -> list[dict[str, Any]]:
+    names: dict[str, str] = {}
     items = []
     for key, chains in found:
         problem = chains.problem(key)
@@ -99,7 +101,7 @@ def _items(catalog: Catalog, found: List[Tuple[BackupKey, Chains]], details: boo
     return items
 
 
-def _name(catalog: Catalog, names: Dict[str, str], component: str, key: BackupKey) -> str:
+def _name(catalog: Catalog, names: dict[str, str], component: str, key: BackupKey) -> str:
     """The name behind a component; a long one stands only in the manifest."""
     if component not in names:
         name = decode(component)
@@ -113,7 +115,7 @@ def _name(catalog: Catalog, names: Dict[str, str], component: str, key: BackupKe
     return names[component]
 
 
-def _details(catalog: Catalog, key: BackupKey) -> Dict[str, Any]:
+def _details(catalog: Catalog, key: BackupKey) -> dict[str, Any]:
     try:
         manifest = catalog.manifest(key)
     except SnapshipError as error:
@@ -133,7 +135,7 @@ def _details(catalog: Catalog, key: BackupKey) -> Dict[str, Any]:
     return extra
 
 
-def names_on(catalog: Catalog, origin: str) -> Tuple[List[str], List[str]]:
+def names_on(catalog: Catalog, origin: str) -> tuple[list[str], list[str]]:
     """Origins on a remote, and the volumes of one of them, for messages (long names as they are stored)."""
     if catalog.absent:
         return [], []

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any
 
 from .manifest import Manifest
 from .units import iso_time
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .running import Run, UnitPlan
 
 
-def from_manifest(manifest: Manifest, remote: str) -> Dict[str, Any]:
+def from_manifest(manifest: Manifest, remote: str) -> dict[str, Any]:
     """A backup that is there; nothing was sent for it."""
     fields = manifest.fields
     return {
@@ -45,10 +45,10 @@ def from_manifest(manifest: Manifest, remote: str) -> Dict[str, Any]:
     }
 
 
-def would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> Dict[str, Any]:
+def would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[str, Any]:
     """A backup that would be made."""
     snapshot = unit.snapshots.get(volume)
-    item: Dict[str, Any] = dict.fromkeys(
+    item: dict[str, Any] = dict.fromkeys(
         ("id", "group", "state_id", "bytes_logical", "bytes_changed", "bytes_stored", "segments")
     )
     item.update(

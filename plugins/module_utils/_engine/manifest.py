@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from .errors import CorruptError
 from .names import BackupKey, encode, id_time
@@ -50,7 +50,7 @@ class Manifest:
     """A checked manifest. ``fields`` is all of it, with what this version doesn't know."""
 
     key: BackupKey
-    fields: Dict[str, Any]
+    fields: dict[str, Any]
 
     @property
     def id(self) -> str:
@@ -62,31 +62,31 @@ class Manifest:
         return int(self.fields["size"])
 
     @property
-    def segments(self) -> List[Segment]:
+    def segments(self) -> list[Segment]:
         return [Segment(int(n), int(size), int(plain), str(sha)) for n, size, plain, sha in self.fields["segments"]]
 
     @property
-    def parts(self) -> List[Part]:
+    def parts(self) -> list[Part]:
         return [Part(p["name"], int(p["size"]), int(p["records"]), p["sha256"]) for p in self.fields["index"]["parts"]]
 
     @property
-    def encryption(self) -> Optional[Dict[str, Any]]:
-        found: Optional[Dict[str, Any]] = self.fields.get("encryption")
+    def encryption(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.fields.get("encryption")
         return found
 
     @property
-    def group(self) -> Optional[str]:
+    def group(self) -> str | None:
         group = self.fields.get("group")
         return group["id"] if group else None
 
 
-def canonical(fields: Dict[str, Any]) -> bytes:
+def canonical(fields: dict[str, Any]) -> bytes:
     """The text that digest and MAC are made over: all fields but these two, sorted, without spaces, ASCII."""
     bare = {name: value for name, value in fields.items() if name not in _SEALS}
     return json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def write(fields: Dict[str, Any], keyring: Keyring) -> bytes:
+def write(fields: dict[str, Any], keyring: Keyring) -> bytes:
     """The manifest's bytes, sealed with a digest over itself and, where there is a key, a MAC."""
     text = canonical(fields)
     sealed = dict(fields, digest="sha256:" + hashlib.sha256(text).hexdigest())
@@ -119,7 +119,7 @@ def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool
     return Manifest(key, fields)
 
 
-def _check_mac(fields: Dict[str, Any], text: bytes, where: str, keyring: Keyring, accept_unencrypted: bool) -> None:
+def _check_mac(fields: dict[str, Any], text: bytes, where: str, keyring: Keyring, accept_unencrypted: bool) -> None:
     mac = fields.get("mac")
     if mac is None:
         if fields.get("encryption"):
@@ -145,7 +145,7 @@ def _check_mac(fields: Dict[str, Any], text: bytes, where: str, keyring: Keyring
         raise CorruptError(f"{where}: this manifest is forged or was changed (its MAC doesn't match).")
 
 
-def _check_place(fields: Dict[str, Any], key: BackupKey, where: str) -> None:
+def _check_place(fields: dict[str, Any], key: BackupKey, where: str) -> None:
     """A genuine manifest under another key is no less a lie than a forged one."""
     try:
         found = (encode(fields["origin"]), encode(fields["volume"]), fields["id"], fields["base"])

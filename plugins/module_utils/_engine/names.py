@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import re
 import secrets
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from .errors import UsageError
@@ -58,7 +58,7 @@ def encode(name: str) -> str:
     return text
 
 
-def decode(component: str) -> Optional[str]:
+def decode(component: str) -> str | None:
     """The name behind a component; ``None`` where only its hash is in it (the manifest has the name)."""
     if _HASHED.fullmatch(component):
         return None
@@ -71,7 +71,7 @@ class BackupKey(NamedTuple):
     origin: str
     volume: str
     id: str
-    base: Optional[str]  # None: a full
+    base: str | None  # None: a full
 
     @property
     def created(self) -> float:
@@ -103,7 +103,7 @@ def inflight_key(origin: str, volume: str, backup_id: str) -> str:
     return f"inflight/{origin}/{volume}/{backup_id}"
 
 
-def parse_backup_key(key: str) -> Optional[BackupKey]:
+def parse_backup_key(key: str) -> BackupKey | None:
     """The parts of a key under ``backups/`` or ``deleted/``; ``None`` for anything that isn't one of ours."""
     parts = key.split("/")
     if len(parts) != 4 or parts[0] not in ("backups", "deleted"):

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List
+from typing import Any
 
 
 @dataclasses.dataclass
@@ -20,11 +20,11 @@ class Outcome:
     """
 
     changed: bool = False
-    items: List[Dict[str, Any]] = dataclasses.field(default_factory=list)
-    failures: List[Dict[str, Any]] = dataclasses.field(default_factory=list)
-    before: Dict[str, Any] = dataclasses.field(default_factory=dict)
-    after: Dict[str, Any] = dataclasses.field(default_factory=dict)
-    warnings: List[str] = dataclasses.field(default_factory=list)
+    items: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    failures: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
+    after: dict[str, Any] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def warn(self, text: str) -> None:
         """Add a warning once."""

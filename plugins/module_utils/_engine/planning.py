@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, List, Optional
 
 from .catalog import Catalog, Chains
 from .errors import CorruptError, SnapshipError, VolumeError
@@ -24,9 +23,9 @@ class Wish:
 
     origin: str
     kind: str = "auto"  # auto, full, incremental
-    max_age: Optional[float] = None
-    snapshot: Optional[str] = None
-    full_every: Optional[float] = None
+    max_age: float | None = None
+    snapshot: str | None = None
+    full_every: float | None = None
     adopt: bool = False
 
 
@@ -36,18 +35,18 @@ class Look:
 
     volume: str
     chains: Chains
-    snapshots: List[Snapshot]
+    snapshots: list[Snapshot]
     lineage: str
-    warnings: List[str] = dataclasses.field(default_factory=list)
-    manifests: Dict[str, Manifest] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    manifests: dict[str, Manifest] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
 class Choice:
     """How a snapshot is to be shipped."""
 
-    base: Optional[Manifest]
-    base_snapshot: Optional[Snapshot]
+    base: Manifest | None
+    base_snapshot: Snapshot | None
     reason: str
 
 
@@ -57,7 +56,7 @@ def look(catalog: Catalog, provider: Provider, origin: str, volume: str) -> Look
     return Look(volume, catalog.chains(origin, volume), provider.snapshots(volume), info.lineage)
 
 
-def newest_sound(catalog: Catalog, found: Look) -> Optional[Manifest]:
+def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
     """The newest backup that is complete and whose manifest can be read; the others are warned about."""
     for key in found.chains.keys:
         problem = found.chains.problem(key)
@@ -77,7 +76,7 @@ def _manifest(catalog: Catalog, found: Look, backup_id: str) -> Manifest:
     return found.manifests[backup_id]
 
 
-def check_owner(host: Host, wish: Wish, newest: Optional[Manifest]) -> None:
+def check_owner(host: Host, wish: Wish, newest: Manifest | None) -> None:
     """Refuse an origin that another machine ships under."""
     if newest is None or wish.adopt or newest.fields.get("machine_id") == host.machine_id:
         return
@@ -88,7 +87,7 @@ def check_owner(host: Host, wish: Wish, newest: Optional[Manifest]) -> None:
     )
 
 
-def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Optional[Manifest]) -> Optional[Manifest]:
+def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Manifest | None) -> Manifest | None:
     """The backup that fulfils the wish already."""
     if wish.snapshot is not None:
         for snapshot in found.snapshots:
@@ -100,7 +99,7 @@ def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Optional[Manif
     return newest if found.chains.now - newest.key.created <= wish.max_age else None
 
 
-def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Optional[Manifest]:
+def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Manifest | None:
     """The sound backup of exactly this state. An id carries its snapshot's time, so few manifests are read."""
     for key in found.chains.sound():
         if key.created == snapshot.created:
@@ -113,7 +112,7 @@ def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Optional[Manif
     return None
 
 
-def choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Optional[Snapshot]) -> Choice:
+def choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
     """Base and reason for shipping a snapshot (``None``: one still to be made). Raises VolumeError where an
     incremental is demanded and impossible."""
     choice = _choose(catalog, found, wish, snapshot)
@@ -126,7 +125,7 @@ def choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Optional[Snapsho
     return choice
 
 
-def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Optional[Snapshot]) -> Choice:
+def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
     if wish.kind == "full":
         return Choice(None, None, "a full was asked for")
     if not found.chains.keys:
@@ -145,15 +144,17 @@ def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Optional[Snapsh
     return Choice(None, None, "; ".join(flaws) or "no snapshot here is of a state that the remote has")
 
 
-def _unfit(
-    catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot: Optional[Snapshot]
-) -> Optional[str]:
+def _unfit(catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot: Snapshot | None) -> str | None:
     """Why an increment on this backup isn't wanted."""
     lineage = snapshot.lineage if snapshot else found.lineage
     if there.fields.get("lineage") != lineage:
         return "the volume was replaced since"
     if bool(there.encryption) != bool(catalog.keyring.writes):
-        return "it isn't encrypted as the remote now asks" if catalog.keyring.writes else "it is encrypted, and no key is set"
+        return (
+            "it isn't encrypted as the remote now asks"
+            if catalog.keyring.writes
+            else "it is encrypted, and no key is set"
+        )
     chain = found.chains.chain(there.key)
     if chain and wish.full_every is not None:
         age = found.chains.now - chain[0].created

@@ -18,7 +18,8 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from collections.abc import Iterator
+from typing import Any
 
 from .errors import SnapshipError, UsageError, VolumeError
 
@@ -31,7 +32,7 @@ class Hooks:
     """What a user asked to be done around a snapshot."""
 
     def __init__(
-        self, quiesce: str, pre_command: Optional[List[str]], post_command: Optional[List[str]], timeout: float
+        self, quiesce: str, pre_command: list[str] | None, post_command: list[str] | None, timeout: float
     ) -> None:
         if quiesce not in METHODS:
             raise UsageError(f"quiesce {quiesce!r} isn't known.", f"It is one of {', '.join(METHODS)}.")
@@ -46,14 +47,14 @@ class Hooks:
         self._timeout = timeout
 
     @property
-    def consistency(self) -> Dict[str, Any]:
+    def consistency(self) -> dict[str, Any]:
         """For the manifest: how the application was brought to rest; results are added by :meth:`around`."""
         if self._quiesce != "none":
             return {"method": self._quiesce}
         return {"method": "hook" if self._pre else "none"}
 
     @contextlib.contextmanager
-    def around(self, volumes: List[str], name: str, mounts: List[str], result: Dict[str, Any]) -> Iterator[None]:
+    def around(self, volumes: list[str], name: str, mounts: list[str], result: dict[str, Any]) -> Iterator[None]:
         """pre_command and freeze before, thaw and post_command after, whatever happens between.
 
         Raises VolumeError where a command fails or a filesystem can't be frozen.
@@ -67,7 +68,7 @@ class Hooks:
                 "Use pre_command and post_command to bring whatever writes to it to rest.",
                 code="quiesce",
             )
-        failed: Optional[SnapshipError] = None
+        failed: SnapshipError | None = None
         try:
             if self._pre:
                 result["pre_command"] = self._run("pre_command", self._pre, environment)
@@ -84,7 +85,7 @@ class Hooks:
                     if failed is None:
                         raise
 
-    def _run(self, name: str, command: List[str], environment: Dict[str, str]) -> Dict[str, Any]:
+    def _run(self, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
         started = time.monotonic()
         try:
             run = subprocess.run(
@@ -105,12 +106,14 @@ class Hooks:
             raise VolumeError(f"{name} {command[0]!r} can't be run: {error.strerror}.", code="hook") from error
         if run.returncode != 0:
             said = (run.stderr or run.stdout).decode(errors="replace").strip()[-_KEPT_OUTPUT:]
-            raise VolumeError(f"{name} {command[0]!r} failed with {run.returncode}: {said}", "No snapshot was kept.", code="hook")
+            raise VolumeError(
+                f"{name} {command[0]!r} failed with {run.returncode}: {said}", "No snapshot was kept.", code="hook"
+            )
         return {"rc": run.returncode, "seconds": round(time.monotonic() - started, 3)}
 
 
 @contextlib.contextmanager
-def _frozen(mounts: List[str], timeout: float) -> Iterator[None]:
+def _frozen(mounts: list[str], timeout: float) -> Iterator[None]:
     """Filesystems frozen; a watchdog process thaws them after ``timeout`` or when this process dies."""
     if not mounts:
         yield
@@ -153,7 +156,7 @@ for each in files:
 """
 
 
-def _start_watchdog(descriptors: List[int], timeout: float) -> subprocess.Popen[bytes]:
+def _start_watchdog(descriptors: list[int], timeout: float) -> subprocess.Popen[bytes]:
     words = [str(timeout), str(FITHAW), *(str(descriptor) for descriptor in descriptors)]
     watchdog = subprocess.Popen(
         [sys.executable, "-I", "-c", _WATCHDOG, *words],
@@ -166,7 +169,9 @@ def _start_watchdog(descriptors: List[int], timeout: float) -> subprocess.Popen[
     if watchdog.stdout is None or watchdog.stdout.read(5) != b"ready":
         watchdog.kill()
         watchdog.communicate()
-        raise VolumeError("the process that would thaw the filesystems can't be started.", "Nothing was frozen.", code="quiesce")
+        raise VolumeError(
+            "the process that would thaw the filesystems can't be started.", "Nothing was frozen.", code="quiesce"
+        )
     return watchdog
 
 

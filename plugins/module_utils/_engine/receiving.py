@@ -17,7 +17,8 @@ import heapq
 import mmap
 import tempfile
 import threading
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union
+from collections.abc import Iterator, Sequence
+from typing import Callable, NamedTuple
 
 from .catalog import Catalog
 from .errors import CorruptError
@@ -38,7 +39,7 @@ class Member(NamedTuple):
 
     manifest: Manifest
     codec: Codec
-    segments: Dict[int, Segment]
+    segments: dict[int, Segment]
     layer: Layer
 
 
@@ -47,8 +48,8 @@ class Job(NamedTuple):
 
     member: int
     number: int
-    extents: List[Extent]
-    live: List[Tuple[Extent, List[Tuple[int, int]]]]
+    extents: list[Extent]
+    live: list[tuple[Extent, list[tuple[int, int]]]]
 
 
 class Piece(NamedTuple):
@@ -75,7 +76,7 @@ class Assembly:
         self.size = chain[-1].size
         self.fetched = 0
         self.written = 0
-        self._partial: Dict[Tuple[int, int], bytes] = {}
+        self._partial: dict[tuple[int, int], bytes] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Assembly:
@@ -86,7 +87,8 @@ class Assembly:
 
     def _member(self, manifest: Manifest) -> Member:
         codec = codec_for(manifest.fields, manifest.id, self._catalog.keyring)
-        spool = self._stack.enter_context(tempfile.TemporaryFile(prefix="snapship-index-"))
+        spool = tempfile.TemporaryFile(prefix="snapship-index-")  # noqa: SIM115  # the stack closes it
+        self._stack.callback(spool.close)
         for part in manifest.parts:
             key = manifest.key.data + part.name
             stored = self._catalog.store.get(key, part.size)
@@ -94,7 +96,7 @@ class Assembly:
                 raise CorruptError(f"{key}: this index is missing.")
             spool.write(codec.decode(key, part.name, stored, part.sha256, part.records * RECORD.size))
         spool.flush()
-        records: Union[bytes, memoryview] = b""
+        records: bytes | memoryview = b""
         if spool.tell():
             records = memoryview(mmap.mmap(spool.fileno(), 0, prot=mmap.PROT_READ))
         try:
@@ -184,7 +186,7 @@ class Assembly:
         return written
 
     def _note_partial(
-        self, key: str, member: Member, extent: Extent, pieces: List[Tuple[int, int]], whole: memoryview
+        self, key: str, member: Member, extent: Extent, pieces: list[tuple[int, int]], whole: memoryview
     ) -> None:
         """Of an extent that was partly replaced only the rest can be read back: its digests are taken here."""
         if member.codec.digest(whole) != extent.digest:
@@ -201,7 +203,7 @@ class Assembly:
         workers.each(_batches(self.pieces()), lambda batch: self._check_batch(batch, target))
         self._check_holes(target)
 
-    def _check_batch(self, batch: List[Piece], target: Target) -> None:
+    def _check_batch(self, batch: list[Piece], target: Target) -> None:
         buffer = memoryview(bytearray(_PIECE))
         for piece in batch:
             view = buffer[: piece.end - piece.start]
@@ -231,7 +233,7 @@ class Assembly:
                 at = gap
 
 
-def _places(key: str, plain: memoryview, job: Job) -> Dict[int, int]:
+def _places(key: str, plain: memoryview, job: Job) -> dict[int, int]:
     """Where each extent's data begins in a segment, whose chunks must be just those of the index."""
     found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]
     stated = [(extent.offset, extent.length, extent.kind) for extent in job.extents]
@@ -240,8 +242,8 @@ def _places(key: str, plain: memoryview, job: Job) -> Dict[int, int]:
     return {chunk.offset: chunk.at for chunk in found}
 
 
-def _batches(pieces: Iterator[Piece]) -> Iterator[List[Piece]]:
-    batch: List[Piece] = []
+def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
+    batch: list[Piece] = []
     size = 0
     for piece in pieces:
         batch.append(piece)
@@ -253,7 +255,7 @@ def _batches(pieces: Iterator[Piece]) -> Iterator[List[Piece]]:
         yield batch
 
 
-def _joined(pieces: Iterator[Piece]) -> Iterator[Tuple[int, int]]:
+def _joined(pieces: Iterator[Piece]) -> Iterator[tuple[int, int]]:
     start, end = -1, -1
     for piece in pieces:
         if piece.start == end:

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from .catalog import Catalog, Chains
 from .errors import CorruptError, SnapshipError, UnknownError, UsageError, VolumeError
@@ -31,14 +31,14 @@ from .volumes.volume import Provider, Target, TargetState
 class Request:
     """As the module's options."""
 
-    remote: Optional[str] = None
-    remote_spec: Optional[Dict[str, Any]] = None
-    origin: Optional[str] = None
-    volumes: List[Dict[str, str]] = dataclasses.field(default_factory=list)
-    provider: Optional[str] = None
-    backup: Optional[str] = None
-    at: Optional[str] = None
-    group: Optional[str] = None
+    remote: str | None = None
+    remote_spec: dict[str, Any] | None = None
+    origin: str | None = None
+    volumes: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    provider: str | None = None
+    backup: str | None = None
+    at: str | None = None
+    group: str | None = None
     overwrite: bool = False
     discard_changes: bool = False
     parallel: int = 4
@@ -52,12 +52,12 @@ class Item:
     source: str
     target: str
     provider: Provider
-    chains: Optional[Chains] = None
-    manifests: List[Manifest] = dataclasses.field(default_factory=list)
-    there: Optional[TargetState] = None
+    chains: Chains | None = None
+    manifests: list[Manifest] = dataclasses.field(default_factory=list)
+    there: TargetState | None = None
     done: bool = False  # the target is this backup already
     own: bool = False  # what is there is an earlier restore nobody wrote to
-    error: Optional[SnapshipError] = None
+    error: SnapshipError | None = None
 
     @property
     def backup(self) -> Manifest:
@@ -71,11 +71,11 @@ class Plan:
     request: Request
     host: Host
     origin: str
-    catalog: Optional[Catalog]
-    items: List[Item]
+    catalog: Catalog | None
+    items: list[Item]
     remote_name: str = ""
-    missing_remote: Optional[SnapshipError] = None
-    warnings: List[str] = dataclasses.field(default_factory=list)
+    missing_remote: SnapshipError | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def preview(self) -> Outcome:
         """What would be done."""
@@ -125,7 +125,7 @@ def plan(host: Host, request: Request) -> Plan:
     return made
 
 
-def _check(request: Request) -> Optional[Tuple[float, bool]]:
+def _check(request: Request) -> tuple[float, bool] | None:
     if not request.volumes:
         raise UsageError("nothing to restore.", "Give source and target, or volumes with a list of them.")
     for each in request.volumes:
@@ -141,7 +141,7 @@ def _check(request: Request) -> Optional[Tuple[float, bool]]:
     return parse_time(request.at, "at") if request.at is not None else None
 
 
-def _find(made: Plan, catalog: Catalog, item: Item, when: Optional[float]) -> None:
+def _find(made: Plan, catalog: Catalog, item: Item, when: float | None) -> None:
     """The backup that is asked for, its chain read and checked."""
     item.chains = chains = catalog.chains(made.origin, item.source)
     key = _pick(made, catalog, item, chains, when)
@@ -155,7 +155,7 @@ def _find(made: Plan, catalog: Catalog, item: Item, when: Optional[float]) -> No
         raise
 
 
-def _pick(made: Plan, catalog: Catalog, item: Item, chains: Chains, when: Optional[float]) -> BackupKey:
+def _pick(made: Plan, catalog: Catalog, item: Item, chains: Chains, when: float | None) -> BackupKey:
     request = made.request
     if not chains.keys:
         raise _no_backup(made, catalog, item)
@@ -177,7 +177,8 @@ def _pick(made: Plan, catalog: Catalog, item: Item, chains: Chains, when: Option
     before = [key for key in chains.keys if key.created <= when]
     if not before:
         raise UnknownError(
-            f"{item.source} has no backup as old as {iso_time(when)}; the oldest is of {iso_time(chains.keys[-1].created)}.",
+            f"{item.source} has no backup as old as {iso_time(when)}; "
+            f"the oldest is of {iso_time(chains.keys[-1].created)}.",
             code="unknown_backup",
         )
     return before[0]
@@ -187,7 +188,11 @@ def _no_backup(made: Plan, catalog: Catalog, item: Item) -> SnapshipError:
     from .info import names_on
 
     origins, volumes = names_on(catalog, made.origin)
-    there = f"volumes of this origin there: {', '.join(volumes)}" if volumes else f"origins there: {', '.join(origins) or 'none'}"
+    there = (
+        f"volumes of this origin there: {', '.join(volumes)}"
+        if volumes
+        else f"origins there: {', '.join(origins) or 'none'}"
+    )
     return UnknownError(
         f"{item.source} has no backup under origin {made.origin!r} on {catalog.store.label} ({there}).",
         "Check source and origin.",
@@ -195,7 +200,7 @@ def _no_backup(made: Plan, catalog: Catalog, item: Item) -> SnapshipError:
     )
 
 
-def _in_group(catalog: Catalog, item: Item, chains: Chains, group: str, sources: List[str]) -> BackupKey:
+def _in_group(catalog: Catalog, item: Item, chains: Chains, group: str, sources: list[str]) -> BackupKey:
     """The member of a group; an id has its snapshot's time, which all members share. The whole group must be there."""
     for key in chains.keys:
         manifest = _member(catalog, key, group)
@@ -204,12 +209,14 @@ def _in_group(catalog: Catalog, item: Item, chains: Chains, group: str, sources:
         for member in manifest.fields["group"]["members"]:
             others = catalog.chains(manifest.fields["origin"], member)
             if not any(_member(catalog, other, group) for other in others.sound() if other.created == key.created):
-                raise CorruptError(f"group {group} isn't complete: {member} is missing.", catalog.advice(chains, [key.id]))
+                raise CorruptError(
+                    f"group {group} isn't complete: {member} is missing.", catalog.advice(chains, [key.id])
+                )
         return key
     raise UnknownError(f"{item.source} has no backup of group {group!r}.", code="unknown_backup")
 
 
-def _member(catalog: Catalog, key: BackupKey, group: str) -> Optional[Manifest]:
+def _member(catalog: Catalog, key: BackupKey, group: str) -> Manifest | None:
     if abs(key.created - _group_time(group)) > 3600:
         return None
     try:
@@ -255,7 +262,11 @@ def _look_at_target(made: Plan, item: Item) -> None:
             code="target_changed",
         )
     if there.busy:
-        raise VolumeError(f"target {item.target!r} is open ({there.busy}); it was left alone.", "Stop what uses it.", code="target_busy")
+        raise VolumeError(
+            f"target {item.target!r} is open ({there.busy}); it was left alone.",
+            "Stop what uses it.",
+            code="target_busy",
+        )
 
 
 def _check_kind(item: Item) -> None:
@@ -304,9 +315,9 @@ class Received:
 
     made: Plan
     item: Item
-    target: Optional[Target] = None
-    facts: Dict[str, Any] = dataclasses.field(default_factory=dict)
-    error: Optional[SnapshipError] = None
+    target: Target | None = None
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    error: SnapshipError | None = None
 
     def abort(self) -> None:
         """Remove it."""
@@ -332,7 +343,7 @@ class Received:
         _show(made, outcome, item, dict(self.facts, changed=True, previous=previous, actions=actions))
 
 
-def _stamp(made: Plan, item: Item, witness: Dict[str, Any]) -> Dict[str, Any]:
+def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
     return {
         "target": item.target,
         "id": item.backup.id,
@@ -381,8 +392,8 @@ def _receive(made: Plan, item: Item, workers: Workers, result: Received) -> None
             needed = assembly.needed()
             if needed > item.there.free:
                 raise VolumeError(
-                    f"no room to restore {item.target}: {show_bytes(needed)} needed, {show_bytes(item.there.free)} free; "
-                    "what is there is untouched.",
+                    f"no room to restore {item.target}: {show_bytes(needed)} needed, "
+                    f"{show_bytes(item.there.free)} free; what is there is untouched.",
                     "Free some space, or restore elsewhere.",
                     code="no_space",
                 )
@@ -403,9 +414,9 @@ def _receive(made: Plan, item: Item, workers: Workers, result: Received) -> None
         raise
 
 
-def _show(made: Plan, outcome: Outcome, item: Item, facts: Dict[str, Any]) -> None:
+def _show(made: Plan, outcome: Outcome, item: Item, facts: dict[str, Any]) -> None:
     backup = item.backup if item.manifests else None
-    shown: Dict[str, Any] = {
+    shown: dict[str, Any] = {
         "source": item.source,
         "target": item.target,
         "id": backup.id if backup else None,

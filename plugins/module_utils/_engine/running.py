@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Dict, List, Optional
+from typing import TYPE_CHECKING
 
 from .catalog import Catalog
 from .cleaning import clean_volume
@@ -41,12 +41,12 @@ class Run:
     """What all units of one call share."""
 
     host: Host
-    catalog: Optional[Catalog]
+    catalog: Catalog | None
     wish: Wish
     request: Request
     remote_name: str = ""
     absent: bool = False
-    workers: Optional[Workers] = None
+    workers: Workers | None = None
 
     @property
     def open_catalog(self) -> Catalog:
@@ -76,14 +76,14 @@ class Run:
 class UnitPlan:
     """A volume, or a consistent group: what is there and what is to be shipped, by volume."""
 
-    volumes: List[str]
+    volumes: list[str]
     provider: Provider
-    satisfied: Dict[str, Manifest] = dataclasses.field(default_factory=dict)
-    newest: Dict[str, Optional[Manifest]] = dataclasses.field(default_factory=dict)
-    snapshots: Dict[str, Snapshot] = dataclasses.field(default_factory=dict)
-    choices: Dict[str, Choice] = dataclasses.field(default_factory=dict)
-    warnings: List[str] = dataclasses.field(default_factory=list)
-    error: Optional[SnapshipError] = None
+    satisfied: dict[str, Manifest] = dataclasses.field(default_factory=dict)
+    newest: dict[str, Manifest | None] = dataclasses.field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
+    choices: dict[str, Choice] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    error: SnapshipError | None = None
 
 
 def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:
@@ -115,7 +115,7 @@ def _plan(run: Run, unit: UnitPlan) -> None:
         unit.satisfied = {volume: choice.base for volume, choice in unit.choices.items() if choice.base}
 
 
-def _one_point(run: Run, unit: UnitPlan, manifests: Dict[str, Manifest]) -> bool:
+def _one_point(run: Run, unit: UnitPlan, manifests: dict[str, Manifest]) -> bool:
     """A group is satisfied only by backups of one group."""
     if not run.request.consistent:
         return True
@@ -124,7 +124,7 @@ def _one_point(run: Run, unit: UnitPlan, manifests: Dict[str, Manifest]) -> bool
     return len(groups) == 1 and None not in groups and all(sorted(m) == sorted(unit.volumes) for m in members)
 
 
-def _existing(run: Run, unit: UnitPlan, looks: Dict[str, Look]) -> Dict[str, Snapshot]:
+def _existing(run: Run, unit: UnitPlan, looks: dict[str, Look]) -> dict[str, Snapshot]:
     """Snapshots that are there and can be shipped: the one that was named, or one that is fresh enough."""
     wish, now = run.wish, time.time()
     by_volume = {volume: found.snapshots for volume, found in looks.items()}
@@ -199,7 +199,9 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
             outcome.warnings += warnings
             outcome.changed = True
         resumed = []
-        voyages = [Voyage(run, again.provider, again.snapshots[volume], again.choices[volume]) for volume in unit.volumes]
+        voyages = [
+            Voyage(run, again.provider, again.snapshots[volume], again.choices[volume]) for volume in unit.volumes
+        ]
         _deliver(run, again, outcome, voyages)
     for voyage in resumed:  # what was left from an earlier run is what satisfies this one
         outcome.items = [voyage.item if item["id"] == voyage.item["id"] else item for item in outcome.items]
@@ -210,9 +212,9 @@ class Voyage:
 
     def __init__(self, run: Run, provider: Provider, snapshot: Snapshot, choice: Choice) -> None:
         self.run, self.provider, self.snapshot, self.choice = run, provider, snapshot, choice
-        self.shipment: Optional[Shipment] = None
-        self.item: Dict[str, object] = {}
-        self._manifest: Optional[Manifest] = None
+        self.shipment: Shipment | None = None
+        self.item: dict[str, object] = {}
+        self._manifest: Manifest | None = None
         self._seconds = 0.0
 
     def load(self) -> None:
@@ -264,7 +266,7 @@ class Voyage:
         )
 
 
-def _deliver(run: Run, unit: UnitPlan, outcome: Outcome, voyages: List[Voyage]) -> None:
+def _deliver(run: Run, unit: UnitPlan, outcome: Outcome, voyages: list[Voyage]) -> None:
     """Send all, then commit all: a group is complete or isn't there."""
     try:
         for voyage in voyages:
@@ -291,9 +293,9 @@ def _deliver(run: Run, unit: UnitPlan, outcome: Outcome, voyages: List[Voyage]) 
                 voyage.shipment.close()
 
 
-def _resume(run: Run, unit: UnitPlan, outcome: Outcome) -> List[Voyage]:
+def _resume(run: Run, unit: UnitPlan, outcome: Outcome) -> list[Voyage]:
     """Finish, or clear away, what earlier runs of these volumes to this remote left."""
-    voyages: List[Voyage] = []
+    voyages: list[Voyage] = []
     for volume in unit.volumes:
         head = Shipment.find(run.host, run.open_catalog, run.wish.origin, volume)
         if head is None:
@@ -311,7 +313,7 @@ def _resume(run: Run, unit: UnitPlan, outcome: Outcome) -> List[Voyage]:
     return voyages
 
 
-def _leftover(run: Run, provider: Provider, head: Dict[str, str]) -> "tuple[Optional[Shipment], Optional[Voyage]]":
+def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipment | None, Voyage | None]:
     """The shipment of a journal; with its voyage if it can go on."""
     catalog = run.open_catalog
     shipment = Shipment.resume(run.host, catalog, head)
@@ -328,7 +330,9 @@ def _leftover(run: Run, provider: Provider, head: Dict[str, str]) -> "tuple[Opti
     choice = Choice(None, None, head["reason"])
     if head["base"] is not None:
         base = by_state.get(head["base_state_id"])
-        if base is None or not any(key.id == head["base"] for key in catalog.keys("backups", head["origin"], head["volume"])):
+        if base is None or not any(
+            key.id == head["base"] for key in catalog.keys("backups", head["origin"], head["volume"])
+        ):
             return shipment, None
         choice = Choice(None, base, head["reason"])
     voyage = Voyage(run, provider, snapshot, choice)
@@ -336,7 +340,7 @@ def _leftover(run: Run, provider: Provider, head: Dict[str, str]) -> "tuple[Opti
     return shipment, voyage
 
 
-def _report(run: Run, unit: UnitPlan, outcome: Outcome, manifests: Dict[str, Manifest]) -> None:
+def _report(run: Run, unit: UnitPlan, outcome: Outcome, manifests: dict[str, Manifest]) -> None:
     for volume in unit.volumes:
         outcome.items.append(from_manifest(manifests[volume], run.remote_name))
         outcome.before.setdefault(volume, {"newest": manifests[volume].id})

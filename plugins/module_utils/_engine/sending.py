@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Callable, NamedTuple
 
 from .manifest import Segment
 from .shipment import Shipment, Stored
@@ -31,7 +32,7 @@ class Job(NamedTuple):
     """One segment to be made: its number and its regions, data regions at most 1 MiB each."""
 
     number: int
-    regions: List[Change]
+    regions: list[Change]
 
     @property
     def digest(self) -> str:
@@ -42,7 +43,8 @@ class Job(NamedTuple):
 
 def cut(changes: Iterable[Change]) -> Iterator[Job]:
     """Segments from changes. The first comes even if empty: BEGIN is in it."""
-    number, regions, size = 0, [], 0  # type: Tuple[int, List[Change], int]
+    number, size = 0, 0
+    regions: list[Change] = []
     for region in _pieces(changes):
         length = region.length if region.mapped else 0
         if regions and (size + length > SEGMENT_DATA or len(regions) == SEGMENT_CHUNKS):
@@ -93,14 +95,14 @@ def send(
     _ship_end(shipment, count)
 
 
-def _build(shipment: Shipment, job: Job, reader: Reader, full: bool) -> Tuple[memoryview, List[Extent]]:
+def _build(shipment: Shipment, job: Job, reader: Reader, full: bool) -> tuple[memoryview, list[Extent]]:
     """The plain stream of a segment, in this thread's buffer, and its index records."""
     if not hasattr(_local, "buffer"):
         _local.buffer = bytearray(_BUFFER)
     buffer: bytearray = _local.buffer
     view = memoryview(buffer)
     digest = shipment.codec.digest
-    extents: List[Extent] = []
+    extents: list[Extent] = []
     at = 0
     if job.number == 0:
         buffer[:_HEAD] = thin.begin()
@@ -117,14 +119,12 @@ def _build(shipment: Shipment, job: Job, reader: Reader, full: bool) -> Tuple[me
         for first, length in _packed(buffer, start, runs):
             thin.pack_header(buffer, at, thin.DATA, region.offset + first, length)
             at += _HEAD
-            extents.append(
-                Extent(region.offset + first, length, job.number, MAPPED, digest(view[at : at + length]))
-            )
+            extents.append(Extent(region.offset + first, length, job.number, MAPPED, digest(view[at : at + length])))
             at += length
     return view[:at], extents
 
 
-def _nonzero(buffer: bytearray, start: int, length: int) -> Iterator[Tuple[int, int]]:
+def _nonzero(buffer: bytearray, start: int, length: int) -> Iterator[tuple[int, int]]:
     """Runs (first, length), relative to ``start``, of 64 KiB blocks that aren't all zero."""
     run = -1
     for first in range(0, length, ZERO_BLOCK):
@@ -140,7 +140,7 @@ def _nonzero(buffer: bytearray, start: int, length: int) -> Iterator[Tuple[int, 
         yield run, length - run
 
 
-def _packed(buffer: bytearray, start: int, runs: List[Tuple[int, int]]) -> Iterator[Tuple[int, int]]:
+def _packed(buffer: bytearray, start: int, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The runs, each moved to where its chunk begins when those before it have been written."""
     to = start
     saved = [bytes(buffer[start + first : start + first + length]) for first, length in runs[1:]]
@@ -153,7 +153,7 @@ def _packed(buffer: bytearray, start: int, runs: List[Tuple[int, int]]) -> Itera
         to += length + _HEAD
 
 
-def _ship(shipment: Shipment, job: Job, name: str, plain: memoryview, extents: List[Extent]) -> None:
+def _ship(shipment: Shipment, job: Job, name: str, plain: memoryview, extents: list[Extent]) -> None:
     if job.number and not extents:
         return  # all zeros: nothing to store under this number
     data = [extent.length for extent in extents if extent.kind == MAPPED]
@@ -174,7 +174,7 @@ def _put(
     changed: int,
     data: int,
     unmap: int,
-    extents: List[Extent],
+    extents: list[Extent],
 ) -> None:
     stored = shipment.codec.encode(f"{number:08d}", plain)
     segment = Segment(number, len(stored), len(plain), hashlib.sha256(stored).hexdigest())

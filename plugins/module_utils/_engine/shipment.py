@@ -18,7 +18,8 @@ import json
 import os
 import threading
 import time
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from . import manifest as manifests
 from .catalog import Catalog
@@ -52,7 +53,7 @@ class Stored(NamedTuple):
 class Shipment:
     """A shipment that has begun. Its head (JSON) is what the journal's first line keeps."""
 
-    def __init__(self, host: Host, catalog: Catalog, head: Dict[str, Any], path: str) -> None:
+    def __init__(self, host: Host, catalog: Catalog, head: dict[str, Any], path: str) -> None:
         self.catalog = catalog
         self.head = head
         self.key = BackupKey(encode(head["origin"]), encode(head["volume"]), head["id"], head["base"])
@@ -60,23 +61,23 @@ class Shipment:
         self._instance = host.instance()
         self._path = path
         self._lock = threading.Lock()
-        self._stored: Dict[int, Stored] = {}
-        self._lines: Dict[int, Tuple[int, int]] = {}  # where in the journal: position, length
-        self._journal: Optional[int] = None
+        self._stored: dict[int, Stored] = {}
+        self._lines: dict[int, tuple[int, int]] = {}  # where in the journal: position, length
+        self._journal: int | None = None
         self._renewed = time.monotonic()
         self.sent = 0
         self.resumed = 0
-        self.actions: List[str] = []
+        self.actions: list[str] = []
 
     # --- beginning
 
     @classmethod
     def begin(
-        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, base: Optional[Manifest], reason: str
+        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, base: Manifest | None, reason: str
     ) -> Shipment:
-        """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone already."""
+        """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone."""
         backup_id = mint_id(snapshot.created)
-        head: Dict[str, Any] = {
+        head: dict[str, Any] = {
             "journal": 1,
             "id": backup_id,
             "base": base.id if base else None,
@@ -101,7 +102,7 @@ class Shipment:
         return shipment
 
     @classmethod
-    def find(cls, host: Host, catalog: Catalog, origin: str, volume: str) -> Optional[Dict[str, Any]]:
+    def find(cls, host: Host, catalog: Catalog, origin: str, volume: str) -> dict[str, Any] | None:
         """The head of an unfinished shipment of this volume to this remote (reading only)."""
         path = host.shipment_path(catalog.store.location, origin, volume)
         try:
@@ -112,7 +113,7 @@ class Shipment:
         return head if isinstance(head, dict) and head.get("journal") == 1 else None
 
     @classmethod
-    def resume(cls, host: Host, catalog: Catalog, head: Dict[str, Any]) -> Shipment:
+    def resume(cls, host: Host, catalog: Catalog, head: dict[str, Any]) -> Shipment:
         """Go on with an unfinished one: what the journal says and the remote really has isn't sent again."""
         path = host.shipment_path(catalog.store.location, head["origin"], head["volume"])
         shipment = cls(host, catalog, head, path)
@@ -137,7 +138,7 @@ class Shipment:
         os.fsync(journal)
         sync_folder(os.path.dirname(self._path))
 
-    def _append(self, value: Dict[str, Any]) -> Tuple[int, int]:
+    def _append(self, value: dict[str, Any]) -> tuple[int, int]:
         line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
         assert self._journal is not None, "the journal is open until finish, discard or close"
         at = os.lseek(self._journal, 0, os.SEEK_END)
@@ -146,7 +147,7 @@ class Shipment:
             written += os.write(self._journal, line[written:])
         return at, len(line)
 
-    def _read_journal(self) -> Iterator[Tuple[Stored, Tuple[int, int]]]:
+    def _read_journal(self) -> Iterator[tuple[Stored, tuple[int, int]]]:
         """The lines after the head and where they are; a last one cut by a kill is cut off."""
         with open(self._path, "rb") as source:
             source.readline()
@@ -198,7 +199,7 @@ class Shipment:
             self.sent += stored.segment.size
         self.renew()
 
-    def parts(self) -> List[Stored]:
+    def parts(self) -> list[Stored]:
         """All segments so far, in order."""
         return [self._stored[number] for number in sorted(self._stored)]
 
@@ -210,9 +211,9 @@ class Shipment:
         if extra and not self.catalog.spec.append_only:
             self.catalog.store.delete([f"{self.key.data}{number:08d}" for number in extra])
 
-    def put_index(self) -> Dict[str, Any]:
+    def put_index(self) -> dict[str, Any]:
         """Store the index of all segments; its field in the manifest."""
-        parts: List[Dict[str, Any]] = []
+        parts: list[dict[str, Any]] = []
         extents = 0
         for records in _cut(self._records(stored.segment.number) for stored in self.parts() if stored.extents):
             name = part_name(len(parts))
@@ -228,7 +229,7 @@ class Shipment:
 
     # --- the end
 
-    def commit(self, fields: Dict[str, Any]) -> Manifest:
+    def commit(self, fields: dict[str, Any]) -> Manifest:
         """Put the manifest, last. Raises BaseLostError, with nothing listed, where the chain broke meanwhile."""
         catalog = self.catalog
         catalog.store.sync()
@@ -253,18 +254,20 @@ class Shipment:
         """
         record = inflight_key(*self.key[:3])
         if not any(entry.key == record for entry in self.catalog.store.list(record)):
-            raise BaseLostError("this shipment's record is gone from the remote: it was taken for dead and cleared away.")
+            raise BaseLostError(
+                "this shipment's record is gone from the remote: it was taken for dead and cleared away."
+            )
         if self.key.base is None:
             return
         keys = self.catalog.keys("backups", self.head["origin"], self.head["volume"])
         bases = {key.id: key.base for key in keys}
-        current: Optional[str] = self.key.base
+        current: str | None = self.key.base
         while current is not None:
             if current not in bases:
                 raise BaseLostError(f"backup {current}, on which this one rests, was removed meanwhile.")
             current = bases[current]
 
-    def _lock_chain(self, fields: Dict[str, Any]) -> None:
+    def _lock_chain(self, fields: dict[str, Any]) -> None:
         """Data of the chain must stay locked as long as this backup, which rests on it."""
         days = self.catalog.spec.object_lock_days
         if not days or self.key.base is None:
@@ -316,8 +319,8 @@ def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def fields_of(
-    shipment: Shipment, host: Host, snapshot: Snapshot, size: int, properties: Dict[str, Any], index: Dict[str, Any]
-) -> Dict[str, Any]:
+    shipment: Shipment, host: Host, snapshot: Snapshot, size: int, properties: dict[str, Any], index: dict[str, Any]
+) -> dict[str, Any]:
     """The manifest of a shipment whose data is stored."""
     head, parts = shipment.head, shipment.parts()
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .errors import SnapshipError, UnknownError, UsageError
 from .host import Host
@@ -24,9 +24,9 @@ from .volumes.volume import Provider, Snapshot
 class Request(Quiesce):
     """As the module's options; durations as users write them."""
 
-    volumes: List[str] = dataclasses.field(default_factory=list)
-    provider: Optional[str] = None
-    name: Optional[str] = None
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    provider: str | None = None
+    name: str | None = None
     max_age: Any = None
     state: str = "present"
     consistent: bool = False
@@ -36,10 +36,10 @@ class Request(Quiesce):
 class Unit:
     """Volumes that get their snapshots together: one, or a group."""
 
-    volumes: List[str]
+    volumes: list[str]
     provider: Provider
-    there: List[Snapshot] = dataclasses.field(default_factory=list)
-    error: Optional[SnapshipError] = None
+    there: list[Snapshot] = dataclasses.field(default_factory=list)
+    error: SnapshipError | None = None
 
 
 @dataclasses.dataclass
@@ -47,7 +47,7 @@ class Plan:
     """What is there and what is to be made or removed."""
 
     request: Request
-    units: List[Unit]
+    units: list[Unit]
     lenient: bool = True  # check mode: a volume an earlier task would have made isn't there yet
 
     def preview(self) -> Outcome:
@@ -87,9 +87,9 @@ def plan(host: Host, request: Request) -> Plan:
     return Plan(request, units)
 
 
-def split(volumes: List[str], provider: Optional[str], together: bool) -> List[Unit]:
+def split(volumes: list[str], provider: str | None, together: bool) -> list[Unit]:
     """The volumes one by one, or all in one unit."""
-    found: List[Unit] = []
+    found: list[Unit] = []
     for volume in dict.fromkeys(volumes):
         one = provider_for(volume, provider)
         found.append(Unit([one.normalise(volume)], one))
@@ -100,7 +100,7 @@ def split(volumes: List[str], provider: Optional[str], together: bool) -> List[U
     return found
 
 
-def _there(unit: Unit, request: Request) -> List[Snapshot]:
+def _there(unit: Unit, request: Request) -> list[Snapshot]:
     """The snapshots that satisfy the request (present), or are to go (absent)."""
     by_volume = {volume: unit.provider.snapshots(volume) for volume in unit.volumes}
     if request.state == "absent":
@@ -147,7 +147,7 @@ def apply(host: Host, made: Plan) -> Outcome:
     return outcome
 
 
-def _expected(request: Request, unit: Unit) -> List[Dict[str, Any]]:
+def _expected(request: Request, unit: Unit) -> list[dict[str, Any]]:
     """Stand-ins for snapshots that would be made."""
     return [
         {
@@ -168,7 +168,7 @@ def _expected(request: Request, unit: Unit) -> List[Dict[str, Any]]:
     ]
 
 
-def _show(outcome: Outcome, unit: Unit, after: List[Any]) -> None:
+def _show(outcome: Outcome, unit: Unit, after: list[Any]) -> None:
     shown = [each.public() if isinstance(each, Snapshot) else each for each in after]
     outcome.items += shown
     for volume in unit.volumes:
@@ -176,9 +176,9 @@ def _show(outcome: Outcome, unit: Unit, after: List[Any]) -> None:
         outcome.after[volume] = [each["name"] for each in shown if each["volume"] == volume]
 
 
-def describe(volumes: List[str], provider: Optional[str] = None) -> List[Dict[str, Any]]:
+def describe(volumes: list[str], provider: str | None = None) -> list[dict[str, Any]]:
     """All snapshots of these volumes, newest first."""
-    found: List[Snapshot] = []
+    found: list[Snapshot] = []
     for unit in split(volumes, provider, False):
         volume = unit.volumes[0]
         snapshots = unit.provider.snapshots(volume)

@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import secrets
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from .errors import SnapshipError, UsageError
 from .names import mint_id
@@ -25,8 +25,8 @@ class Quiesce:
     """The options about bringing an application to rest, as users give them."""
 
     quiesce: str = "none"
-    pre_command: Optional[List[str]] = None
-    post_command: Optional[List[str]] = None
+    pre_command: list[str] | None = None
+    post_command: list[str] | None = None
     hook_timeout: Any = "60s"
 
     def hooks(self) -> Hooks:
@@ -43,19 +43,25 @@ def automatic_name() -> str:
 
 def check_name(name: str) -> str:
     """A snapshot's name as users may give it. Raises UsageError."""
-    if not name or name.startswith("-") or "/" in name or "\0" in name or len(name.encode("utf-8", "surrogateescape")) > 200:
+    if (
+        not name
+        or name.startswith("-")
+        or "/" in name
+        or "\0" in name
+        or len(name.encode("utf-8", "surrogateescape")) > 200
+    ):
         raise UsageError(f"snapshot name {name!r}: at most 200 bytes, no slash, no dash in front.")
     return name
 
 
 def take(
     provider: Provider,
-    volumes: List[str],
-    name: Optional[str],
+    volumes: list[str],
+    name: str | None,
     group: bool,
     options: Quiesce,
-    holder: Optional[str] = None,
-) -> Tuple[List[Snapshot], List[str]]:
+    holder: str | None = None,
+) -> tuple[list[Snapshot], list[str]]:
     """Snapshots of these volumes; all share one point in time and a group id if they are a group. Also warnings.
 
     With a ``holder`` they are made for a shipment and go when nothing rests on them.
@@ -71,7 +77,7 @@ def take(
         holds={} if holder is None else {holder: "pending"},
     )
     mounts = [mount for volume in volumes for mount in provider.freezable(volume)] if options.quiesce != "none" else []
-    made: List[Snapshot] = []
+    made: list[Snapshot] = []
     try:
         with hooks.around(volumes, request.name, mounts, consistency):
             made, warnings = provider.take(request)
@@ -85,18 +91,18 @@ def take(
     return made, warnings
 
 
-def fresh(snapshots: List[Snapshot], age: float, now: float) -> Optional[Snapshot]:
+def fresh(snapshots: list[Snapshot], age: float, now: float) -> Snapshot | None:
     """The newest usable snapshot no older than ``age`` seconds, none from the future."""
     usable = [each for each in snapshots if each.flaw is None and -300 <= now - each.created <= age]
     return max(usable, key=lambda each: each.created, default=None)
 
 
 def fresh_group(
-    by_volume: Dict[str, List[Snapshot]], age: Optional[float], now: float, name: Optional[str] = None
-) -> Optional[List[Snapshot]]:
+    by_volume: dict[str, list[Snapshot]], age: float | None, now: float, name: str | None = None
+) -> list[Snapshot] | None:
     """The newest complete set of one group, by age or by name, in the order of the volumes."""
     volumes = list(by_volume)
-    groups: Dict[str, Dict[str, Snapshot]] = {}
+    groups: dict[str, dict[str, Snapshot]] = {}
     for volume, snapshots in by_volume.items():
         for each in snapshots:
             wanted = each.name == name if name is not None else age is not None and -300 <= now - each.created <= age

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Tuple, Union
 
 from .errors import UsageError
 
@@ -18,8 +17,8 @@ _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UTC = datetime.timezone.utc
 
 
-def parse_duration(value: Union[str, int, float], what: str) -> float:
-    """Seconds from ``15m``, ``1h30m``, ``2d``, ``0s``. A number alone is refused (unless 0): YAML reads 12:30 as 750."""
+def parse_duration(value: str | int | float, what: str) -> float:
+    """Seconds from ``15m``, ``1h30m``, ``2d``. A number alone is refused (unless 0): YAML reads 12:30 as 750."""
     if isinstance(value, float):  # what parse_duration itself returned earlier
         return value
     text = str(value).strip()
@@ -27,10 +26,12 @@ def parse_duration(value: Union[str, int, float], what: str) -> float:
         return 0.0
     if not re.fullmatch(r"(\d+(\.\d+)?[smhdwy])+", text):
         raise UsageError(f"{what}: {text!r} is no duration.", "Write a number and a unit: 30s, 15m, 6h, 1d, 2w, 1y.")
-    return sum(float(number) * _SECONDS[unit] for number, _fraction, unit in re.findall(r"(\d+(\.\d+)?)([smhdwy])", text))
+    return sum(
+        float(number) * _SECONDS[unit] for number, _fraction, unit in re.findall(r"(\d+(\.\d+)?)([smhdwy])", text)
+    )
 
 
-def parse_size(value: Union[str, int], what: str) -> int:
+def parse_size(value: str | int, what: str) -> int:
     """Bytes from ``1048576``, ``100M``, ``1.5GiB`` (units are powers of 1024)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?(?:/s)?", str(value).strip(), re.IGNORECASE)
     if not match:
@@ -38,7 +39,7 @@ def parse_size(value: Union[str, int], what: str) -> int:
     return int(float(match.group(1)) * _BYTES[match.group(2).upper()])
 
 
-def parse_time(value: str, what: str) -> Tuple[float, bool]:
+def parse_time(value: str, what: str) -> tuple[float, bool]:
     """Seconds since the epoch from ISO 8601; the flag says that no offset was given and UTC was taken."""
     text = value.strip()
     iso = re.sub(r"[zZ]$", "+00:00", text)
@@ -71,7 +72,7 @@ def show_duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0s"
 
 
-def show_bytes(count: Union[int, float]) -> str:
+def show_bytes(count: int | float) -> str:
     """Bytes for messages: ``512 B``, ``10.0 MiB``."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):

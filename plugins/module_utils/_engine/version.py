@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import platform
-from typing import Dict, Optional
 
 from .manifest import VERSION as FORMAT_VERSION
 from .streams import compression
@@ -18,6 +17,6 @@ VERSION = "0.1.0"
 __all__ = ["FORMAT_VERSION", "VERSION", "versions"]
 
 
-def versions() -> Dict[str, Optional[str]]:
+def versions() -> dict[str, str | None]:
     """What wrote a backup, for its manifest."""
     return {"snapship": VERSION, "python": platform.python_version(), "zstd": compression.backend()}

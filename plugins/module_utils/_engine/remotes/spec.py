@@ -11,7 +11,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ..errors import UsageError
 from ..units import parse_duration, parse_size
@@ -39,23 +39,23 @@ class RemoteSpec:
 
     name: str
     type: str
-    path: Optional[str] = None
-    bucket: Optional[str] = None
+    path: str | None = None
+    bucket: str | None = None
     prefix: str = ""
-    endpoint_url: Optional[str] = None
-    region: Optional[str] = None
-    access_key: Optional[str] = dataclasses.field(default=None, repr=False)
-    secret_key: Optional[str] = dataclasses.field(default=None, repr=False)
-    session_token: Optional[str] = dataclasses.field(default=None, repr=False)
-    profile: Optional[str] = None
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key: str | None = dataclasses.field(default=None, repr=False)
+    secret_key: str | None = dataclasses.field(default=None, repr=False)
+    session_token: str | None = dataclasses.field(default=None, repr=False)
+    profile: str | None = None
     addressing_style: str = "auto"
-    ca_path: Optional[str] = None
+    ca_path: str | None = None
     validate_certs: bool = True
     create_bucket: bool = False
     object_lock_days: int = 0
-    storage_class: Optional[str] = None
-    encryption_key: Optional[str] = dataclasses.field(default=None, repr=False)
-    old_encryption_keys: List[str] = dataclasses.field(default_factory=list, repr=False)
+    storage_class: str | None = None
+    encryption_key: str | None = dataclasses.field(default=None, repr=False)
+    old_encryption_keys: list[str] = dataclasses.field(default_factory=list, repr=False)
     accept_unencrypted: bool = False
     compression: str = "zstd"
     bandwidth_limit: int = 0
@@ -72,7 +72,9 @@ class RemoteSpec:
         values = {key: value for key, value in given.items() if value is not None and key != "name"}
         strange = sorted(set(values) - known)
         if strange:
-            raise UsageError(f"unknown option of a remote: {', '.join(strange)}.", f"Known are {', '.join(sorted(known))}.")
+            raise UsageError(
+                f"unknown option of a remote: {', '.join(strange)}.", f"Known are {', '.join(sorted(known))}."
+            )
         if not isinstance(name, str) or not name:
             raise UsageError("a remote needs a name.")
         kind = values.get("type") or ("s3" if values.get("bucket") else "directory" if values.get("path") else None)
@@ -83,19 +85,19 @@ class RemoteSpec:
         _convert(name, values)
         return cls(name=name, **values)
 
-    def public(self) -> Dict[str, Any]:
+    def public(self) -> dict[str, Any]:
         """All that may be shown: secrets replaced by whether they are set."""
         shown = dataclasses.asdict(self)
         for key in SECRETS:
             shown[key] = bool(shown[key])
         return shown
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All of it, secrets too, for the 0600 file."""
         return dataclasses.asdict(self)
 
 
-def _check_fields(name: str, kind: str, values: Dict[str, Any]) -> None:
+def _check_fields(name: str, kind: str, values: dict[str, Any]) -> None:
     if kind == "directory":
         odd = [key for key in S3_ONLY if values.get(key)]
         if odd:
@@ -118,13 +120,15 @@ def _check_fields(name: str, kind: str, values: Dict[str, Any]) -> None:
         raise UsageError(f"remote {name!r}: addressing_style is auto, path or virtual.")
     endpoint = values.get("endpoint_url")
     if endpoint and not re.match(r"https?://[^/\s]+", endpoint):
-        raise UsageError(f"remote {name!r}: endpoint_url {endpoint!r} is no http(s) address.", "Write https://host[:port].")
+        raise UsageError(
+            f"remote {name!r}: endpoint_url {endpoint!r} is no http(s) address.", "Write https://host[:port]."
+        )
     values["prefix"] = "/".join(part for part in values.get("prefix", "").split("/") if part)
     if any(part in (".", "..") for part in values["prefix"].split("/")):
         raise UsageError(f"remote {name!r}: prefix {values['prefix']!r} has '.' or '..' in it.")
 
 
-def _convert(name: str, values: Dict[str, Any]) -> None:
+def _convert(name: str, values: dict[str, Any]) -> None:
     if values.get("compression", "zstd") not in ("zstd", "none"):
         raise UsageError(f"remote {name!r}: compression is zstd or none.")
     if "bandwidth_limit" in values:

@@ -16,8 +16,9 @@ resolved, timed out), ``clock_skew``, ``full`` (no space, quota), ``missing`` (t
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import NamedTuple, Union
 
 try:
     from typing import Protocol
@@ -38,12 +39,12 @@ class Entry(NamedTuple):
 class Capabilities(NamedTuple):
     """What was found out about a remote. ``None``: not tried (an append-only key, check mode)."""
 
-    list: Optional[bool]
-    read: Optional[bool]
-    write: Optional[bool]
-    delete: Optional[bool]
-    conditional_put: Optional[bool]
-    object_lock: Optional[bool]
+    list: bool | None
+    read: bool | None
+    write: bool | None
+    delete: bool | None
+    conditional_put: bool | None
+    object_lock: bool | None
 
 
 class ObjectStore(Protocol):
@@ -54,7 +55,7 @@ class ObjectStore(Protocol):
     #: the same place gives the same string, whatever name the remote has; never a secret
     location: str
     #: list requests and others made so far, by kind ("list", "get", "put", "delete", "head")
-    requests: Dict[str, int]
+    requests: dict[str, int]
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """All objects whose key begins with ``prefix``. What isn't ours beside it is never touched.
@@ -65,13 +66,13 @@ class ObjectStore(Protocol):
         the caller skips keys it can't parse.
         """
 
-    def folders(self, prefix: str) -> List[str]:
+    def folders(self, prefix: str) -> builtins.list[str]:
         """The distinct next components below ``prefix`` (which ends in ``/``), without their slash."""
 
-    def get(self, key: str, limit: int) -> Optional[bytes]:
+    def get(self, key: str, limit: int) -> bytes | None:
         """The whole object, or ``None`` where there is none. One longer than ``limit`` bytes raises CorruptError."""
 
-    def put(self, key: str, data: Buffer, sha256: Optional[str] = None, exclusive: bool = False) -> None:
+    def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """Store the whole object; on return it is acknowledged, but see :meth:`sync`.
 
         ``sha256`` (hex, of ``data``) saves hashing it again for the signature. ``exclusive``: there must be no such
@@ -82,7 +83,7 @@ class ObjectStore(Protocol):
     def sync(self) -> None:
         """Make every put acknowledged so far durable (directory: fsync of files and folders; S3: nothing to do)."""
 
-    def delete(self, keys: List[str]) -> None:
+    def delete(self, keys: builtins.list[str]) -> None:
         """Delete these; those that aren't there are no error."""
 
     def now(self) -> float:
@@ -100,7 +101,7 @@ class ObjectStore(Protocol):
     def create(self) -> bool:
         """Create the bucket or directory; true where it wasn't there."""
 
-    def extend_lock(self, keys: List[str], until: float) -> None:
+    def extend_lock(self, keys: builtins.list[str], until: float) -> None:
         """Keep these locked until then (S3 object lock; elsewhere nothing). ``until``: seconds since the epoch."""
 
     def close(self) -> None:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ..errors import ConfigError, CorruptError
 from . import compression
@@ -20,7 +20,7 @@ from .thin import Readable
 class Codec:
     """How one shipment's segments and index parts are stored."""
 
-    def __init__(self, compress: str, cipher: Optional[Cipher]) -> None:
+    def __init__(self, compress: str, cipher: Cipher | None) -> None:
         if compress not in ("zstd", "none"):
             raise CorruptError(f"its compression {compress!r} isn't known.", "Use a newer snapship.", code="version")
         if compress == "zstd":
@@ -35,7 +35,7 @@ class Codec:
         return self._cipher.seal(name, stored) if self._cipher else stored
 
     def decode(self, key: str, name: str, stored: Readable, sha256: str, size: int) -> Readable:
-        """The plain bytes of what lies under ``key``, which must have this digest. Raises CorruptError naming the key."""
+        """The plain bytes of what lies under ``key``. Raises CorruptError, naming it, if it hasn't this digest."""
         if hashlib.sha256(stored).hexdigest() != sha256:
             raise CorruptError(f"{key}: what is stored there was changed (its digest doesn't match).")
         try:
@@ -49,8 +49,8 @@ class Codec:
         return plain
 
 
-def codec_for(fields: Dict[str, Any], backup_id: str, keyring: Keyring) -> Codec:
-    """The codec that a manifest's fields describe. Raises ConfigError where the key isn't held or a library is missing."""
+def codec_for(fields: dict[str, Any], backup_id: str, keyring: Keyring) -> Codec:
+    """The codec that a manifest's fields describe. Raises ConfigError where a key or a library is missing."""
     found = fields.get("encryption")
     if not found:
         return Codec(fields["compression"], None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable
 
 from ..errors import ConfigError, CorruptError
 from .thin import Readable
@@ -28,7 +28,7 @@ except ImportError:
     _builtin = None
 
 
-def backend() -> Optional[str]:
+def backend() -> str | None:
     """Which implementation is used: ``zstandard``, ``compression.zstd``, ``zstd`` (the program) or none."""
     if _library is not None:
         return "zstandard"
@@ -83,7 +83,7 @@ def _mine(name: str, make: Callable[[], Any]) -> Any:
     return getattr(_local, name)
 
 
-def _program(arguments: List[str], data: Readable, limit: Optional[int] = None) -> bytes:
+def _program(arguments: list[str], data: Readable, limit: int | None = None) -> bytes:
     require()
     run = subprocess.run(["zstd", *arguments], input=data, capture_output=True, check=False)
     if run.returncode != 0:

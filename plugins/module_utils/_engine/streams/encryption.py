@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ..errors import ConfigError, CorruptError
 from .thin import Readable
@@ -29,10 +30,8 @@ def parse_key(text: str, what: str) -> bytes:
     """32 bytes from base64 or hex. Raises ConfigError (never with the key in it)."""
     text = text.strip()
     key = b""
-    try:
+    with contextlib.suppress(ValueError, binascii.Error):
         key = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        pass
     if len(key) != 32:
         raise ConfigError(
             f"{what} isn't a key of 32 bytes in base64 or hex.", "Make one with: openssl rand -base64 32", code="key"
@@ -70,17 +69,17 @@ class Key:
 class Keyring:
     """The keys of a remote: the first writes, any reads. Empty: nothing is encrypted."""
 
-    def __init__(self, keys: List[Key]) -> None:
+    def __init__(self, keys: list[Key]) -> None:
         self._keys = keys
 
     @classmethod
-    def parse(cls, newest: Optional[str], older: List[str]) -> Keyring:
+    def parse(cls, newest: str | None, older: list[str]) -> Keyring:
         """From the texts of a remote's definition."""
         keys = [Key(parse_key(newest, "encryption_key"))] if newest else []
         return cls(keys + [Key(parse_key(text, "a key of old_encryption_keys")) for text in older])
 
     @property
-    def writes(self) -> Optional[Key]:
+    def writes(self) -> Key | None:
         return self._keys[0] if self._keys else None
 
     def __bool__(self) -> bool:
@@ -122,7 +121,7 @@ def make_data_key() -> bytes:
     return os.urandom(32)
 
 
-def describe(key: Key, data_key: bytes, backup_id: str) -> Dict[str, Any]:
+def describe(key: Key, data_key: bytes, backup_id: str) -> dict[str, Any]:
     """The manifest's ``encryption`` field."""
     return {"algorithm": ALGORITHM, "key_id": key.id, "wrapped_key": key.wrap(data_key, backup_id)}
 

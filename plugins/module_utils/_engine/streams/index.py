@@ -16,7 +16,8 @@ import bisect
 import hashlib
 import hmac
 import struct
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from collections.abc import Iterator, Sequence
+from typing import Callable, NamedTuple
 
 from ..errors import CorruptError
 from .thin import Readable
@@ -43,7 +44,7 @@ class Extent(NamedTuple):
         return self.offset + self.length
 
 
-def digester(key: Optional[bytes]) -> Digest:
+def digester(key: bytes | None) -> Digest:
     """The digest function of a shipment: keyed where it is encrypted."""
     if key is None:
         return lambda data: hashlib.sha256(data).digest()
@@ -62,9 +63,9 @@ def part_name(number: int) -> str:
 
 
 class Index:
-    """All records of one shipment, in a buffer (a memory map for large ones): nothing is unpacked before it is asked for."""
+    """All records of one shipment, in a buffer (a memory map): nothing is unpacked before it is asked for."""
 
-    def __init__(self, records: Union[bytes, memoryview], size: int) -> None:
+    def __init__(self, records: bytes | memoryview, size: int) -> None:
         """``size``: bytes of the volume; extents past it, overlapping or out of order raise CorruptError."""
         if len(records) % RECORD.size:
             raise CorruptError("the index is cut short.")
@@ -97,9 +98,10 @@ class Index:
                 yield extent
             position += 1
 
-    def by_segment(self) -> Iterator[Tuple[int, List[Extent]]]:
+    def by_segment(self) -> Iterator[tuple[int, list[Extent]]]:
         """Segment numbers with their extents, in order."""
-        number, group = -1, []  # type: Tuple[int, List[Extent]]
+        number = -1
+        group: list[Extent] = []
         for extent in self:
             if extent.segment != number:
                 if group:
@@ -113,7 +115,7 @@ class Index:
 class _Offsets(Sequence[int]):
     """The offsets of all records as a sequence, for bisection."""
 
-    def __init__(self, records: Union[bytes, memoryview], count: int) -> None:
+    def __init__(self, records: bytes | memoryview, count: int) -> None:
         self._records = records
         self._count = count
 
@@ -131,7 +133,7 @@ class Layer(NamedTuple):
     size: int
 
 
-def live_pieces(extent: Extent, above: Sequence[Layer]) -> List[Tuple[int, int]]:
+def live_pieces(extent: Extent, above: Sequence[Layer]) -> list[tuple[int, int]]:
     """The parts ``(start, end)`` of an extent that no later backup of the chain replaced, unmapped or cut off."""
     pieces = [(extent.offset, extent.end)]
     for layer in above:
@@ -142,7 +144,7 @@ def live_pieces(extent: Extent, above: Sequence[Layer]) -> List[Tuple[int, int]]
     return pieces
 
 
-def _without(start: int, end: int, index: Index) -> Iterator[Tuple[int, int]]:
+def _without(start: int, end: int, index: Index) -> Iterator[tuple[int, int]]:
     for cover in index.overlapping(start, end):
         if cover.offset > start:
             yield start, cover.offset

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from typing import Callable, Iterable, Optional, TypeVar
+from collections.abc import Iterable
+from typing import Callable, TypeVar
 
 Job = TypeVar("Job")
 
@@ -31,13 +32,13 @@ class Workers:
             try:
                 if not failed.is_set():
                     work(job)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
                 first.append(error)
                 failed.set()
             finally:
                 slots.release()
 
-        running: Optional[list[concurrent.futures.Future[None]]] = []
+        running: list[concurrent.futures.Future[None]] | None = []
         try:
             for job in jobs:
                 slots.acquire()

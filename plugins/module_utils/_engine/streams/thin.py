@@ -12,7 +12,8 @@ DATA, ``length`` bytes. 1.1 opens with BEGIN and closes with END, whose payload 
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, Iterator, NamedTuple, Tuple, Union
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, Union
 
 from ..errors import CorruptError
 
@@ -75,8 +76,8 @@ def chunks(buffer: Readable) -> Iterator[Chunk]:
         at += payload
 
 
-def read_stream(source: BinaryIO) -> Iterator[Tuple[int, int, int, BinaryIO]]:
-    """Chunks ``(command, offset, length, source)`` of a stream in 1.1 or 1.0; a DATA payload is to be read from ``source``.
+def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
+    """Chunks ``(command, offset, length, source)`` of a stream in 1.1 or 1.0; DATA is to be read from ``source``.
 
     A 1.0 stream has neither BEGIN nor END, so one cut between two chunks can't be told from a whole one.
     Raises CorruptError for anything else.

@@ -16,7 +16,8 @@ import errno
 import fcntl
 import os
 import struct
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..errors import VolumeError
 from .volume import Change
@@ -40,10 +41,10 @@ class Mapped(NamedTuple):
 
     start: int
     end: int
-    physical: Optional[int]
+    physical: int | None
 
 
-def data_regions(descriptor: int, size: int) -> Iterator[Tuple[int, int]]:
+def data_regions(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
     """Regions (start, end) that aren't holes, in order. A filesystem without SEEK_DATA gives one region."""
     at = 0
     while at < size:
@@ -105,7 +106,7 @@ def fiemap(descriptor: int, size: int) -> Iterator[Mapped]:
             at = max(at, start + length)
 
 
-def map_differences(new: List[Mapped], old: List[Mapped], size: int) -> Iterator[Tuple[int, int, str]]:
+def map_differences(new: list[Mapped], old: list[Mapped], size: int) -> Iterator[tuple[int, int, str]]:
     """What two block maps say of ``[0, size)``: regions (start, end, ``changed`` | ``unmapped`` | ``compare``).
 
     Regions with the same blocks, and those that are holes in both, are left out.
@@ -128,7 +129,7 @@ def map_differences(new: List[Mapped], old: List[Mapped], size: int) -> Iterator
         at = end
 
 
-def _current(extents: List[Mapped], i: int, at: int, size: int) -> Tuple[int, Optional[Mapped], int]:
+def _current(extents: list[Mapped], i: int, at: int, size: int) -> tuple[int, Mapped | None, int]:
     """The extent at an offset, or none and where the hole ends."""
     while i < len(extents) and extents[i].end <= at:
         i += 1
@@ -177,7 +178,7 @@ def compare(new: int, start: int, end: int, old: int, old_size: int) -> Iterator
 
 def merged(changes: Iterator[Change]) -> Iterator[Change]:
     """Neighbours of the same kind made one."""
-    last: Optional[Change] = None
+    last: Change | None = None
     for change in changes:
         if last and last.mapped == change.mapped and last.offset + last.length == change.offset:
             last = Change(last.offset, last.length + change.length, last.mapped)

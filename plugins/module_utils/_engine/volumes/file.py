@@ -14,7 +14,8 @@ import os
 import secrets
 import stat
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..files import try_lock
@@ -54,7 +55,9 @@ class FileProvider:
 
     def normalise(self, volume: str) -> str:
         if not volume.startswith("/"):
-            raise UsageError(f"volume {volume!r}: an image file is named by its absolute path.", f"Did you mean /{volume}?")
+            raise UsageError(
+                f"volume {volume!r}: an image file is named by its absolute path.", f"Did you mean /{volume}?"
+            )
         if "\0" in volume:
             raise UsageError(f"volume {volume!r} has a NUL byte in its name.")
         return os.path.normpath("/" + volume.lstrip("/"))
@@ -68,7 +71,7 @@ class FileProvider:
         return VolumeInfo(volume, size, lineage, properties)
 
     @contextlib.contextmanager
-    def _image(self, volume: str) -> Iterator[Tuple[int, os.stat_result]]:
+    def _image(self, volume: str) -> Iterator[tuple[int, os.stat_result]]:
         try:
             # non-blocking: a fifo of that name must not hang us
             descriptor = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -89,10 +92,10 @@ class FileProvider:
     def _store(self, volume: str) -> SnapshotStore:
         return SnapshotStore(volume, os.path.realpath(volume))
 
-    def snapshots(self, volume: str) -> List[Snapshot]:
+    def snapshots(self, volume: str) -> list[Snapshot]:
         return self._store(volume).load()
 
-    def freezable(self, volume: str) -> List[str]:
+    def freezable(self, volume: str) -> list[str]:
         """Mount points of filesystems on loop devices (and their partitions) backed by this image."""
         real, numbers = os.path.realpath(volume), set()
         for backing in glob.glob("/sys/block/loop*/loop/backing_file"):
@@ -104,7 +107,7 @@ class FileProvider:
                 for device in [os.path.join(block, "dev"), *glob.glob(os.path.join(block, "loop*", "dev"))]:
                     with open(device, encoding="ascii") as source:
                         numbers.add(source.read().strip())
-        points: Dict[str, str] = {}
+        points: dict[str, str] = {}
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
             for line in mounts:
                 fields = line.split(" ")
@@ -112,9 +115,9 @@ class FileProvider:
                     points.setdefault(fields[2], unescape(fields[4]))
         return sorted(points.values())
 
-    def take(self, request: TakeRequest) -> Tuple[List[Snapshot], List[str]]:
-        made: List[Snapshot] = []
-        warnings: List[str] = []
+    def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
+        made: list[Snapshot] = []
+        warnings: list[str] = []
         before = {volume: _touched(volume) for volume in request.volumes}
         created = time.time()
         created = int(created * 1e6) / 1e6  # ids and manifests keep microseconds
@@ -134,9 +137,7 @@ class FileProvider:
             warnings = [_torn(volume, len(made) > 1) for volume in moved if volume in copied]
         return made, warnings
 
-    def _take_one(
-        self, volume: str, request: TakeRequest, created: float, group: Optional[Dict[str, Any]]
-    ) -> Snapshot:
+    def _take_one(self, volume: str, request: TakeRequest, created: float, group: dict[str, Any] | None) -> Snapshot:
         info = self.info(volume)
         store = self._store(volume)
         try:
@@ -177,7 +178,7 @@ class FileProvider:
             store.sweep()
             store.drop_folder()
 
-    def hold(self, snapshot: Snapshot, holder: str, backup: Optional[str]) -> None:
+    def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         store = self._store(snapshot.volume)
         with store.lock():
             for current in store.load():
@@ -199,7 +200,9 @@ class FileProvider:
         try:
             descriptor = os.open(snapshot.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise VolumeError(f"snapshot {snapshot.name!r} of {snapshot.volume} can't be read: {error.strerror}.") from error
+            raise VolumeError(
+                f"snapshot {snapshot.name!r} of {snapshot.volume} can't be read: {error.strerror}."
+            ) from error
         try:
             try_lock(descriptor, shared=True)
             yield FileReader(descriptor, snapshot.size)
@@ -207,7 +210,7 @@ class FileProvider:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def changes(self, base: Snapshot, snapshot: Snapshot) -> Iterator[Tuple[Reader, Iterator[Change]]]:
+    def changes(self, base: Snapshot, snapshot: Snapshot) -> Iterator[tuple[Reader, Iterator[Change]]]:
         with self._open(base) as old, self._open(snapshot) as new:
             arguments = (new.descriptor, new.size, old.descriptor, old.size)
             if base.method == snapshot.method == "reflink" and filesystem_type(snapshot.path) in ADDRESSES_KNOWN:
@@ -241,14 +244,16 @@ class FileProvider:
         except OSError as error:
             raise VolumeError(f"target {target!r} can't be used: {error.strerror}.") from error
         if not stat.S_ISREG(found.st_mode):
-            raise VolumeError(f"target {target!r} is there and is {_kind(found.st_mode)}, not an image file.", code="wrong_type")
+            raise VolumeError(
+                f"target {target!r} is there and is {_kind(found.st_mode)}, not an image file.", code="wrong_type"
+            )
         return TargetState(True, target_witness(real), open_elsewhere(real), free)
 
-    def receive(self, target: str, size: int, properties: Dict[str, Any]) -> Target:
+    def receive(self, target: str, size: int, properties: dict[str, Any]) -> Target:
         return FileTarget(os.path.realpath(target), size)
 
 
-def _touched(volume: str) -> Tuple[int, int]:
+def _touched(volume: str) -> tuple[int, int]:
     found = os.stat(volume)
     return found.st_mtime_ns, found.st_size
 

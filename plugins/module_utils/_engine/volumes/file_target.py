@@ -13,7 +13,8 @@ import fcntl
 import glob
 import hashlib
 import os
-from typing import Any, Dict, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from ..errors import BusyError, SnapshipError, VolumeError
 from ..files import sync_folder, try_lock
@@ -64,7 +65,7 @@ class FileTarget:
                 raise VolumeError(f"{self._target}: what was restored is shorter than it must be.")
             done += count
 
-    def data(self) -> Iterator[Tuple[int, int]]:
+    def data(self) -> Iterator[tuple[int, int]]:
         return data_regions(self._descriptor, self._size)
 
     def sync(self) -> None:
@@ -73,10 +74,10 @@ class FileTarget:
         except OSError as error:
             raise self._explained(error) from error
 
-    def witness(self) -> Dict[str, Any]:
+    def witness(self) -> dict[str, Any]:
         return _witness(os.fstat(self._descriptor))
 
-    def commit(self, keep_as: Optional[str]) -> Optional[str]:
+    def commit(self, keep_as: str | None) -> str | None:
         try:
             with contextlib.suppress(FileNotFoundError):
                 there = os.stat(self._target)
@@ -92,7 +93,7 @@ class FileTarget:
         os.close(self._descriptor)
         return kept
 
-    def _keep(self, keep_as: Optional[str]) -> Optional[str]:
+    def _keep(self, keep_as: str | None) -> str | None:
         if keep_as is None or not os.path.lexists(self._target):
             return None
         path = os.path.join(self._folder, keep_as)
@@ -118,35 +119,36 @@ class FileTarget:
                 code="no_space",
             )
         if error.errno == errno.EFBIG:
-            return VolumeError(f"{self._target}: the filesystem can't hold a file of {self._size} bytes.", code="no_space")
+            return VolumeError(
+                f"{self._target}: the filesystem can't hold a file of {self._size} bytes.", code="no_space"
+            )
         return VolumeError(f"{self._target} can't be restored: {error.strerror}; what was there is untouched.")
 
 
-def target_witness(path: str) -> Dict[str, Any]:
+def target_witness(path: str) -> dict[str, Any]:
     """How a restored file is known to be unwritten since."""
     return _witness(os.stat(path))
 
 
-def _witness(found: os.stat_result) -> Dict[str, Any]:
+def _witness(found: os.stat_result) -> dict[str, Any]:
     return {"device": found.st_dev, "inode": found.st_ino, "mtime": found.st_mtime_ns, "size": found.st_size}
 
 
-def open_elsewhere(path: str) -> Optional[str]:
+def open_elsewhere(path: str) -> str | None:
     """Who has a file open, ``None`` if nobody is known to.
 
     A write lease is granted only where nobody else has the file open (fcntl(2), F_SETLEASE), loop devices included;
     where leases can't be had, loop devices and the processes this user may see are searched.
     """
     for backing in glob.glob("/sys/block/loop*/loop/backing_file"):
-        with contextlib.suppress(OSError):
-            with open(backing, encoding="utf-8", errors="surrogateescape") as source:
-                if source.read().rstrip("\n") == path:
-                    return "/dev/" + backing.split("/")[3]
+        with contextlib.suppress(OSError), open(backing, encoding="utf-8", errors="surrogateescape") as source:
+            if source.read().rstrip("\n") == path:
+                return "/dev/" + backing.split("/")[3]
     by = _process_with(path)
     return by or ("another process" if _lease_refused(path) else None)
 
 
-def _process_with(path: str) -> Optional[str]:
+def _process_with(path: str) -> str | None:
     wanted = os.stat(path)
     for link in glob.iglob("/proc/[0-9]*/fd/*"):
         with contextlib.suppress(OSError):

@@ -7,16 +7,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
-
 from ..errors import UsageError
 from .file import FileProvider
 from .volume import Provider
 
-PROVIDERS: Dict[str, Provider] = {"file": FileProvider()}
+PROVIDERS: dict[str, Provider] = {"file": FileProvider()}
 
 
-def provider_for(volume: str, given: Optional[str] = None) -> Provider:
+def provider_for(volume: str, given: str | None = None) -> Provider:
     """The provider asked for, or the only one that the volume's name fits. Raises UsageError that names the choices."""
     choices = ", ".join(sorted(PROVIDERS))
     if given is not None:

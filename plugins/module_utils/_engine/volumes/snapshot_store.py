@@ -16,7 +16,8 @@ import errno
 import fcntl
 import os
 import secrets
-from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from ..errors import BusyError, SnapshipError, VolumeError
 from ..files import locked, read_json, sync_folder, try_lock, write_json
@@ -29,7 +30,7 @@ _COPY = 64 << 20
 _IMAGE, _RECORD = ".img", ".json"
 
 
-def witness(path: str) -> Dict[str, Any]:
+def witness(path: str) -> dict[str, Any]:
     """How a file is known to be still the same: device, inode, generation, change time (ns), size."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -64,7 +65,7 @@ class SnapshotStore:
         folder, image = os.path.split(image_path)
         self.folder = os.path.join(folder, ".snapship", encode(image))
 
-    def lock(self) -> ContextManager[None]:
+    def lock(self) -> contextlib.AbstractContextManager[None]:
         """Held while snapshots are made, removed or held (writes)."""
         return locked(os.path.join(self.folder, "lock"), 60.0, f"the snapshot folder of {self.volume}")
 
@@ -75,7 +76,7 @@ class SnapshotStore:
     def _record(self, name: str) -> str:
         return os.path.join(self.folder, encode(name) + _RECORD)
 
-    def load(self) -> List[Snapshot]:
+    def load(self) -> list[Snapshot]:
         """All snapshots with a record, newest first, with their flaw where the witness doesn't match."""
         try:
             entries = os.listdir(self.folder)
@@ -105,7 +106,9 @@ class SnapshotStore:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 stack.callback(os.close, descriptor)
                 if not try_lock(descriptor):
-                    raise BusyError(f"snapshot {name!r} of {self.volume} is being shipped.", "Try again later.", code="in_use")
+                    raise BusyError(
+                        f"snapshot {name!r} of {self.volume} is being shipped.", "Try again later.", code="in_use"
+                    )
             for each in (self._record(name), path):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(each)
@@ -168,7 +171,7 @@ def clone_or_copy(source: int, target: int, size: int) -> str:
     return "copy"
 
 
-def _pieces(start: int, end: int) -> Iterator[Tuple[int, int]]:
+def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
     while start < end:
         yield start, min(_COPY, end - start)
         start += _COPY
@@ -187,7 +190,7 @@ def _copy(source: int, target: int, at: int, length: int) -> None:
         at, length = at + done, length - done
 
 
-def _flaw(path: str, recorded: Dict[str, Any]) -> Optional[str]:
+def _flaw(path: str, recorded: dict[str, Any]) -> str | None:
     try:
         found = witness(path)
     except OSError as error:

@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Protocol, Tuple
-
-
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
 
 
 class VolumeInfo(NamedTuple):
@@ -19,7 +19,7 @@ class VolumeInfo(NamedTuple):
     name: str  # normalised; this is the name it has on remotes
     size: int  # bytes
     lineage: str  # the same volume keeps it; one replaced by another of its name doesn't
-    properties: Dict[str, Any]
+    properties: dict[str, Any]
 
 
 class Change(NamedTuple):
@@ -41,15 +41,15 @@ class Snapshot:
     created: float  # seconds since the epoch
     size: int
     lineage: str
-    group: Optional[Dict[str, Any]]  # {"id": ..., "members": [volumes]}
+    group: dict[str, Any] | None  # {"id": ..., "members": [volumes]}
     method: str
     path: str
     made_by: str  # "user" (named by the user) or "snapship" (goes when nothing rests on it)
-    consistency: Dict[str, Any]
-    holds: Dict[str, str]  # location and origin of a remote -> backup id that rests on this snapshot
-    flaw: Optional[str] = None  # why it can be no base: its witness doesn't match
+    consistency: dict[str, Any]
+    holds: dict[str, str]  # location and origin of a remote -> backup id that rests on this snapshot
+    flaw: str | None = None  # why it can be no base: its witness doesn't match
 
-    def public(self) -> Dict[str, Any]:
+    def public(self) -> dict[str, Any]:
         """The form in which snapshots are returned."""
         from ..units import iso_time
 
@@ -72,12 +72,12 @@ class Snapshot:
 class TakeRequest(NamedTuple):
     """How a snapshot of one or several volumes (a group) is to be made."""
 
-    volumes: List[str]
+    volumes: list[str]
     name: str
     made_by: str
-    group: Optional[str]
-    consistency: Dict[str, Any]
-    holds: Dict[str, str]  # in place from the start, so that nobody tidies it away before it is shipped
+    group: str | None
+    consistency: dict[str, Any]
+    holds: dict[str, str]  # in place from the start, so that nobody tidies it away before it is shipped
 
 
 class Reader(Protocol):
@@ -105,7 +105,7 @@ class Target(Protocol):
         """Read back what was written. From any thread."""
         ...
 
-    def data(self) -> Iterator[Tuple[int, int]]:
+    def data(self) -> Iterator[tuple[int, int]]:
         """Regions (start, end) that don't surely read as zero, in order."""
         ...
 
@@ -113,11 +113,11 @@ class Target(Protocol):
         """Make what was written durable."""
         ...
 
-    def witness(self) -> Dict[str, Any]:
+    def witness(self) -> dict[str, Any]:
         """How the finished target will be known again."""
         ...
 
-    def commit(self, keep_as: Optional[str]) -> Optional[str]:
+    def commit(self, keep_as: str | None) -> str | None:
         """Swap it in, durably; what was there is kept under that name (returned) or, without one, dropped."""
         ...
 
@@ -130,8 +130,8 @@ class TargetState(NamedTuple):
     """What is at the place a restore is to go to."""
 
     exists: bool
-    witness: Dict[str, Any]
-    busy: Optional[str]  # who has it open
+    witness: dict[str, Any]
+    busy: str | None  # who has it open
     free: int  # bytes that can be written there
 
 
@@ -152,15 +152,15 @@ class Provider(Protocol):
         """The name under which the volume is known; raises UsageError for one that can't be."""
         ...
 
-    def snapshots(self, volume: str) -> List[Snapshot]:
+    def snapshots(self, volume: str) -> list[Snapshot]:
         """The volume's snapshots, newest first, each with its witness checked."""
         ...
 
-    def freezable(self, volume: str) -> List[str]:
+    def freezable(self, volume: str) -> list[str]:
         """Mount points of filesystems that live in this volume."""
         ...
 
-    def take(self, request: TakeRequest) -> Tuple[List[Snapshot], List[str]]:
+    def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
         """Make the snapshots, all or none, with one state id each; also warnings (a torn copy)."""
         ...
 
@@ -168,15 +168,15 @@ class Provider(Protocol):
         """Destroy one snapshot. Raises BusyError while it is being read."""
         ...
 
-    def hold(self, snapshot: Snapshot, holder: str, backup: Optional[str]) -> None:
+    def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         """Note that a backup rests on it (``None``: no longer)."""
         ...
 
-    def open(self, snapshot: Snapshot) -> ContextManager[Reader]:
+    def open(self, snapshot: Snapshot) -> AbstractContextManager[Reader]:
         """Read a snapshot; it can't be removed meanwhile."""
         ...
 
-    def changes(self, base: Snapshot, snapshot: Snapshot) -> ContextManager[Tuple[Reader, Iterator[Change]]]:
+    def changes(self, base: Snapshot, snapshot: Snapshot) -> AbstractContextManager[tuple[Reader, Iterator[Change]]]:
         """Read what differs from the base, in order; true also for regions that merely may differ."""
         ...
 
@@ -188,6 +188,6 @@ class Provider(Protocol):
         """What is there (reading only)."""
         ...
 
-    def receive(self, target: str, size: int, properties: Dict[str, Any]) -> Target:
+    def receive(self, target: str, size: int, properties: dict[str, Any]) -> Target:
         """Begin to receive a volume of this size beside the target; it reads as zeros."""
         ...
