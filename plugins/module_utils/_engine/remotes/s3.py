@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from ..errors import CorruptError, RemoteError
 from .s3_client import Opened
-from .s3_errors import Place, failures, remote_error
+from .s3_errors import Place, ReplyError, failures, remote_error
 from .s3_payload import Payload
 from .spec import RemoteSpec
 from .store import Buffer, Capabilities, Entry
@@ -44,8 +44,9 @@ _KINDS = {
     "DeleteObject": "delete",
     "HeadObject": "head",
 }
+_NOT_IMPLEMENTED = ("NotImplemented", "501")
 # What servers say that can't delete many at once, or want a digest that this client doesn't make.
-_NO_BULK_DELETE = ("NotImplemented", "MethodNotAllowed", "MissingContentMD5", "InvalidRequest", "MalformedXML")
+_NO_BULK_DELETE = (*_NOT_IMPLEMENTED, "MethodNotAllowed", "MissingContentMD5", "InvalidRequest", "MalformedXML")
 
 
 class S3Store:
@@ -66,7 +67,7 @@ class S3Store:
         self._clock_offset: float | None = None
         self._bulk_delete = True
         put_model = self._client.meta.service_model.operation_model("PutObject")
-        self._knows_if_none_match = "IfNoneMatch" in put_model.input_shape.members
+        self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
         self._client.meta.events.register("before-send.s3", self._count)
         self._client.meta.events.register("response-received.s3", self._read_clock)
 
@@ -128,13 +129,13 @@ class S3Store:
         """One PUT, tried again on passing failures; an exclusive one is read back where its outcome isn't known."""
         view = memoryview(data).cast("B")
         digest = sha256 or hashlib.sha256(view).hexdigest()
-        options = self._put_options(key, digest)
-        if exclusive and self._knows_if_none_match:
-            options["IfNoneMatch"] = "*"
+        if not exclusive:
+            self._put(key, view, digest)
+            return
         try:
-            self._put(key, view, digest, options)
+            self._put_new(key, view, digest)
         except RemoteError as error:
-            if not exclusive or error.code not in ("exists", "unreachable", "remote"):
+            if error.code not in ("exists", "unreachable", "remote"):
                 raise
             self._settle(key, len(view), digest, error)
 
@@ -197,12 +198,11 @@ class S3Store:
         return Capabilities(True, True, True, True if may_delete else None, conditional, lock)
 
     def _refuses_second_put(self, key: str) -> bool:
-        if not self._knows_if_none_match:
+        if not self._conditional_put:
             return False
         body = key.encode()
-        digest = hashlib.sha256(body).hexdigest()
         try:
-            self._put(key, body, digest, {**self._put_options(key, digest), "IfNoneMatch": "*"})
+            self._put(key, body, hashlib.sha256(body).hexdigest(), IfNoneMatch="*")
         except RemoteError as error:
             # Servers that don't know it either ignore it or say so.
             if error.code in ("exists", "remote"):
@@ -215,7 +215,8 @@ class S3Store:
             reply = self._call("get_object_lock_configuration", "read the object lock configuration")
         except RemoteError as error:
             # Missing: ObjectLockConfigurationNotFoundError. Not implemented or not allowed: can't be told.
-            return False if "NotFound" in error.msg else None
+            absent = isinstance(error, ReplyError) and error.reason == "ObjectLockConfigurationNotFoundError"
+            return False if absent else None
         return bool(reply.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
 
     # Requests
@@ -280,39 +281,63 @@ class S3Store:
     def _server_time(self) -> float:
         return time.time() if self._clock_offset is None else time.monotonic() + self._clock_offset
 
-    def _put(self, key: str, data: Buffer, digest: str, options: dict[str, Any]) -> None:
+    def _put_new(self, key: str, data: memoryview, digest: str) -> None:
+        if self._conditional_put:
+            try:
+                self._put(key, data, digest, IfNoneMatch="*")
+                return
+            except ReplyError as error:
+                if error.reason not in _NOT_IMPLEMENTED:
+                    raise
+                self._conditional_put = False
+        same = self._is_same(key, len(data), digest)
+        if same is None:
+            self._put(key, data, digest)
+        elif not same:
+            raise self._taken(key)
+
+    def _put(self, key: str, data: Buffer, digest: str, **condition: str) -> None:
         body: Any
+        options = self._put_options(key, digest)
         if len(data) > _SMALL:
             body = Payload(data, digest, self._throttle)
         else:
             body = bytes(data)
             if self._throttle is not None:
                 self._throttle.take(len(data))
-        self._call("put_object", f"put {key}", Key=self._root + key, Body=body, **options)
+        self._call("put_object", f"put {key}", Key=self._root + key, Body=body, **options, **condition)
 
     def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
         """After an exclusive put that was refused or whose reply was lost: is it ours that lies there?"""
         try:
-            stored = self.get(key, size)
-        except CorruptError:
-            stored = b""
-            size = -1
+            same = self._is_same(key, size, digest)
         except RemoteError:
-            raise error from None
-        if stored is None:
+            same = None
+        if same is None:
             raise error
-        if len(stored) != size or hashlib.sha256(stored).hexdigest() != digest:
-            raise RemoteError(f"{self.label}: there is another object under {key} already.", code="exists")
+        if not same:
+            raise self._taken(key)
+
+    def _is_same(self, key: str, size: int, digest: str) -> bool | None:
+        """Whether these bytes are there; ``None`` where nothing is."""
+        try:
+            stored = self.get(key, size)
+        except CorruptError:  # longer
+            return False
+        return None if stored is None else hashlib.sha256(stored).hexdigest() == digest
+
+    def _taken(self, key: str) -> RemoteError:
+        return RemoteError(f"{self.label}: there is another object under {key} already.", code="exists")
 
     def _delete_batch(self, keys: Sequence[str]) -> None:
         listed = {"Objects": [{"Key": self._root + key} for key in keys], "Quiet": True}
         try:
             reply = self._call("delete_objects", f"delete {len(keys)} objects", Delete=listed)
         except RemoteError as error:
-            if error.code == "remote" and any(code in error.msg for code in _NO_BULK_DELETE):
-                self._bulk_delete = False
-                return
-            raise
+            if not isinstance(error, ReplyError) or error.reason not in _NO_BULK_DELETE:
+                raise
+            self._bulk_delete = False
+            return
         failed = [item for item in reply.get("Errors", ()) if item.get("Code") not in ("NoSuchKey", "NotFound", "404")]
         if failed:
             first = failed[0]

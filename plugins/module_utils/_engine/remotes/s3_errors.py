@@ -24,6 +24,12 @@ class Place(NamedTuple):
     ca_path: str | None
 
 
+class ReplyError(RemoteError):
+    """What the server itself says, with its own code for it (``SlowDown``), empty where it gave none."""
+
+    reason = ""
+
+
 # The server's code of an error: ours, and what to do.
 _BY_CODE = {
     "InvalidAccessKeyId": ("access_key", "the server doesn't know this access key", "Check access_key."),
@@ -44,6 +50,7 @@ _BY_CODE = {
 _DENIED = ("AccessDenied", "AllAccessDisabled", "Forbidden", "403", "UnauthorizedAccess")
 _SKEW = ("RequestTimeTooSkewed", "RequestExpired")
 _REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "301")
+_NEVER = ("NotImplemented", "501")
 _FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLargeQuota", "507")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
 # Words of the libraries below, and ours. The first that is found counts.
@@ -86,7 +93,10 @@ def remote_error(error: Exception, action: str, place: Place) -> RemoteError:
     from botocore import exceptions as known
 
     if isinstance(error, known.ClientError):
-        return _from_reply(error.response, action, place)
+        told = _from_reply(error.response, action, place)
+        reply = ReplyError(told.msg, told.hint, told.code)
+        reply.reason = str(error.response.get("Error", {}).get("Code", ""))
+        return reply
     if isinstance(error, (known.NoCredentialsError, known.PartialCredentialsError, known.CredentialRetrievalError)):
         return RemoteError(f"no usable S3 credentials: {error}", "Set access_key and secret_key.", code="access_key")
     if isinstance(error, known.SSLError) or "SSL" in type(error).__name__:
@@ -125,7 +135,7 @@ def _from_reply(reply: Mapping[str, Any], action: str, place: Place) -> RemoteEr
     if code == "404":
         hint = "Check endpoint_url: is that an S3 server?"
         return RemoteError(f"{where}: not found, without a reason that S3 would give.", hint, code="remote")
-    if status >= 500 or code in ("SlowDown", "RequestTimeout"):
+    if (status >= 500 and code not in _NEVER) or code in ("SlowDown", "RequestTimeout"):
         hint = "Try again later, or look at the server's log."
         return RemoteError(f"{where}: the server failed ({code or status}: {message}).", hint, code="unreachable")
     return RemoteError(f"{where}: the server refuses ({code or status}: {message}).", code="remote")
