@@ -78,9 +78,14 @@ class RemoteSpec:
         if not isinstance(name, str) or not name:
             raise UsageError("a remote needs a name.")
         kind = values.get("type") or ("s3" if values.get("bucket") else "directory" if values.get("path") else None)
+        if kind is None:
+            raise UsageError(f"remote {name!r}: it isn't said where it is.", "Give path for a directory, bucket for S3.")
         if kind not in TYPES:
             raise UsageError(f"remote {name!r}: type is {kind!r}.", f"It is one of {', '.join(TYPES)}.")
         values["type"] = kind
+        empty = [key for key in SECRETS if values.get(key) == ""]
+        if empty:  # a variable that came out empty must not switch encryption off
+            raise UsageError(f"remote {name!r}: {', '.join(empty)} is empty.", "Give a value, or leave the option out.")
         _check_fields(name, kind, values)
         _convert(name, values)
         return cls(name=name, **values)
