@@ -19,7 +19,7 @@ from .units import UTC
 
 FULL = "full"
 COMPONENT_BYTES = 200
-_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}")
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{16}")
 _HASHED = re.compile(r"(?P<head>.*)~(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
@@ -47,11 +47,19 @@ def id_time(backup_id: str) -> float:
 
 
 def encode(name: str) -> str:
-    """One safe key component for any string: percent-encoded; over 200 bytes a prefix, ``~`` and its SHA-256."""
+    """One safe key component for any string: percent-encoded; over 200 bytes a prefix, ``~`` and its SHA-256.
+
+    Bytes that aren't UTF-8 are those that ``os.fsdecode`` gives. Raises UsageError for what no bytes stand for.
+    """
     if not name:
         raise UsageError("an empty name can't be stored.")
-    raw = name.encode("utf-8", "surrogateescape")
+    try:
+        raw = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError(f"the name {name!r} isn't valid Unicode.") from None
     text = quote(raw, safe="-_").replace("~", "%7E")
+    if text.startswith("."):  # no component is ".", ".." or hidden
+        text = "%2E" + text[1:]
     if len(text) > COMPONENT_BYTES:
         digest = hashlib.sha256(raw).hexdigest()
         return re.sub(r"%.?$", "", text[: COMPONENT_BYTES - 65]) + "~" + digest

@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Any string becomes one safe key component, and no two become the same."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine import names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+
+SAFE = re.compile(r"[A-Za-z0-9_.%~-]+")
+ALPHABETS = [
+    "abcXYZ019",
+    "./~%-_ ",
+    "'\"`$();|&<>*?[]{}!#\\\n\r\t\0\x7f",
+    "äöüßéñ漢字🦊ﬃ\u202e\u0301",
+    "".join(chr(0xDC00 + byte) for byte in (0x80, 0xA9, 0xC3, 0xFE, 0xFF)),
+]
+HOSTILE = [
+    ".",
+    "..",
+    "...",
+    ".hidden",
+    "../../etc/passwd",
+    "/",
+    "//",
+    "~",
+    "%",
+    "%2E",
+    "%7E",
+    "a~b",
+    "-rf",
+    "--",
+    " ",
+    "\n",
+    "\0",
+    "$(reboot)",
+    "a;b",
+    "full",
+    "CON",
+    "é",
+    "e\u0301",
+    "\udcff",
+    "a" * 200,
+    "a" * 201,
+    "a" * 300,
+    "/" * 300,
+    "ä" * 300,
+    "🦊" * 100,
+    "." * 300,
+    "~" * 300,
+    "a" * 134 + "ä" + "b" * 100,
+    "a" * 133 + "ä" + "b" * 100,
+    "a" * 132 + "ä" + "b" * 100,
+    "a" * 135 + "~" + "0" * 64,
+]
+
+
+def raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def random_names(count: int) -> list[str]:
+    source = random.Random(20260309)
+    made = []
+    for _ in range(count):
+        alphabet = "".join(source.sample(ALPHABETS, source.randint(1, len(ALPHABETS))))
+        made.append(
+            "".join(source.choice(alphabet) for _ in range(source.choice((1, 2, 3, 10, 60, 199, 200, 201, 500))))
+        )
+    return made
+
+
+def check_component(name: str) -> None:
+    component = names.encode(name)
+    assert SAFE.fullmatch(component), component
+    assert 0 < len(component) <= names.COMPONENT_BYTES
+    assert not component.startswith(".")
+    decoded = names.decode(component)
+    if decoded is None:
+        assert component[-65:] == "~" + hashlib.sha256(raw(name)).hexdigest()
+        assert not re.search(r"%.?$", component[:-65]), "an escape is never cut in two"
+    else:
+        assert "~" not in component
+        assert raw(decoded) == raw(name)
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names_become_safe_components(name: str) -> None:
+    check_component(name)
+
+
+def test_random_names_become_safe_components_without_collisions() -> None:
+    seen: dict[str, bytes] = {}
+    for name in [*random_names(20_000), *HOSTILE]:
+        check_component(name)
+        component = names.encode(name)
+        assert seen.setdefault(component, raw(name)) == raw(name)
+    # A component is never the encoding of another component's own text.
+    for name in HOSTILE:
+        component = names.encode(name)
+        if component != name:
+            assert names.encode(component) != component
+
+
+def test_known_components() -> None:
+    assert names.encode("tank/db") == "tank%2Fdb"
+    assert names.encode("/srv/db 1.img") == "%2Fsrv%2Fdb%201.img"
+    assert names.encode("..") == "%2E."
+    assert names.encode("a~b") == "a%7Eb"
+    assert names.encode("ä") == "%C3%A4"
+    assert names.encode("\udce4") == "%E4"
+    assert names.encode("a" * 201) == "a" * 135 + "~" + hashlib.sha256(b"a" * 201).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["", "\ud800", "a\udfff"])
+def test_names_that_stand_for_no_bytes_are_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        names.encode(name)
+
+
+def test_ids_carry_their_time_to_the_microsecond_and_are_unique() -> None:
+    source = random.Random(1)
+    for _ in range(5000):
+        created = source.randrange(0, 4_000_000_000_000_000) / 1e6
+        backup_id = names.mint_id(created)
+        assert names.is_id(backup_id)
+        assert names.id_time(backup_id) == created
+    assert len({names.mint_id(0.0) for _ in range(1000)}) == 1000
+    assert re.fullmatch(r"20260309T143000\.123456Z-[0-9a-f]{16}", names.mint_id(1773066600.123456))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "full",
+        "20260309T143000.123456Z",
+        "20260309T143000.123456Z-0123456789abcde",
+        "20260309T143000.123456Z-0123456789abcdeF",
+        "20260309T143000.123456Z-0123456789abcdef\n",
+        "20261309T143000.123456Z-0123456789abcdef",
+        "20260230T143000.123456Z-0123456789abcdef",
+        "20260309T243000.123456Z-0123456789abcdef",
+        "00000101T000000.000000Z-0123456789abcdef",
+        "２０２６0309T143000.123456Z-0123456789abcdef",
+    ],
+)
+def test_what_is_no_id(text: str) -> None:
+    assert not names.is_id(text)
+
+
+def test_keys_are_parsed_back() -> None:
+    one, two = names.mint_id(1e9), names.mint_id(1.1e9)
+    for base in (None, one):
+        key = names.BackupKey("o", names.encode("/a b"), two, base)
+        assert names.parse_backup_key(key.manifest) == key
+        assert names.parse_backup_key(key.deleted) == key
+        assert key.data == f"data/o/%2Fa%20b/{two}/"
+        assert key.created == 1.1e9
+
+
+def test_strangers_keys_are_passed_over() -> None:
+    one, two = names.mint_id(1e9), names.mint_id(1.1e9)
+    for key in (
+        "backups",
+        "backups/o/v",
+        f"backups/o/v/{one}",
+        f"backups/o/v/{one}~",
+        f"backups/o/v/{one}~{one}",
+        f"backups/o/v/{one}~FULL",
+        f"backups/o/v/{one}~full~",
+        f"backups/o/v/{one}~{two}.bak",
+        f"backups/o/v/{one}~full/",
+        f"backups/o/{one}~full",
+        f"data/o/v/{one}~full",
+        f"other/backups/o/v/{one}~full",
+        "backups/o/v/README.txt",
+    ):
+        assert names.parse_backup_key(key) is None, key
