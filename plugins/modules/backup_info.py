@@ -196,13 +196,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import info
 from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_spec
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
-def listing(host: Host, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
     """What the task asks to see."""
     request = info.Request(
         remote=params["remote"],
@@ -212,7 +213,10 @@ def listing(host: Host, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         id=params["id"],
         details=params["details"],
     )
-    return info.listing(host, request)
+    outcome = Outcome(items=info.listing(host, request))
+    if not outcome.items:
+        outcome.warn(info.instead(host, request))
+    return outcome
 
 
 def main() -> None:

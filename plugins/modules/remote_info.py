@@ -114,13 +114,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import define
 from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer
 
 
-def listing(host: Host, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
     """What the task asks to see."""
-    return define.describe(host, params["name"], params["probe"])
+    return Outcome(items=define.describe(host, params["name"], params["probe"]))
 
 
 def main() -> None:

@@ -112,14 +112,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
 from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
-def listing(host: Host, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
     """What the task asks to see."""
-    return snapshot.describe(names(params["volumes"], "volumes"), params["provider"])
+    return Outcome(items=snapshot.describe(names(params["volumes"], "volumes"), params["provider"]))
 
 
 def main() -> None:

@@ -135,6 +135,19 @@ def _details(catalog: Catalog, key: BackupKey) -> dict[str, Any]:
     return extra
 
 
+def instead(host: Host, request: Request) -> str:
+    """For a listing that found nothing: what there is on the remote. A wrong origin is the usual reason."""
+    catalog = Catalog.open(host.remote(request.remote, request.remote_spec))
+    try:
+        origin = host.origin(request.origin)
+        origins, volumes = names_on(catalog, origin)
+    finally:
+        catalog.store.close()
+    if volumes:
+        return f"no such backups under origin {origin!r} on {catalog.store.label}; volumes there: {', '.join(volumes)}."
+    return f"no backups under origin {origin!r} on {catalog.store.label}; origins there: {', '.join(origins) or 'none'}."
+
+
 def names_on(catalog: Catalog, origin: str) -> tuple[list[str], list[str]]:
     """Origins on a remote, and the volumes of one of them, for messages (long names as they are stored)."""
     if catalog.absent:

@@ -39,10 +39,12 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
     module.exit_json(**result)
 
 
-def answer(module: AnsibleModule, listing: Callable[[Host, Params], list[dict[str, Any]]], returns: str) -> NoReturn:
+def answer(module: AnsibleModule, listing: Callable[[Host, Params], Outcome], returns: str) -> NoReturn:
     """Read and return; exits the module."""
-    found = _guarded(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
-    module.exit_json(changed=False, **{returns: found})
+    outcome = _guarded(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    module.exit_json(changed=False, **{returns: outcome.items})
 
 
 def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> Any:

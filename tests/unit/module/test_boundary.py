@@ -103,12 +103,14 @@ def test_a_mistake_of_ours_is_one_line_and_a_traceback_aside() -> None:
 def test_an_answer_never_changes() -> None:
     module = Module()
     with pytest.raises(Ended):
-        answer(module, lambda _host, _params: [{"name": "nas"}], "remotes")  # type: ignore[arg-type]  # only what it uses
+        outcome = Outcome(items=[{"name": "nas"}], warnings=["slow"])
+        answer(module, lambda _host, _params: outcome, "remotes")  # type: ignore[arg-type]  # only what it uses
     assert module.result == {"changed": False, "remotes": [{"name": "nas"}]}
+    assert module.warnings == ["slow"]
 
 
 def test_an_answer_can_be_refused() -> None:
-    def refuse(_host: object, _params: object) -> list[dict[str, Any]]:
+    def refuse(_host: object, _params: object) -> Outcome:
         raise UsageError("no.")
 
     module = Module()

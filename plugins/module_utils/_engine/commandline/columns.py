@@ -52,6 +52,15 @@ def moment(value: Any) -> str:
     return plain(value).split(".")[0].replace("T", " ").rstrip("Z") + "Z" if value else "-"
 
 
+def place(value: Any) -> str:
+    """A remote's location, as one would say it."""
+    kind, _bar, rest = plain(value).partition("|")
+    if kind != "s3":
+        return rest
+    endpoint, bucket, prefix = [*rest.split("|", 2), "", ""][:3]
+    return f"s3://{bucket}/{prefix}".rstrip("/") + f" at {endpoint}"
+
+
 def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
@@ -64,7 +73,7 @@ _SECONDS = Column("SECONDS", "seconds", seconds, True)
 REMOTES: Table = (
     Column("NAME", "name", plain),
     _TYPE,
-    Column("LOCATION", "location", plain),
+    Column("LOCATION", "location", place),
     Column("ENCRYPTED", "encryption_key", plain),
     Column("APPEND ONLY", "append_only", plain),
 )

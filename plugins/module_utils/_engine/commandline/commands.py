@@ -95,7 +95,10 @@ def list_backups(host: Host, args: argparse.Namespace) -> Outcome:
     request = info.Request(
         remote=name, remote_spec=spec, origin=args.origin, volumes=args.volumes, id=args.id, details=args.details
     )
-    return Outcome(items=info.listing(host, request))
+    outcome = Outcome(items=info.listing(host, request))
+    if not outcome.items:
+        outcome.warn(info.instead(host, request))
+    return outcome
 
 
 def fetch(host: Host, args: argparse.Namespace) -> Outcome:

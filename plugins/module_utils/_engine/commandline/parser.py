@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from ..version import VERSION
 from . import commands
@@ -49,74 +49,106 @@ def build() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(
-    subparsers: Subparsers,
-    name: str,
-    text: str,
-    run: Callable[..., Any],
-    returns: str,
-    table: Table,
-    writes: bool = True,
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        name,
-        allow_abbrev=False,  # a secret after --secret-key must not be taken for the file of --secret-key-file
-        help=text,
-        description=text[:1].upper() + text[1:] + ".",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run, returns=returns, table=table, check=False)
-    parser.add_argument("--config-dir", metavar="DIR", help="where this host keeps its remotes (SNAPSHIP_CONFIG_DIR)")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
-    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
-    parser.add_argument("--debug", action="store_true", help="show where an error came from")
-    if writes:
-        parser.add_argument("--check", action="store_true", help="only say what would be done")
-    return parser
+class _Command(NamedTuple):
+    """A command: what its usage line says after its name, what it runs, and what comes of it."""
+
+    name: str
+    usage: str
+    help: str
+    run: Callable[..., Any]
+    returns: str
+    table: Table
+    writes: bool = True
+
+    def add_to(self, subparsers: Subparsers) -> argparse.ArgumentParser:
+        """The command's parser, with the flags that all have."""
+        parser: argparse.ArgumentParser = subparsers.add_parser(
+            self.name,
+            usage=f"%(prog)s [OPTION...] {self.usage}",
+            allow_abbrev=False,  # a secret after --secret-key must not be taken for the file of --secret-key-file
+            help=self.help,
+            description=self.help[:1].upper() + self.help[1:] + ".",
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.set_defaults(run=self.run, returns=self.returns, table=self.table, writes=self.writes, check=False)
+        parser.add_argument("--config-dir", metavar="DIR", help="where this host keeps its remotes")
+        parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
+        parser.add_argument("--json", dest="format", action="store_const", const="json", help="as --format json")
+        parser.add_argument("--debug", action="store_true", help="show where an error came from")
+        if self.writes:
+            parser.add_argument("--check", action="store_true", help="only say what would be done")
+        return parser
+
+
+_REMOTE_ADD = _Command(
+    "add",
+    "NAME (--path PATH | --bucket BUCKET)",
+    "define a remote, or change it",
+    commands.remote_add,
+    "remotes",
+    REMOTES,
+)
+_REMOTE_REMOVE = _Command(
+    "remove", "NAME", "forget a remote; its backups stay", commands.remote_remove, "remotes", REMOTES
+)
+_REMOTE_LIST = _Command("list", "[NAME]", "list the remotes", commands.remote_list, "remotes", REMOTES, False)
+_REMOTE_SHOW = _Command("show", "NAME", "show all of one remote", commands.remote_list, "remotes", REMOTES, False)
+_SNAPSHOT = _Command(
+    "snapshot",
+    "(--max-age AGE | --name NAME) VOLUME...",
+    "take snapshots of volumes",
+    commands.take_snapshot,
+    "snapshots",
+    SNAPSHOTS,
+)
+_SNAPSHOTS = _Command(
+    "snapshots", "VOLUME...", "list the snapshots of volumes", commands.list_snapshots, "snapshots", SNAPSHOTS, False
+)
+_BACKUP = _Command(
+    "backup",
+    "(--max-age AGE | --snapshot NAME) VOLUME...",
+    "keep backups of volumes on a remote",
+    commands.ship,
+    "backups",
+    BACKUPS,
+)
+_DELETE = _Command("delete", "ID", "remove a backup from a remote", commands.remove_backup, "backups", REMOVED)
+_LIST = _Command("list", "[VOLUME...]", "list the backups on a remote", commands.list_backups, "backups", LISTED, False)
+_SHOW = _Command("show", "ID", "show all of one backup", commands.list_backups, "backups", LISTED, False)
+_RESTORE = _Command("restore", "SOURCE TARGET", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
 
 
 def _remote(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("remote", help="define remotes on this host, list them, forget them")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    add = _command(verbs, "add", "define a remote, or change its definition", commands.remote_add, "remotes", REMOTES)
+    add = _REMOTE_ADD.add_to(verbs)
     add.add_argument("name", metavar="NAME")
-    add.add_argument(
-        "--probe",
-        choices=("on_change", "always", "never"),
-        default="on_change",
-        help="when to try out whether it works",
-    )
+    probes = ("on_change", "always", "never")
+    add.add_argument("--probe", choices=probes, default="on_change", help="when to try out whether it works")
     add_definition(add, "--type")
-    remove = _command(verbs, "remove", "forget a remote; its backups stay", commands.remote_remove, "remotes", REMOTES)
-    remove.add_argument("name", metavar="NAME")
-    for verb, text, count in (("list", "list the remotes", "?"), ("show", "show all of one remote", None)):
-        shown = _command(verbs, verb, text, commands.remote_list, "remotes", REMOTES, writes=False)
+    _REMOTE_REMOVE.add_to(verbs).add_argument("name", metavar="NAME")
+    for command, count in ((_REMOTE_LIST, "?"), (_REMOTE_SHOW, None)):
+        shown = command.add_to(verbs)
         shown.add_argument("name", metavar="NAME", nargs=count)
         shown.add_argument("--probe", action="store_true", help="try out now whether it answers, by reading")
-        shown.set_defaults(whole=verb == "show")
+        shown.set_defaults(whole=command is _REMOTE_SHOW)
 
 
 def _snapshot(subparsers: Subparsers) -> None:
-    parser = _command(
-        subparsers, "snapshot", "take snapshots of volumes", commands.take_snapshot, "snapshots", SNAPSHOTS
-    )
+    parser = _SNAPSHOT.add_to(subparsers)
     _volumes(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--name", help="the snapshot's name")
     which.add_argument("--max-age", metavar="AGE", help="take one if the newest is older, as in 1h; 0s takes one now")
-    parser.add_argument(
-        "--state", choices=("present", "absent"), default="present", help="absent removes the snapshot --name"
-    )
+    states = ("present", "absent")
+    parser.add_argument("--state", choices=states, default="present", help="absent removes the snapshot --name")
     _point_in_time(parser)
-    parser = _command(
-        subparsers, "snapshots", "list the snapshots of volumes", commands.list_snapshots, "snapshots", SNAPSHOTS, False
-    )
-    _volumes(parser)
+    _volumes(_SNAPSHOTS.add_to(subparsers))
 
 
 def _backup(subparsers: Subparsers) -> None:
-    parser = _command(subparsers, "backup", "keep backups of volumes on a remote", commands.ship, "backups", BACKUPS)
+    parser = _BACKUP.add_to(subparsers)
     _volumes(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--max-age", metavar="AGE", help="make one if the newest is older, as in 1h; 0s makes one now")
@@ -128,7 +160,7 @@ def _backup(subparsers: Subparsers) -> None:
     _point_in_time(parser)
     _parallel(parser)
     _at_remote(parser)
-    parser = _command(subparsers, "delete", "remove a backup from a remote", commands.remove_backup, "backups", REMOVED)
+    parser = _DELETE.add_to(subparsers)
     parser.add_argument("id", metavar="ID")
     parser.add_argument("--volume", help="whose backup it is, where the id alone doesn't tell")
     parser.add_argument("--cascade", action="store_true", help="also remove the increments that rest on it")
@@ -137,29 +169,19 @@ def _backup(subparsers: Subparsers) -> None:
 
 
 def _listing(subparsers: Subparsers) -> None:
-    parser = _command(
-        subparsers, "list", "list the backups on a remote", commands.list_backups, "backups", LISTED, writes=False
-    )
-    _volumes(parser, "*")
+    parser = _LIST.add_to(subparsers)
+    parser.add_argument("volumes", metavar="VOLUME", nargs="*")
     parser.add_argument("--details", action="store_true", help="read each manifest, for sizes and more (slower)")
     parser.set_defaults(id=None)
     _at_remote(parser)
-    parser = _command(
-        subparsers,
-        "show",
-        "show all there is to know of a backup",
-        commands.list_backups,
-        "backups",
-        LISTED,
-        writes=False,
-    )
+    parser = _SHOW.add_to(subparsers)
     parser.add_argument("id", metavar="ID")
     parser.set_defaults(volumes=[], details=True, whole=True)
     _at_remote(parser)
 
 
 def _restore(subparsers: Subparsers) -> None:
-    parser = _command(subparsers, "restore", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
+    parser = _RESTORE.add_to(subparsers)
     parser.add_argument("source", metavar="SOURCE", nargs="?", help="the volume as it was backed up")
     parser.add_argument("target", metavar="TARGET", nargs="?", help="the volume to restore into")
     parser.add_argument(
@@ -181,8 +203,8 @@ def _restore(subparsers: Subparsers) -> None:
     _at_remote(parser)
 
 
-def _volumes(parser: argparse.ArgumentParser, count: str = "+") -> None:
-    parser.add_argument("volumes", metavar="VOLUME", nargs=count)
+def _volumes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("volumes", metavar="VOLUME", nargs="+")
     _provider(parser)
 
 
@@ -209,5 +231,5 @@ def _lock(parser: argparse.ArgumentParser) -> None:
 
 def _at_remote(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remote", metavar="NAME", help="a remote defined on this host")
-    parser.add_argument("--origin", help="the name under which the volumes appear there (default: this host's)")
+    parser.add_argument("--origin", help="the name under which the volumes appear there (this host's); list: * is all")
     add_definition(parser, "--remote-type")

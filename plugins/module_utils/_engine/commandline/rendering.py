@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import SnapshipError
 from ..outcome import Outcome
+from ..units import show_duration
 from .columns import Table, plain, size
 
 
@@ -34,14 +35,24 @@ def show(outcome: Outcome, args: argparse.Namespace) -> None:
         print("\n\n".join(_whole(item) for item in outcome.items))
     else:
         _print_table(outcome.items, args.table)
-        if args.check:
-            print("Nothing was changed (--check)." if outcome.changed else "There is nothing to do (--check).")
+        _print_sum(outcome, args)
     sys.stdout.flush()
     for failure in outcome.failures:
         volume = failure.get("volume")
         complain(
             failure["msg"] if not volume or volume in failure["msg"] else f"{volume}: {failure['msg']}", failure["hint"]
         )
+
+
+def _print_sum(outcome: Outcome, args: argparse.Namespace) -> None:
+    """The last line: what a table doesn't say."""
+    if not args.writes:
+        if not outcome.items and not outcome.warnings:
+            complain(f"no {args.returns} there.")
+    elif args.check:
+        print("This is what would be done (--check)." if outcome.changed else "Nothing would be done (--check).")
+    elif not outcome.changed and not outcome.failures:
+        print("There was nothing to do.")
 
 
 def show_error(error: SnapshipError, args: argparse.Namespace) -> None:
@@ -91,4 +102,6 @@ def _whole(item: dict[str, Any]) -> str:
 def _shown(key: str, value: Any) -> str:
     if key.startswith("bytes_") and isinstance(value, int):
         return f"{value} ({size(value)})"
+    if key in ("age", "grace_period") and value is not None:
+        return show_duration(value)
     return plain(value)
