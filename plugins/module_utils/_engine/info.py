@@ -145,7 +145,8 @@ def instead(host: Host, request: Request) -> str:
         catalog.store.close()
     if volumes:
         return f"no such backups under origin {origin!r} on {catalog.store.label}; volumes there: {', '.join(volumes)}."
-    return f"no backups under origin {origin!r} on {catalog.store.label}; origins there: {', '.join(origins) or 'none'}."
+    there = ", ".join(origins) or "none"
+    return f"no backups under origin {origin!r} on {catalog.store.label}; origins there: {there}."
 
 
 def names_on(catalog: Catalog, origin: str) -> tuple[list[str], list[str]]:

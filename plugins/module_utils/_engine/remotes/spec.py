@@ -79,7 +79,7 @@ class RemoteSpec:
             raise UsageError("a remote needs a name.")
         kind = values.get("type") or ("s3" if values.get("bucket") else "directory" if values.get("path") else None)
         if kind is None:
-            raise UsageError(f"remote {name!r}: it isn't said where it is.", "Give path for a directory, bucket for S3.")
+            raise UsageError(f"remote {name!r}: it isn't said where it is.", "Give path (a directory) or bucket (S3).")
         if kind not in TYPES:
             raise UsageError(f"remote {name!r}: type is {kind!r}.", f"It is one of {', '.join(TYPES)}.")
         values["type"] = kind
