@@ -98,7 +98,9 @@ def plan(host: Host, request: Request) -> Plan:
         return Plan(run, plans, missing_remote=error)
     run.catalog = Catalog.open(spec)
     run.remote_name = spec.name
-    run.absent = not run.catalog.store.exists()
+    # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.
+    makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
+    run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     return Plan(run, [plan_unit(run, unit) for unit in plans])
 
 

@@ -13,12 +13,12 @@ import secrets
 import stat
 import time
 
+from ..direct import write_whole
 from .directory_tree import folder
 from .throttle import Throttle
 
 #: the folder for them, below the store's path; no key begins with it
 FOLDER = "tmp"
-_SLICE = 16 << 20
 _OLD = 86400.0  # seconds; only counts where the filesystem has no locks
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
@@ -32,12 +32,13 @@ class Incoming:
 
     def write(self, data: memoryview, throttle: Throttle | None) -> None:
         """All of ``data``, made durable."""
-        size = _SLICE if throttle is None else throttle.slice
-        at = 0
-        while at < len(data):
-            written = os.write(self.descriptor, data[at : at + size])
-            at += written
-            if throttle is not None:
+        if throttle is None:
+            write_whole(self.descriptor, data)
+        else:
+            at = 0
+            while at < len(data):
+                written = os.write(self.descriptor, data[at : at + throttle.slice])
+                at += written
                 throttle.take(written)
         os.fsync(self.descriptor)
 

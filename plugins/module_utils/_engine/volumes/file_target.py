@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from ..direct import fits, open_direct, read_direct, write_direct
 from ..errors import BusyError, SnapshipError, VolumeError
 from ..files import sync_folder, try_lock
 from .extents import data_regions
@@ -34,6 +35,7 @@ class FileTarget:
             self._descriptor = self._create()
         except OSError as error:
             raise self._explained(error) from error
+        self._direct = open_direct(self._descriptor)
 
     def _create(self) -> int:
         with contextlib.suppress(FileNotFoundError):
@@ -51,6 +53,9 @@ class FileTarget:
 
     def write(self, offset: int, data: memoryview) -> None:
         try:
+            if self._direct is not None and fits(offset, len(data)):
+                write_direct(self._direct, offset, data)
+                return
             while data:
                 done = os.pwrite(self._descriptor, data, offset)
                 offset, data = offset + done, data[done:]
@@ -59,6 +64,8 @@ class FileTarget:
 
     def read_into(self, offset: int, target: memoryview) -> None:
         done = 0
+        if self._direct is not None and fits(offset, len(target)):
+            done = read_direct(self._direct, offset, target)
         while done < len(target):
             count = os.preadv(self._descriptor, [target[done:]], offset + done)
             if not count:
@@ -90,7 +97,7 @@ class FileTarget:
             sync_folder(self._folder)
         except OSError as error:
             raise self._explained(error) from error
-        os.close(self._descriptor)
+        self._close()
         return kept
 
     def _keep(self, keep_as: str | None) -> str | None:
@@ -108,8 +115,12 @@ class FileTarget:
     def abort(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+        self._close()
+
+    def _close(self) -> None:
+        for descriptor in (self._descriptor, self._direct):
+            with contextlib.suppress(OSError):
+                os.close(-1 if descriptor is None else descriptor)
 
     def _explained(self, error: OSError) -> SnapshipError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``make bench``: how fast backups and restores are, as ratios to what the machine can do, within one run.
+
+Each round runs every contender once, on a fresh server; the figure is the median of the rounds' ratios. A ratio of
+0.90 means nine tenths of the reference's speed. Options: --size GIB, --rounds N, --dir FOLDER, --only WORD.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.info import Request, listing
+from ansible_collections.snapship.dr.plugins.module_utils._engine.names import encode, mint_id
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from seaweed import S3Server
+
+MIB = 1 << 20
+THREADS = 4
+
+
+class Bench:
+    """A source image with a snapshot, and a fresh place for each contender."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        self.source = folder / "source.img"
+        self.host = Host(str(folder / "config"))
+        self.peaks: list[float] = []
+        with self.source.open("wb") as target:
+            for _ in range(size // (32 * MIB)):
+                target.write(os.urandom(32 * MIB))
+        request = snapshot.Request(volumes=[str(self.source)], name="bench")
+        snapshot.apply(self.host, snapshot.plan(self.host, request))
+        os.sync()
+
+    def run(self, name: str, plan: dict[str, Any]) -> float:
+        """MiB a second of one contender. Writeback of what came before it is over when it begins."""
+        os.sync()
+        (self.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        command = [sys.executable, str(Path(__file__).with_name("contenders.py")), name, str(self.folder / "plan.json")]
+        done = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        if name.startswith("our_"):
+            self.peaks.append(done["peak_mib"])
+        print(f"  {name:16} {done['seconds']:7.2f} s  {self.size / MIB / done['seconds']:8.0f} MiB/s", flush=True)
+        return float(self.size / MIB / done["seconds"])
+
+    def plan(self, remote: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """What contenders need to know."""
+        common = {"source": str(self.source), "target": str(self.folder / "target.img"), "threads": THREADS}
+        return {**common, "name": "bench", "remote": remote, "config_dir": str(self.folder / "config"), **more}
+
+    def forget(self) -> None:
+        """Remove what the last contender wrote."""
+        for name in ("target.img", "remote", "config/state/restored"):
+            path = self.folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def s3_round(bench: Bench) -> dict[str, float]:
+    """All that goes to and comes from S3, once."""
+    speeds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir=bench.folder) as data, S3Server(Path(data)) as server:
+        server.client().create_bucket(Bucket="bench")
+        connection = {
+            "endpoint": server.endpoint,
+            "access_key": server.rw.access_key,
+            "secret_key": server.rw.secret_key,
+            "bucket": "bench",
+        }
+        remote = {
+            "type": "s3",
+            "bucket": "bench",
+            "endpoint_url": server.endpoint,
+            "access_key": server.rw.access_key,
+            "secret_key": server.rw.secret_key,
+            "compression": "none",
+        }
+        plan = bench.plan(remote, **connection)
+        for name in ("put_reference", "our_backup", "get_reference", "our_restore"):
+            speeds[name] = bench.run(name, plan)
+            bench.forget() if name in ("get_reference", "our_restore") else None
+    with tempfile.TemporaryDirectory(dir=bench.folder) as data, S3Server(Path(data)) as server:
+        server.client().create_bucket(Bucket="bench")
+        connection.update(endpoint=server.endpoint, access_key=server.rw.access_key, secret_key=server.rw.secret_key)
+        speeds["upload_fileobj"] = bench.run("upload_fileobj", bench.plan(remote, **connection))
+    return speeds
+
+
+def directory_round(bench: Bench) -> dict[str, float]:
+    """A directory on the same disk."""
+    plan = bench.plan({"type": "directory", "path": str(bench.folder / "remote"), "compression": "none"})
+    speeds = {}
+    for name in ("copy_reference", "our_backup"):
+        bench.forget()
+        speeds[name] = bench.run(name, plan)
+    bench.forget()
+    return speeds
+
+
+def median_ratio(rounds: list[dict[str, float]], ours: str, reference: str) -> float:
+    """The median over the rounds of our speed by the reference's."""
+    return statistics.median(each[ours] / each[reference] for each in rounds)
+
+
+def list_requests(folder: Path, count: int) -> int:
+    """How many list requests a listing of so many backups costs, on S3."""
+    with tempfile.TemporaryDirectory(dir=folder) as data, S3Server(Path(data)) as server:
+        server.client().create_bucket(Bucket="bench")
+        spec = {
+            "type": "s3",
+            "bucket": "bench",
+            "endpoint_url": server.endpoint,
+            "access_key": server.rw.access_key,
+            "secret_key": server.rw.secret_key,
+        }
+        catalog = Catalog.open(RemoteSpec.parse("bench", spec))
+        for number in range(count):
+            catalog.store.put(f"backups/bench/{encode('/srv/db.img')}/{mint_id(1.7e9 + 3600 * number)}~full", b"{}")
+        counted: list[dict[str, int]] = []
+        close = type(catalog.store).close
+
+        def counting_close(store: Any) -> None:
+            counted.append(dict(store.requests))
+            close(store)
+
+        type(catalog.store).close = counting_close  # type: ignore[method-assign]
+        try:
+            found = listing(Host(str(folder / "config")), Request(remote_spec=spec, origin="bench"))
+        finally:
+            type(catalog.store).close = close  # type: ignore[method-assign]
+        if len(found) != count or sum(counted[0].values()) != counted[0]["list"]:
+            raise SystemExit(f"listing: {len(found)} backups, requests {counted[0]}")
+        return counted[0]["list"]
+
+
+def main() -> None:
+    """Parse, run, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=float, default=6.0, help="GiB of random data; fulls should take 10 s or more")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dir", type=Path, default=None, help="where images and servers are put (default: build/)")
+    parser.add_argument("--only", choices=("s3", "directory", "list"), default=None)
+    arguments = parser.parse_args()
+    parent = arguments.dir or Path(__file__).resolve().parents[2] / "build"
+    parent.mkdir(exist_ok=True)
+    lines = []
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as name:
+        folder = Path(name)
+        if arguments.only in (None, "list"):
+            lines.append(f"listing 10,000 backups: {list_requests(folder, 10_000)} list requests (at most 11)")
+        if arguments.only != "list":
+            bench = Bench(folder, int(arguments.size * 1024) * MIB)
+            s3, local = [], []
+            for number in range(arguments.rounds):
+                print(f"round {number + 1} of {arguments.rounds}", flush=True)
+                if arguments.only != "directory":
+                    s3.append(s3_round(bench))
+                if arguments.only != "s3":
+                    local.append(directory_round(bench))
+            if s3:
+                lines.append(f"S3 full / parallel hash and PUT: {median_ratio(s3, 'our_backup', 'put_reference'):.2f} (>= 0.85)")
+                lines.append(f"S3 full / upload_fileobj of a pipe: {median_ratio(s3, 'our_backup', 'upload_fileobj'):.2f} (>= 1.5)")
+                lines.append(f"S3 restore / parallel GET and hash: {median_ratio(s3, 'our_restore', 'get_reference'):.2f} (>= 0.85)")
+            if local:
+                lines.append(f"directory full / cp with sha256sum: {median_ratio(local, 'our_backup', 'copy_reference'):.2f} (>= 0.70)")
+            lines.append(f"peak memory: {max(bench.peaks):.0f} MiB (< 600)")
+    print("\n" + "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
