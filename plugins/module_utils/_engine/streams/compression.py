@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import threading
@@ -58,17 +59,20 @@ def compress(data: Readable) -> bytes:
 
 
 def decompress(data: Readable, size: int) -> Readable:
-    """The content of one frame, which must have exactly ``size`` bytes. Raises CorruptError otherwise."""
+    """The content of one frame, which must have exactly ``size`` bytes. Raises CorruptError otherwise.
+
+    Never more than ``size`` bytes and a little are made of it, whatever the frame says.
+    """
     kind = backend()
     try:
         if kind == "zstandard":
-            plain = _mine("decompressor", _library.ZstdDecompressor).decompress(data, max_output_size=max(size, 1))
+            plain = _by_library(data, size)
         elif kind == "compression.zstd":
             plain = _builtin.ZstdDecompressor().decompress(data, max_length=size + 1)
         else:
-            plain = _program(["-q", "-d", "-c"], data, size + 1)
+            plain = _by_program(data, size + 1)
     except Exception as error:
-        if isinstance(error, (ConfigError, MemoryError)):
+        if isinstance(error, (ConfigError, CorruptError, MemoryError)):
             raise
         raise CorruptError(f"its zstd frame can't be decompressed ({error}).") from error
     if len(plain) != size:
@@ -83,9 +87,46 @@ def _mine(name: str, make: Callable[[], Any]) -> Any:
     return getattr(_local, name)
 
 
-def _program(arguments: list[str], data: Readable, limit: int | None = None) -> bytes:
+def _by_library(data: Readable, size: int) -> bytes:
+    claimed = _library.frame_content_size(data)  # the library makes room for as much, whatever it is told
+    if claimed not in (-1, size):
+        raise CorruptError(f"its zstd frame has {claimed} bytes, not {size}.")
+    decompressor = _mine("decompressor", _library.ZstdDecompressor)
+    return bytes(decompressor.decompress(data, max_output_size=max(size, 1)))
+
+
+def _program(arguments: list[str], data: Readable) -> bytes:
     require()
     run = subprocess.run(["zstd", *arguments], input=data, capture_output=True, check=False)
     if run.returncode != 0:
-        raise CorruptError(f"zstd failed: {run.stderr.decode(errors='replace').strip()[-200:]}")
-    return run.stdout if limit is None else run.stdout[:limit]
+        raise CorruptError(_said(run.stderr))
+    return run.stdout
+
+
+def _by_program(data: Readable, limit: int) -> bytes:
+    """At most ``limit`` bytes of what is in a frame."""
+    require()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["zstd", "-q", "-d", "-c"], stdin=pipe, stdout=pipe, stderr=pipe) as run:
+        feeder = threading.Thread(target=_feed, args=(run.stdin, data), name="zstd")
+        feeder.start()
+        assert run.stdout is not None and run.stderr is not None, "both are pipes"
+        plain = run.stdout.read(limit)
+        if len(plain) == limit:
+            run.kill()
+        complaint = run.stderr.read()
+        feeder.join()
+    if run.returncode != 0 and len(plain) < limit:
+        raise CorruptError(_said(complaint))
+    return plain
+
+
+def _feed(pipe: Any, data: Readable) -> None:
+    with contextlib.suppress(BrokenPipeError):  # what zstd didn't like it says itself
+        pipe.write(data)
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
+def _said(complaint: bytes) -> str:
+    return f"zstd failed: {complaint.decode(errors='replace').strip()[-200:]}"

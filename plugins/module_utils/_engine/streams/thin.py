@@ -96,6 +96,8 @@ def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
             version, state = magic, BEGIN if magic == MAGIC_1_1 else DATA
         if state == END or (state == BEGIN) != (command == BEGIN):
             raise CorruptError(f"the stream has command {command} where it can't be.")
+        if command in (BEGIN, END) and length != (COUNTS.size if command == END else 0):
+            raise CorruptError(f"the stream has command {command} with {length} bytes, which it can't have.")
         if command == BEGIN:
             state = DATA
         elif command in (DATA, UNMAP):
