@@ -49,7 +49,7 @@ def seconds(value: Any) -> str:
 
 def moment(value: Any) -> str:
     """A time in UTC, to the second."""
-    return plain(value).split(".")[0].replace("T", " ").rstrip("Z") + "Z" if value else "-"
+    return plain(value).partition(".")[0].replace("T", " ").rstrip("Z") + "Z" if value else "-"
 
 
 def place(value: Any) -> str:

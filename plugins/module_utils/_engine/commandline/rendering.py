@@ -20,9 +20,13 @@ from .columns import Table, plain, size
 
 def complain(msg: str, hint: str = "") -> None:
     """One line on standard error, and what to do on the next."""
-    print(f"snapship: {plain(msg)}", file=sys.stderr)
+    sys.stderr.write(f"snapship: {plain(msg)}\n")
     if hint:
-        print(f"  {plain(hint)}", file=sys.stderr)
+        sys.stderr.write(f"  {plain(hint)}\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 def show(outcome: Outcome, args: argparse.Namespace) -> None:
@@ -32,7 +36,7 @@ def show(outcome: Outcome, args: argparse.Namespace) -> None:
     if args.format == "json":
         _print_json(outcome, args)
     elif getattr(args, "whole", False):
-        print("\n\n".join(_whole(item) for item in outcome.items))
+        _write("\n\n".join(_whole(item) for item in outcome.items))
     else:
         _print_table(outcome.items, args.table)
         _print_sum(outcome, args)
@@ -50,9 +54,9 @@ def _print_sum(outcome: Outcome, args: argparse.Namespace) -> None:
         if not outcome.items and not outcome.warnings:
             complain(f"no {args.returns} there.")
     elif args.check:
-        print("This is what would be done (--check)." if outcome.changed else "Nothing would be done (--check).")
+        _write("This is what would be done (--check)." if outcome.changed else "Nothing would be done (--check).")
     elif not outcome.changed and not outcome.failures:
-        print("There was nothing to do.")
+        _write("There was nothing to do.")
 
 
 def show_error(error: SnapshipError, args: argparse.Namespace) -> None:
@@ -65,7 +69,8 @@ def show_error(error: SnapshipError, args: argparse.Namespace) -> None:
             "msg": error.msg,
             "code": error.code,
         }
-        print(json.dumps(value, indent=2), flush=True)
+        _write(json.dumps(value, indent=2))
+        sys.stdout.flush()
     complain(error.msg, error.hint)
 
 
@@ -78,7 +83,7 @@ def _print_json(outcome: Outcome, args: argparse.Namespace) -> None:
     }
     if outcome.before or outcome.after:
         value["diff"] = {"before": outcome.before, "after": outcome.after}
-    print(json.dumps(value, indent=2))
+    _write(json.dumps(value, indent=2))
 
 
 def _print_table(items: list[dict[str, Any]], table: Table) -> None:
@@ -91,7 +96,7 @@ def _print_table(items: list[dict[str, Any]], table: Table) -> None:
         cells = [
             cell.rjust(width) if column.right else cell.ljust(width) for cell, width, column in zip(row, widths, table)
         ]
-        print("  ".join(cells).rstrip())
+        _write("  ".join(cells).rstrip())
 
 
 def _whole(item: dict[str, Any]) -> str:
