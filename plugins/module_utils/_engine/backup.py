@@ -10,10 +10,11 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import time
 from typing import Any
 
-from .catalog import Catalog
-from .errors import SnapshipError, UsageError
+from .catalog import FUTURE, Catalog
+from .errors import RemoteError, SnapshipError, UsageError
 from .host import Host
 from .items import from_manifest, would_ship
 from .outcome import Outcome
@@ -22,7 +23,7 @@ from .running import Run, UnitPlan, plan_unit, run_unit
 from .snapshot import split
 from .streams.pipeline import Workers
 from .taking import Quiesce
-from .units import parse_duration
+from .units import parse_duration, show_duration
 
 
 @dataclasses.dataclass
@@ -101,7 +102,22 @@ def plan(host: Host, request: Request) -> Plan:
     # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
+    _check_clock(run.catalog)
     return Plan(run, [plan_unit(run, unit) for unit in plans])
+
+
+def _check_clock(catalog: Catalog) -> None:
+    """A backup stamped in the future would count for nothing. Raises RemoteError before one is made."""
+    if catalog.absent:
+        return
+    ahead = time.time() - catalog.store.now()
+    if ahead > FUTURE:
+        raise RemoteError(
+            f"this host's clock is {show_duration(ahead)} ahead of the clock of {catalog.store.label}.",
+            "Set it right (NTP): what is stamped in the future is never trusted.",
+            code="clock_skew",
+            remote=catalog.spec.name,
+        )
 
 
 def _wish(host: Host, request: Request) -> Wish:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import time
 from collections.abc import Iterable
@@ -161,7 +162,8 @@ class Catalog:
         chain = chains.chain(key)
         if problem or chain is None:
             raise CorruptError(f"{key.manifest}: {problem}.")
-        found = [self.manifest(each) for each in chain]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(self.manifest, chain))
         for base, each in zip(found, found[1:]):
             if each.fields.get("base_state_id") != base.fields.get("state_id"):
                 raise CorruptError(f"{each.key.manifest}: it rests on another state than its base {base.id} has.")

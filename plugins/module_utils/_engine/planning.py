@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from .catalog import Catalog, Chains
-from .errors import CorruptError, SnapshipError, VolumeError
+from .errors import CorruptError, VolumeError
 from .host import Host
 from .manifest import Manifest
 from .units import show_duration
@@ -160,9 +160,4 @@ def _unfit(catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot:
         age = found.chains.now - chain[0].created
         if age >= wish.full_every:
             return f"its full is {show_duration(age)} old and full_every is {show_duration(wish.full_every)}"
-    try:
-        if chain:
-            catalog.chain_manifests(found.chains, there.key)
-    except SnapshipError as error:
-        return error.msg
     return None

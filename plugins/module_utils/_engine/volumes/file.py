@@ -21,7 +21,7 @@ from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..files import try_lock
 from .extents import ADDRESSES_KNOWN, by_blocks, by_content, data_regions, filesystem_type, merged, unescape
 from .file_target import FileTarget, open_elsewhere, target_witness
-from .snapshot_store import SnapshotStore, generation
+from .snapshot_store import SnapshotStore, filesystem_id, generation
 from .volume import Change, Reader, Snapshot, TakeRequest, Target, TargetState, VolumeInfo
 
 
@@ -64,7 +64,7 @@ class FileProvider:
 
     def info(self, volume: str) -> VolumeInfo:
         with self._image(volume) as (descriptor, found):
-            lineage = f"{found.st_dev:x}-{found.st_ino:x}-{generation(descriptor):x}"
+            lineage = f"{filesystem_id(descriptor):x}-{found.st_ino:x}-{generation(descriptor):x}"
             size = found.st_size
             properties = {"mode": stat.S_IMODE(found.st_mode), "uid": found.st_uid, "gid": found.st_gid}
         lineage = hashlib.sha256(lineage.encode()).hexdigest()[:32]

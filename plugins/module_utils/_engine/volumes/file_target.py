@@ -20,6 +20,7 @@ from ..direct import fits, open_direct, read_direct, write_direct
 from ..errors import BusyError, SnapshipError, VolumeError
 from ..files import sync_folder, try_lock
 from .extents import data_regions
+from .snapshot_store import filesystem_id
 
 
 class FileTarget:
@@ -82,7 +83,7 @@ class FileTarget:
             raise self._explained(error) from error
 
     def witness(self) -> dict[str, Any]:
-        return _witness(os.fstat(self._descriptor))
+        return _witness(self._descriptor)
 
     def commit(self, keep_as: str | None) -> str | None:
         try:
@@ -138,11 +139,17 @@ class FileTarget:
 
 def target_witness(path: str) -> dict[str, Any]:
     """How a restored file is known to be unwritten since."""
-    return _witness(os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        return _witness(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _witness(found: os.stat_result) -> dict[str, Any]:
-    return {"device": found.st_dev, "inode": found.st_ino, "mtime": found.st_mtime_ns, "size": found.st_size}
+def _witness(descriptor: int) -> dict[str, Any]:
+    found = os.fstat(descriptor)
+    device = filesystem_id(descriptor)
+    return {"device": device, "inode": found.st_ino, "mtime": found.st_mtime_ns, "size": found.st_size}
 
 
 def open_elsewhere(path: str) -> str | None:

@@ -38,7 +38,7 @@ def witness(path: str) -> dict[str, Any]:
     try:
         found = os.fstat(descriptor)
         return {
-            "device": found.st_dev,
+            "device": filesystem_id(descriptor),
             "inode": found.st_ino,
             "generation": generation(descriptor),
             "ctime": found.st_ctime_ns,
@@ -46,6 +46,11 @@ def witness(path: str) -> dict[str, Any]:
         }
     finally:
         os.close(descriptor)
+
+
+def filesystem_id(descriptor: int) -> int:
+    """The filesystem's own id, which survives a reboot where device numbers don't; else the device number."""
+    return os.fstatvfs(descriptor).f_fsid or os.fstat(descriptor).st_dev
 
 
 def generation(descriptor: int) -> int:
