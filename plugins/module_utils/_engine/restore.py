@@ -15,14 +15,14 @@ import time
 from typing import Any
 
 from .catalog import Catalog, Chains
-from .errors import CorruptError, SnapshipError, UnknownError, UsageError, VolumeError
+from .choosing import Wanted, find_chain
+from .errors import CorruptError, SnapshipError, UsageError, VolumeError
 from .host import Host
 from .manifest import Manifest
-from .names import BackupKey, is_id
 from .outcome import Outcome
 from .receiving import Assembly
 from .streams.pipeline import Workers
-from .units import iso_time, parse_duration, parse_time, show_bytes
+from .units import parse_duration, parse_time, show_bytes
 from .volumes.providers import provider_for
 from .volumes.volume import Provider, Target, TargetState
 
@@ -116,9 +116,10 @@ def plan(host: Host, request: Request) -> Plan:
     made.remote_name = spec.name
     made.catalog = catalog = Catalog.open(spec)
     catalog.absent = spec.type == "directory" and not catalog.store.exists()
+    wanted = Wanted(request.backup, when[0] if when else None, request.group)
     for item in items:
         try:
-            _find(made, catalog, item, when[0] if when else None)
+            item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
             _look_at_target(made, item)
         except SnapshipError as error:
             item.error = error.about(volume=item.source, remote=spec.name)
@@ -139,99 +140,6 @@ def _check(request: Request) -> tuple[float, bool] | None:
     if request.parallel < 1:
         raise UsageError("parallel is at least 1.")
     return parse_time(request.at, "at") if request.at is not None else None
-
-
-def _find(made: Plan, catalog: Catalog, item: Item, when: float | None) -> None:
-    """The backup that is asked for, its chain read and checked."""
-    item.chains = chains = catalog.chains(made.origin, item.source)
-    key = _pick(made, catalog, item, chains, when)
-    try:
-        item.manifests = catalog.chain_manifests(chains, key)
-    except SnapshipError as error:
-        if isinstance(error, CorruptError) or error.code in ("key", "unknown_backup"):
-            error.hint = " ".join(filter(None, (error.hint, catalog.advice(chains, [key.id]))))
-            if error.code == "unknown_backup":
-                error.code = "corrupt"
-        raise
-
-
-def _pick(made: Plan, catalog: Catalog, item: Item, chains: Chains, when: float | None) -> BackupKey:
-    request = made.request
-    if not chains.keys:
-        raise _no_backup(made, catalog, item)
-    if request.group is not None:
-        return _in_group(catalog, item, chains, request.group, [each["source"] for each in request.volumes])
-    wanted = request.backup or "latest"
-    if wanted != "latest":
-        for key in chains.keys:
-            if key.id == wanted:
-                return key
-        there = ", ".join(key.id for key in chains.keys[:5])
-        raise UnknownError(
-            f"{item.source} has no backup {wanted!r} on {catalog.store.label} (newest there: {there}).",
-            "List them with backup_info or `snapship list`.",
-            code="unknown_backup" if is_id(wanted) else "usage",
-        )
-    if when is None:
-        return chains.keys[0]
-    before = [key for key in chains.keys if key.created <= when]
-    if not before:
-        raise UnknownError(
-            f"{item.source} has no backup as old as {iso_time(when)}; "
-            f"the oldest is of {iso_time(chains.keys[-1].created)}.",
-            code="unknown_backup",
-        )
-    return before[0]
-
-
-def _no_backup(made: Plan, catalog: Catalog, item: Item) -> SnapshipError:
-    from .info import names_on
-
-    origins, volumes = names_on(catalog, made.origin)
-    there = (
-        f"volumes of this origin there: {', '.join(volumes)}"
-        if volumes
-        else f"origins there: {', '.join(origins) or 'none'}"
-    )
-    return UnknownError(
-        f"{item.source} has no backup under origin {made.origin!r} on {catalog.store.label} ({there}).",
-        "Check source and origin.",
-        code="unknown_backup",
-    )
-
-
-def _in_group(catalog: Catalog, item: Item, chains: Chains, group: str, sources: list[str]) -> BackupKey:
-    """The member of a group; an id has its snapshot's time, which all members share. The whole group must be there."""
-    for key in chains.keys:
-        manifest = _member(catalog, key, group)
-        if manifest is None:
-            continue
-        for member in manifest.fields["group"]["members"]:
-            others = catalog.chains(manifest.fields["origin"], member)
-            if not any(_member(catalog, other, group) for other in others.sound() if other.created == key.created):
-                raise CorruptError(
-                    f"group {group} isn't complete: {member} is missing.", catalog.advice(chains, [key.id])
-                )
-        return key
-    raise UnknownError(f"{item.source} has no backup of group {group!r}.", code="unknown_backup")
-
-
-def _member(catalog: Catalog, key: BackupKey, group: str) -> Manifest | None:
-    if abs(key.created - _group_time(group)) > 3600:
-        return None
-    try:
-        manifest = catalog.manifest(key)
-    except SnapshipError:
-        return None
-    return manifest if manifest.group == group else None
-
-
-def _group_time(group: str) -> float:
-    from .names import id_time
-
-    if not is_id(group):
-        raise UsageError(f"{group!r} is no group id.", "A backup's group is in backup_info with details.")
-    return id_time(group)
 
 
 def _look_at_target(made: Plan, item: Item) -> None:
