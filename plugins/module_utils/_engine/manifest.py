@@ -13,7 +13,8 @@ import hmac
 import json
 from typing import Any, NamedTuple
 
-from .errors import CorruptError
+from . import manifest_shape
+from .errors import CorruptError, UsageError
 from .names import BackupKey, encode, id_time
 from .streams.encryption import Keyring
 from .units import iso_time
@@ -100,14 +101,14 @@ def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool
     where = key.manifest
     try:
         fields = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CorruptError(f"{where}: this manifest is cut short or no JSON.") from None
     if not isinstance(fields, dict) or fields.get("format") != "snapship":
         raise CorruptError(f"{where}: this is no manifest of snapship.")
     version = fields.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise CorruptError(
-            f"{where}: format version {version} is newer than this tool reads (up to {VERSION}).",
+            f"{where}: its format version is {version!r}; this tool reads up to {VERSION}.",
             "Use a newer snapship.",
             code="version",
         )
@@ -147,13 +148,14 @@ def _check_mac(fields: dict[str, Any], text: bytes, where: str, keyring: Keyring
 
 def _check_place(fields: dict[str, Any], key: BackupKey, where: str) -> None:
     """A genuine manifest under another key is no less a lie than a forged one."""
+    flaw = manifest_shape.flaw(fields)
+    if flaw is not None:
+        raise CorruptError(f"{where}: this manifest's field {flaw} is missing, or isn't what it must be.")
     try:
         found = (encode(fields["origin"]), encode(fields["volume"]), fields["id"], fields["base"])
-        created = fields["created"]
-        sound = isinstance(fields["size"], int) and isinstance(fields["segments"], list) and fields["index"]["parts"]
-    except (KeyError, TypeError):
-        raise CorruptError(f"{where}: this manifest lacks fields.") from None
-    if found != (key.origin, key.volume, key.id, key.base) or not sound:
+    except UsageError as error:
+        raise CorruptError(f"{where}: {error.msg}") from None
+    if found != (key.origin, key.volume, key.id, key.base):
         raise CorruptError(f"{where}: this manifest belongs to another key.")
-    if created != iso_time(id_time(key.id)):
+    if fields["created"] != iso_time(id_time(key.id)):
         raise CorruptError(f"{where}: this manifest's time isn't that of its id.")

@@ -77,8 +77,10 @@ class Index:
     def _check(self, size: int) -> None:
         reached, segment = 0, 0
         for offset, length, number, kind, _digest in RECORD.iter_unpack(self._records):
-            if offset < reached or length == 0 or number < segment or kind > UNMAPPED or offset + length > size:
+            if offset < reached or length == 0 or number < segment or offset + length > size:
                 raise CorruptError("the index is inconsistent: its extents overlap, or reach past the volume's end.")
+            if kind > UNMAPPED or (kind == MAPPED and length > EXTENT_BYTES):
+                raise CorruptError("the index is inconsistent: it has an extent of no known kind or of too much data.")
             reached, segment = offset + length, number
 
     def __getitem__(self, position: int) -> Extent:

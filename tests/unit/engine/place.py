@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host, a remote and images of a test's own, and the use cases in one line each."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, define, delete, info, restore, snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+
+KIB, MIB = 1 << 10, 1 << 20
+KEY = "0f" * 32
+_libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
+
+
+class Place:
+    """Everything below one folder: ``cfg``, ``remote`` and images."""
+
+    def __init__(self, root: Path, **options: Any) -> None:
+        self.root = root
+        self.remote = root / "remote"
+        self.options: dict[str, Any] = {"type": "directory", "path": str(self.remote), **options}
+        self.host = Host(str(root / "cfg"))
+
+    def beside(self, name: str, **options: Any) -> Place:
+        """Another host (configuration) with the same images and remote."""
+        other = Place(self.root, **dict(self.options, **options))
+        other.host = Host(str(self.root / name))
+        return other
+
+    # --- images
+
+    def image(self, name: str = "db.img", size: int = 0, data: bytes = b"") -> str:
+        path = self.root / name
+        path.write_bytes(data)
+        os.truncate(path, max(size, len(data)))
+        return str(path)
+
+    @staticmethod
+    def write(path: str, offset: int, data: bytes) -> None:
+        with open(path, "r+b") as image:
+            image.seek(offset)
+            image.write(data)
+
+    @staticmethod
+    def punch(path: str, offset: int, length: int) -> None:
+        """Make a hole."""
+        with open(path, "r+b") as image:
+            arguments = (ctypes.c_longlong(offset), ctypes.c_longlong(length))
+            if _libc.fallocate(image.fileno(), _KEEP_SIZE | _PUNCH_HOLE, *arguments):
+                raise OSError(ctypes.get_errno(), "fallocate")
+
+    # --- use cases
+
+    def ship(self, *volumes: str, check: bool = False, **options: Any) -> Outcome:
+        """Back up, or say what would be."""
+        if "snapshot" not in options:
+            options.setdefault("max_age", "0s")
+        options = {"remote_spec": self.options, "origin": "o", **options}
+        return _run(backup, self.host, backup.Request(volumes=list(volumes), **options), check)
+
+    def one(self, volume: str, **options: Any) -> dict[str, Any]:
+        """Back up one volume; its item."""
+        outcome = self.ship(volume, **options)
+        assert not outcome.failures, outcome.failures
+        (item,) = outcome.items
+        return item
+
+    def fetch(self, source: str, target: str, check: bool = False, **options: Any) -> Outcome:
+        """Restore."""
+        volumes = [{"source": source, "target": target}]
+        options = {"remote_spec": self.options, "origin": "o", "volumes": volumes, **options}
+        return _run(restore, self.host, restore.Request(**options), check)
+
+    def content(self, source: str, backup_id: str) -> bytes:
+        """What a backup restores to."""
+        target = str(self.root / f"restored-{backup_id}")
+        outcome = self.fetch(source, target, backup=backup_id)
+        assert not outcome.failures, outcome.failures
+        data = Path(target).read_bytes()
+        os.unlink(target)
+        return data
+
+    def remove(self, backup_id: str, check: bool = False, **options: Any) -> Outcome:
+        options = {"remote_spec": self.options, "origin": "o", **options}
+        return _run(delete, self.host, delete.Request(id=backup_id, **options), check)
+
+    def list(self, *volumes: str, **options: Any) -> list[dict[str, Any]]:
+        options = {"remote_spec": self.options, "origin": "o", **options}
+        return info.listing(self.host, info.Request(volumes=list(volumes), **options))
+
+    def snap(self, *volumes: str, check: bool = False, **options: Any) -> Outcome:
+        return _run(snapshot, self.host, snapshot.Request(volumes=list(volumes), **options), check)
+
+    def define(
+        self, name: str = "off", check: bool = False, probe: str = "on_change", state: str = "present"
+    ) -> Outcome:
+        options = self.options if state == "present" else {}
+        return _run(define, self.host, define.Request(name, state, options, probe), check)
+
+    def catalog(self) -> Catalog:
+        return Catalog.open(self.host.remote(None, self.options))
+
+    # --- looking
+
+    def tree(self) -> dict[str, tuple[int, int, str]]:
+        """Every path below the root: mode, change of content (ns) and digest."""
+        found = {}
+        for folder, names, files in os.walk(self.root):
+            for each in (*names, *files):
+                path = os.path.join(folder, each)
+                status = os.lstat(path)
+                digest = hashlib.sha256(Path(path).read_bytes()).hexdigest() if each in files else ""
+                found[path] = (status.st_mode, status.st_mtime_ns, digest)
+        return found
+
+    def keys(self, under: str = "") -> list[str]:
+        """Keys on the remote."""
+        start = self.remote / under
+        return sorted(str(path.relative_to(self.remote)) for path in start.rglob("*") if path.is_file())
+
+
+def _run(use_case: Any, host: Host, request: Any, check: bool) -> Outcome:
+    plan = use_case.plan(host, request)
+    outcome: Outcome = plan.preview() if check else use_case.apply(host, plan)
+    return outcome

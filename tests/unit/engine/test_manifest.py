@@ -1,0 +1,315 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Manifests as they are written fit their schema; as they may be found, they are refused with their key's name."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine import manifest, names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Keyring
+from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+SCHEMA = json.loads((DOCS / "manifest.schema.json").read_text(encoding="utf-8"))
+OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
+ID, BASE = "20260309T143000.123456Z-0123456789abcdef", "20260308T143000.000000Z-00000000000000aa"
+SHA = "0" * 64
+Fields = dict[str, Any]
+
+
+def valid(value: Any, schema: Any = SCHEMA) -> bool:
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
+
+
+def fields(**other: Any) -> Fields:
+    made = {
+        "format": "snapship",
+        "version": 1,
+        "id": ID,
+        "base": None,
+        "base_state_id": None,
+        "origin": "o",
+        "machine_id": "m",
+        "volume": "/a b",
+        "provider": "file",
+        "lineage": "l",
+        "state_id": "s",
+        "snapshot": "n",
+        "created": "2026-03-09T14:30:00.123456Z",
+        "group": None,
+        "consistency": {"method": "none"},
+        "reason": "r",
+        "size": 4096,
+        "properties": {},
+        "bytes": {"changed": 0, "stored": 80},
+        "stream": {"format": "thin-send-recv", "version": "1.1", "flags": {}, "data": 0, "unmap": 0},
+        "compression": "none",
+        "encryption": None,
+        "segments": [[0, 28, 28, SHA], [1, 52, 52, SHA]],
+        "index": {
+            "digest": "sha256",
+            "extents": 0,
+            "parts": [{"name": "index", "size": 0, "records": 0, "sha256": SHA}],
+        },
+        "tool": {"snapship": "0.1.0"},
+    }
+    return {**made, **other}
+
+
+def key_of(made: Fields) -> names.BackupKey:
+    return names.BackupKey(names.encode("o"), names.encode("/a b"), ID, made.get("base"))
+
+
+def keyring(*texts: str) -> Keyring:
+    return Keyring.parse(texts[0] if texts else None, list(texts[1:]))
+
+
+def sealed(made: Fields, *keys: str) -> bytes:
+    return manifest.write(made, keyring(*keys))
+
+
+def resealed(made: Fields) -> bytes:
+    """Sealed as a forger can: the digest is right."""
+    bare = {name: value for name, value in made.items() if name not in ("digest", "mac")}
+    text = json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(dict(made, digest="sha256:" + hashlib.sha256(text).hexdigest())).encode()
+
+
+def read(data: bytes, *keys: str, base: str | None = None, accept_unencrypted: bool = False) -> manifest.Manifest:
+    return manifest.read(data, key_of({"base": base}), keyring(*keys), accept_unencrypted)
+
+
+def test_digest_and_mac_are_over_the_canonical_text() -> None:
+    written = json.loads(sealed(fields(volume="/a b", note='ü🦊\udcff"\\/'), KEY))
+    text = json.dumps(
+        {name: value for name, value in written.items() if name not in ("digest", "mac")},
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+    ).encode("ascii")
+    assert b'"note":"\\u00fc\\ud83e\\udd8a\\udcff\\"\\\\/"' in text
+    assert written["digest"] == "sha256:" + hashlib.sha256(text).hexdigest()
+    secret = hmac.new(bytes.fromhex(KEY), b"snapship 1 manifest", hashlib.sha256).digest()
+    assert written["mac"]["hmac-sha256"] == hmac.new(secret, text, hashlib.sha256).hexdigest()
+    key_id = hmac.new(bytes.fromhex(KEY), b"snapship 1 key id", hashlib.sha256).digest()[:8].hex()
+    assert written["mac"]["key_id"] == key_id
+    assert valid(written)
+
+
+def test_what_is_written_is_read_and_unknown_fields_are_kept() -> None:
+    made = fields(later={"more": [1, None, "x"]}, base=BASE, base_state_id="b")
+    for keys in ((), (KEY,)):
+        found = read(sealed(made, *keys), *keys, base=BASE)
+        assert found.fields["later"] == {"more": [1, None, "x"]}
+        assert (found.size, found.group, found.encryption) == (4096, None, None)
+        assert [segment.name for segment in found.segments] == ["00000000", "00000001"]
+        assert found.parts == [manifest.Part("index", 0, 0, SHA)]
+
+
+def test_any_form_of_the_same_json_is_accepted() -> None:
+    written = json.loads(sealed(fields(), KEY))
+    again = json.dumps(dict(reversed(written.items())), indent=4, ensure_ascii=False).encode()
+    assert read(again, KEY).fields == written
+
+
+def test_any_flipped_bit_of_the_text_is_refused_or_harmless() -> None:
+    written = sealed(fields())
+    original = json.loads(written)
+    for at in range(len(written)):
+        for bit in (0, 5):
+            broken = bytearray(written)
+            broken[at] ^= 1 << bit
+            try:
+                found = read(bytes(broken))
+            except CorruptError as error:
+                assert key_of({}).manifest in error.msg
+            else:
+                assert found.fields == original
+
+
+def test_cut_anywhere_it_is_refused() -> None:
+    written = sealed(fields(), KEY)
+    for cut in range(len(written) - 1):
+        with pytest.raises(CorruptError, match="backups/o/"):
+            read(written[:cut], KEY)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff\xfe", b"null", b"[]", b"{}", b'"snapship"', b"[" * 200_000, b'{"a":' * 200_000, b"1" * 5000, b"NaN"],
+    ids=range(10),
+)
+def test_what_is_no_manifest_is_refused(data: bytes) -> None:
+    with pytest.raises(CorruptError, match="backups/o/"):
+        read(data)
+
+
+@pytest.mark.parametrize("version", [2, 99, 0, -1, True, "1", None, 1.0, [1]])
+def test_other_versions_are_refused_before_anything_else_is_looked_at(version: object) -> None:
+    data = json.dumps({"format": "snapship", "version": version}).encode()
+    with pytest.raises(CorruptError, match="format version") as caught:
+        read(data)
+    assert caught.value.code == "version"
+
+
+def test_a_manifest_under_another_key_is_refused() -> None:
+    for other in ({"origin": "p"}, {"volume": "/b"}, {"id": BASE}, {"base": BASE, "base_state_id": "b"}):
+        with pytest.raises(CorruptError, match="belongs to another key"):
+            read(sealed(fields(**other)))
+    with pytest.raises(CorruptError, match="time"):
+        read(sealed(fields(created="2027-03-09T14:30:00.123456Z")))
+
+
+MALFORMED: dict[str, Callable[[Fields], Any]] = {
+    **{
+        f"no {name}": lambda made, name=name: made.pop(name)
+        for name in fields()
+        if name
+        not in (
+            "format",
+            "version",
+            "machine_id",
+            "provider",
+            "lineage",
+            "snapshot",
+            "consistency",
+            "reason",
+            "properties",
+            "bytes",
+            "tool",
+        )
+    },
+    "size text": lambda made: made.update(size="4096"),
+    "size negative": lambda made: made.update(size=-1),
+    "size true": lambda made: made.update(size=True),
+    "size fraction": lambda made: made.update(size=4096.0),
+    "origin number": lambda made: made.update(origin=5),
+    "origin empty": lambda made: made.update(origin=""),
+    "origin no name": lambda made: made.update(origin="\ud800"),
+    "volume list": lambda made: made.update(volume=["/a b"]),
+    "no segments": lambda made: made.update(segments=[]),
+    "segments object": lambda made: made.update(segments={}),
+    "segment short": lambda made: made.update(segments=[[0, 1, 1]]),
+    "segment text": lambda made: made.update(segments=["abcd"]),
+    "segments out of order": lambda made: made["segments"].reverse(),
+    "segment twice": lambda made: made.update(segments=[made["segments"][0]] * 2),
+    "segment number": lambda made: made.update(segments=[[100_000_000, 1, 1, SHA]]),
+    "segment digest": lambda made: made.update(segments=[[0, 1, 1, "00"]]),
+    "segment size": lambda made: made.update(segments=[[0, "1", 1, SHA]]),
+    "index list": lambda made: made.update(index=[]),
+    "no parts": lambda made: made["index"].update(parts=[]),
+    "part of another name": lambda made: made["index"]["parts"][0].update(name="../../../../etc/passwd"),
+    "part without records": lambda made: made["index"]["parts"][0].pop("records"),
+    "part null": lambda made: made["index"].update(parts=[None]),
+    "stream text": lambda made: made.update(stream="thin-send-recv"),
+    "stream without counts": lambda made: made["stream"].pop("data"),
+    "encryption list": lambda made: made.update(encryption=["x"]),
+    "group text": lambda made: made.update(group="x"),
+    "group without members": lambda made: made.update(group={"id": ID}),
+    "group of numbers": lambda made: made.update(group={"id": ID, "members": [1]}),
+    "base without state": lambda made: made.update(base=BASE),
+    "state without base": lambda made: made.update(base_state_id="b"),
+    "bytes text": lambda made: made.update(bytes="x"),
+}
+
+
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_forged_manifest_of_the_wrong_shape_is_refused_and_breaks_the_schema(change: Callable[[Fields], Any]) -> None:
+    made = fields()
+    change(made)
+    data = resealed(made)
+    with pytest.raises(CorruptError, match="backups/o/"):
+        read(data, base=made.get("base"))
+    if made.get("origin") != "\ud800":  # JSON schema knows nothing of Unicode
+        assert not valid(json.loads(data)) or "segments" in made and _order_only(made)
+
+
+def _order_only(made: Fields) -> bool:
+    """What a schema can't say: the order of segments; and that 4096.0 isn't whole, true no number."""
+    numbers = [each[0] for each in made["segments"]]
+    return numbers != sorted(set(numbers)) or made["size"] == 4096.0
+
+
+def test_without_a_mac_it_is_refused_where_there_is_a_key() -> None:
+    data = sealed(fields())
+    with pytest.raises(CorruptError, match="no MAC"):
+        read(data, KEY)
+    assert read(data, KEY, accept_unencrypted=True).id == ID
+
+
+def test_without_a_mac_an_encrypted_one_is_forged_whatever_is_accepted() -> None:
+    made = fields(encryption={"algorithm": "AES-256-GCM", "key_id": "0" * 16, "wrapped_key": "A" * 80})
+    for keys in ((), (KEY,)):
+        with pytest.raises(CorruptError, match="forged"):
+            read(resealed(made), *keys, accept_unencrypted=True)
+
+
+def test_a_changed_manifest_with_the_digest_made_anew_is_forged() -> None:
+    written = json.loads(sealed(fields(), KEY))
+    with pytest.raises(CorruptError, match="forged"):
+        read(resealed(dict(written, size=8192)), KEY)
+    for mac in ({}, "x", [], {"key_id": written["mac"]["key_id"]}, dict(written["mac"], **{"hmac-sha256": "ü"})):
+        with pytest.raises(CorruptError, match="forged"):
+            read(resealed(dict(written, mac=mac)), KEY)
+
+
+def test_any_key_of_the_remote_reads() -> None:
+    data = sealed(fields(), KEY)
+    assert read(data, OTHER_KEY, KEY).id == ID
+    with pytest.raises(ConfigError, match="which this remote doesn't hold") as caught:
+        read(data, OTHER_KEY)
+    assert caught.value.code == "key"
+
+
+def test_backups_as_they_are_made_fit_the_schemas(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encrypted or not, in a group, with commands around; all numbers whole."""
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.shipment import Shipment
+
+    records = []
+    renew = Shipment.renew
+
+    def noted(self: Shipment, now: bool = False) -> None:
+        renew(self, now)
+        records.extend(json.loads((place.remote / each).read_bytes()) for each in place.keys("inflight"))
+
+    monkeypatch.setattr(Shipment, "renew", noted)
+    volumes = [place.image(name, 3 * MIB, b"x" * MIB) for name in ("a.img", "b \udce4;.img")]
+    python = [sys.executable, "-c", "pass"]
+    for options in ({}, {"encryption_key": KEY, "accept_unencrypted": True}):
+        place.options.update(options)
+        for _ in range(2):
+            made = place.ship(*volumes, consistent=True, pre_command=python, post_command=python)
+            assert not made.failures
+    found = [json.loads((place.remote / each).read_bytes()) for each in place.keys("backups")]
+    assert len(found) == 8
+    for each in found:
+        jsonschema.Draft202012Validator(SCHEMA).validate(each)
+        _only_whole_numbers(each)
+    inflight = json.loads((DOCS / "inflight.schema.json").read_text(encoding="utf-8"))
+    assert records
+    for each in records:
+        jsonschema.Draft202012Validator(inflight).validate(each)
+
+
+def _only_whole_numbers(value: Any) -> None:
+    assert not isinstance(value, float)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _only_whole_numbers(each)
+
+
+def test_the_schemas_are_schemas() -> None:
+    for path in DOCS.glob("*.schema.json"):
+        jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
