@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ..errors import UsageError
 from ..remotes.spec import S3_ONLY, SECRETS, TYPES
@@ -69,9 +69,9 @@ def add_definition(parser: argparse.ArgumentParser, type_flag: str) -> None:
     for option in _OPTIONS:
         flag, dest = "--" + option.name.replace("_", "-"), _DEST + option.name
         if option.kind == "secret":
-            group.add_argument(
-                flag + "-file", dest=dest, metavar="FILE", help=f"file with: {option.help} (-: standard input)"
-            )
+            help_text = f"file with: {option.help} (-: standard input)"
+            group.add_argument(flag + "-file", dest=dest, metavar="FILE", help=help_text)
+            group.add_argument(flag, action=_Refused, help=argparse.SUPPRESS)
         elif option.kind == "flag":
             group.add_argument(flag, dest=dest, action=argparse.BooleanOptionalAction, default=None, help=option.help)
         elif option.kind == "number":
@@ -79,6 +79,15 @@ def add_definition(parser: argparse.ArgumentParser, type_flag: str) -> None:
         else:
             group.add_argument(flag, dest=dest, choices=option.choices, metavar=_metavar(option), help=option.help)
     group.add_argument("--remote-spec", metavar="FILE", help="all of it as a JSON object in a file (-: standard input)")
+
+
+class _Refused(argparse.Action):
+    """A secret where everybody on the machine can read it; the message doesn't repeat it."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, values: object, option_string: str | None = None
+    ) -> NoReturn:
+        parser.error(f"a secret is never an argument: give {option_string}-file, or set it in the environment")
 
 
 def definition(args: argparse.Namespace) -> dict[str, Any]:
