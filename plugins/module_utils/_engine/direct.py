@@ -32,10 +32,10 @@ def bounce() -> mmap.mmap:
     return found
 
 
-def open_direct(descriptor: int) -> int | None:
-    """A second descriptor of an open file, reading and writing past the cache; ``None`` where that can't be."""
+def open_direct(descriptor: int, access: int) -> int | None:
+    """A second descriptor of an open file (O_RDONLY or O_RDWR), past the cache; ``None`` where that can't be."""
     try:
-        return os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
+        return os.open(f"/proc/self/fd/{descriptor}", access | os.O_DIRECT | os.O_CLOEXEC)
     except OSError:
         return None
 

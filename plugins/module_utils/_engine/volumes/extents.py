@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where a file's data lies: holes by SEEK_DATA, blocks on disk by FIEMAP, differences of two files.
+"""Where a file's data lies: holes by SEEK_DATA, blocks on disk by FIEMAP.
 
 FIEMAP: linux/fiemap.h. Equal physical blocks mean equal data only where the filesystem reports real, unencoded
 addresses; others (network filesystems answer with made-up ones) are compared by content.
@@ -19,9 +19,6 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..errors import VolumeError
-from .volume import Change
-
 FICLONE = 0x40049409
 _FIEMAP = 0xC020660B
 _SYNC = 0x1
@@ -32,8 +29,6 @@ _LAST = 0x1
 # unknown, delalloc, encoded, encrypted, not aligned, inline, tail, unwritten: the address says nothing of the content
 _VAGUE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
 ADDRESSES_KNOWN = ("xfs", "btrfs")
-BLOCK = 64 << 10
-READ = 1 << 20
 
 
 class Mapped(NamedTuple):
@@ -138,64 +133,3 @@ def _current(extents: list[Mapped], i: int, at: int, size: int) -> tuple[int, Ma
     if extents[i].start > at:
         return i, None, min(extents[i].start, size)
     return i, extents[i], min(extents[i].end, size)
-
-
-def by_blocks(new: int, new_size: int, old: int, old_size: int) -> Iterator[Change]:
-    """Changes between two snapshots (open files) by their block maps. Raises OSError where there is no FIEMAP."""
-    regions = map_differences(list(fiemap(new, new_size)), list(fiemap(old, min(old_size, new_size))), new_size)
-    for start, end, verdict in regions:
-        if verdict == "compare":
-            yield from compare(new, start, end, old, old_size)
-        else:
-            yield Change(start, end - start, verdict == "changed")
-
-
-def by_content(new: int, new_size: int, old: int, old_size: int) -> Iterator[Change]:
-    """Changes between two snapshots (open files) by reading both, holes left out."""
-    as_map = [Mapped(start, end, None) for start, end in data_regions(new, new_size)]
-    limit = min(old_size, new_size)
-    before = [Mapped(start, end, None) for start, end in data_regions(old, limit)]
-    for start, end, verdict in map_differences(as_map, before, new_size):
-        if verdict == "unmapped":
-            yield Change(start, end - start, False)
-        else:
-            yield from compare(new, start, end, old, old_size)
-
-
-def compare(new: int, start: int, end: int, old: int, old_size: int) -> Iterator[Change]:
-    """Blocks of 64 KiB in a region that differ; the old file reads as zeros past its end."""
-    while start < end:
-        length = min(READ - start % READ, end - start)
-        mine = read_exactly(new, start, length)
-        theirs = read_exactly(old, start, min(length, max(old_size - start, 0)))
-        theirs += bytes(length - len(theirs))
-        if mine != theirs:
-            for at in range(0, length, BLOCK):
-                if mine[at : at + BLOCK] != theirs[at : at + BLOCK]:
-                    yield Change(start + at, min(BLOCK, length - at), True)
-        start += length
-
-
-def merged(changes: Iterator[Change]) -> Iterator[Change]:
-    """Neighbours of the same kind made one."""
-    last: Change | None = None
-    for change in changes:
-        if last and last.mapped == change.mapped and last.offset + last.length == change.offset:
-            last = Change(last.offset, last.length + change.length, last.mapped)
-            continue
-        if last:
-            yield last
-        last = change
-    if last:
-        yield last
-
-
-def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
-    """These bytes. Raises VolumeError where the file ends before."""
-    data = os.pread(descriptor, length, offset)
-    while len(data) < length:
-        more = os.pread(descriptor, length - len(data), offset + len(data))
-        if not more:
-            raise VolumeError(f"a snapshot ends at {offset + len(data)} bytes, before its size: it was cut.")
-        data += more
-    return data

@@ -19,30 +19,12 @@ from typing import Any
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..files import try_lock
-from .extents import ADDRESSES_KNOWN, by_blocks, by_content, data_regions, filesystem_type, merged, unescape
+from .differences import by_blocks, by_content, merged
+from .extents import ADDRESSES_KNOWN, filesystem_type, unescape
+from .file_reader import FileReader
 from .file_target import FileTarget, open_elsewhere, target_witness
 from .snapshot_store import SnapshotStore, filesystem_id, generation
 from .volume import Change, Reader, Snapshot, TakeRequest, Target, TargetState, VolumeInfo
-
-
-class FileReader:
-    """An open snapshot image."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        self.descriptor = descriptor
-        self.size = size
-
-    def data(self) -> Iterator[Change]:
-        for start, end in data_regions(self.descriptor, self.size):
-            yield Change(start, end - start, True)
-
-    def read_into(self, offset: int, target: memoryview) -> None:
-        done = 0
-        while done < len(target):
-            count = os.preadv(self.descriptor, [target[done:]], offset + done)
-            if not count:
-                raise VolumeError(f"a snapshot ends at {offset + done} bytes, before its size: it was cut.")
-            done += count
 
 
 class FileProvider:
@@ -205,18 +187,18 @@ class FileProvider:
             ) from error
         try:
             try_lock(descriptor, shared=True)
-            yield FileReader(descriptor, snapshot.size)
+            with contextlib.closing(FileReader(descriptor, snapshot.size)) as reader:
+                yield reader
         finally:
             os.close(descriptor)
 
     @contextlib.contextmanager
     def changes(self, base: Snapshot, snapshot: Snapshot) -> Iterator[tuple[Reader, Iterator[Change]]]:
         with self._open(base) as old, self._open(snapshot) as new:
-            arguments = (new.descriptor, new.size, old.descriptor, old.size)
             if base.method == snapshot.method == "reflink" and filesystem_type(snapshot.path) in ADDRESSES_KNOWN:
-                yield new, merged(by_blocks(*arguments))
+                yield new, merged(by_blocks(new, old))
             else:
-                yield new, merged(by_content(*arguments))
+                yield new, merged(by_content(new, old))
 
     def unchanged(self, base: Snapshot) -> bool:
         with self._open(base) as old, self._image(base.volume) as (new, found):
@@ -224,7 +206,8 @@ class FileProvider:
                 return False
             known = base.method == "reflink" and filesystem_type(base.volume) in ADDRESSES_KNOWN
             look = by_blocks if known else by_content
-            return next(look(new, found.st_size, old.descriptor, old.size), None) is None
+            with contextlib.closing(FileReader(new, found.st_size)) as now:
+                return next(look(now, old), None) is None
 
     def target_state(self, target: str) -> TargetState:
         real = os.path.realpath(target)

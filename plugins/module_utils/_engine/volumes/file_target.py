@@ -36,7 +36,7 @@ class FileTarget:
             self._descriptor = self._create()
         except OSError as error:
             raise self._explained(error) from error
-        self._direct = open_direct(self._descriptor)
+        self._direct = open_direct(self._descriptor, os.O_RDWR)
 
     def _create(self) -> int:
         with contextlib.suppress(FileNotFoundError):

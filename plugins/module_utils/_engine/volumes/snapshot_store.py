@@ -172,7 +172,7 @@ def clone_or_copy(source: int, target: int, size: int) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise
     os.ftruncate(target, size)
-    direct = None if filesystem_type(f"/proc/self/fd/{target}") in _SERVER_COPIES else open_direct(target)
+    direct = None if filesystem_type(f"/proc/self/fd/{target}") in _SERVER_COPIES else open_direct(target, os.O_RDWR)
     try:
         for start, end in data_regions(source, size):
             for at, length in _pieces(start, end):
