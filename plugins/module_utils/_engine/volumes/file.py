@@ -33,7 +33,7 @@ class FileProvider:
     name = "file"
 
     def claims(self, volume: str) -> bool:
-        return volume.startswith("/") and not volume.startswith("/dev/")
+        return volume.startswith("/") and (not volume.startswith("/dev/") or volume.startswith("/dev/shm/"))
 
     def normalise(self, volume: str) -> str:
         if not volume.startswith("/"):
@@ -183,7 +183,8 @@ class FileProvider:
             descriptor = os.open(snapshot.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise VolumeError(
-                f"snapshot {snapshot.name!r} of {snapshot.volume} can't be read: {error.strerror}."
+                f"snapshot {snapshot.name!r} of {snapshot.volume} can't be read: {error.strerror}.",
+                code="snapshot_gone" if isinstance(error, FileNotFoundError) else None,
             ) from error
         try:
             try_lock(descriptor, shared=True)
