@@ -63,7 +63,10 @@ class Key:
 
     def unwrap(self, wrapped: str, backup_id: str) -> bytes:
         """The data key again. Raises CorruptError where it was tampered with."""
-        return _open(_gcm(self._wrapping), base64.b64decode(wrapped), _context(backup_id, "key"))
+        sealed = b""
+        with contextlib.suppress(ValueError):
+            sealed = base64.b64decode(wrapped, validate=True)
+        return _open(_gcm(self._wrapping), sealed, _context(backup_id, "key"))
 
 
 class Keyring:
