@@ -15,6 +15,7 @@ import array
 import errno
 import fcntl
 import os
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -76,9 +77,7 @@ def filesystem_type(path: str) -> str:
 
 def unescape(field: str) -> str:
     """A path as mountinfo writes it, with its octal escapes undone."""
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        field = field.replace(code, char)
-    return field
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), field)
 
 
 def fiemap(descriptor: int, size: int) -> Iterator[Mapped]:
