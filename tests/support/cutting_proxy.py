@@ -18,11 +18,13 @@ class CuttingProxy:
 
     ``reply_limits``: for each new connection the first entry is taken off; so many bytes of what the server says get
     through, then the connection breaks. Without an entry it holds. ``bytes_per_second`` slows what the client sends.
+    ``requests_without_bodies``: only the headers of a connection's first request arrive, then the client is gone.
     """
 
     def __init__(self, port: int) -> None:
         self.reply_limits: list[int] = []
         self.bytes_per_second = 0
+        self.requests_without_bodies = False
         self.connections = 0
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -53,6 +55,9 @@ class CuttingProxy:
             back.start()
             with contextlib.suppress(OSError):
                 while data := outer.recv(BUFFER):
+                    if self.requests_without_bodies:
+                        inner.sendall(data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+                        break
                     inner.sendall(data)
                     if self.bytes_per_second:
                         time.sleep(len(data) / self.bytes_per_second)

@@ -21,6 +21,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
+    """``headers`` come beside Content-Length and Date, or replace them; an empty value leaves one out."""
+
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -59,9 +61,11 @@ def _handler(answer: Callable[[Request], Reply], seen: list[Request]) -> type[Ba
             request = Request(self.command, self.path, self.headers, body)
             seen.append(request)
             reply = answer(request)
-            self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
-                self.send_header(name, value)
+            self.send_response_only(reply.status)
+            usual = {"Content-Length": str(len(reply.body)), "Date": self.date_time_string()}
+            for name, value in {**usual, **reply.headers}.items():
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(reply.body)

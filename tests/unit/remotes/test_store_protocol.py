@@ -197,7 +197,7 @@ def run_all(work: Any, count: int) -> None:
     def one(number: int) -> None:
         try:
             work(number)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the assertion below shows it
             failures.append(error)
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import types
 from typing import Any, NamedTuple
 
 from ..errors import RemoteError
@@ -63,7 +64,19 @@ def open_client(spec: RemoteSpec) -> Opened:
         raise RemoteError(_no_credentials(spec), "Set access_key and secret_key, or one of these.", code="access_key")
     sign_known_digests(client, credentials)
     endpoint = client.meta.endpoint_url
-    return Opened(client, endpoint, region, ".amazonaws.com" in endpoint)
+    aws = ".amazonaws.com" in endpoint
+    if not aws:
+        client.meta.events.register("before-call.s3.HeadBucket", _no_reply)
+    return Opened(client, endpoint, region, aws)
+
+
+def _no_reply(**_kwargs: Any) -> Any:
+    """Instead of HEAD for the bucket, which is only sent by botocore itself when it is redirected.
+
+    It asks for the bucket's region in this way, and where this too is redirected (by a front that wants https), it asks
+    again without end. Amazon gives a region, and others have one only.
+    """
+    return types.SimpleNamespace(status_code=404), {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
 
 
 def _config(spec: RemoteSpec) -> Any:

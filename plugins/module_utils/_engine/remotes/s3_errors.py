@@ -49,7 +49,7 @@ _BY_CODE = {
 }
 _DENIED = ("AccessDenied", "AllAccessDisabled", "Forbidden", "403", "UnauthorizedAccess")
 _SKEW = ("RequestTimeTooSkewed", "RequestExpired")
-_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "301")
+_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "301", "307")
 _NEVER = ("NotImplemented", "501")
 _FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLargeQuota", "507")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
@@ -119,20 +119,23 @@ def _from_reply(reply: Mapping[str, Any], action: str, place: Place) -> RemoteEr
         return RemoteError(f"there is no bucket {place.bucket!r} at {place.endpoint}.", hint, code="bucket_missing")
     if code in _SKEW:
         return _skew(meta, error, place)
+    location = str(meta.get("HTTPHeaders", {}).get("location", ""))
+    if 300 <= status < 400 and location.startswith("https:") and place.endpoint.startswith("http:"):
+        return RemoteError(f"{place.endpoint} wants TLS.", "Write https:// in endpoint_url.", code="tls")
     if code in _REGION or "Region" in error:
         return _region(meta, error, place)
-    if code in _DENIED or (status == 403 and code not in _BY_CODE):
-        said = f" ({message})" if message else ""
-        return RemoteError(f"{where}: access denied{said}.", "The key needs the right to do this here.", code="denied")
     if code in _FULL or status == 507 or any(word in message.lower() for word in _FULL_WORDS):
         hint = "Free space or raise the quota there; what was complete before is untouched."
         return RemoteError(f"{where}: the remote is full ({code or status}: {message}).", hint, code="full")
+    if code in _DENIED or (status == 403 and code not in _BY_CODE):
+        said = f" ({message})" if message else ""
+        return RemoteError(f"{where}: access denied{said}.", "The key needs the right to do this here.", code="denied")
     if "HTTP request to an HTTPS server" in message or "sent to HTTPS port" in message:
         return RemoteError(f"{place.endpoint} speaks TLS.", "Write https:// in endpoint_url.", code="tls")
     if code in _BY_CODE:
         ours, words, hint = _BY_CODE[code]
         return RemoteError(f"{where}: {words}.", hint, code=ours)
-    if code == "404":
+    if status == 404 and code in ("", "404"):
         hint = "Check endpoint_url: is that an S3 server?"
         return RemoteError(f"{where}: not found, without a reason that S3 would give.", hint, code="remote")
     if (status >= 500 and code not in _NEVER) or code in ("SlowDown", "RequestTimeout"):

@@ -14,6 +14,8 @@ from .throttle import Throttle
 
 # One send() of a socket has to end within the time-out. A slice of this size allows lines down to some 20 kB/s.
 _SLICE = 1 << 20
+# Up to so many bytes go out at once. With larger bodies the server is asked first (Expect: 100-continue).
+SMALL = 64 << 10
 _CONTEXT_KEY = "snapship_sha256"
 
 
@@ -31,7 +33,7 @@ class Payload:
 
     def read(self, amount: int | None = None) -> memoryview:
         """The next slice. It may be longer than asked for: http.client asks for 16 KiB, which would be slow."""
-        size = _SLICE if self._throttle is None else self._throttle.slice
+        size = _SLICE if self._throttle is None or len(self) <= SMALL else self._throttle.slice
         piece = self._view[self._at : self._at + size]
         self._at += len(piece)
         if self._throttle is not None and piece:
@@ -63,8 +65,12 @@ def sign_known_digests(client: Any, credentials: Any) -> None:
 
     def remember(params: Any, context: Any, **_kwargs: Any) -> None:
         body = params.get("body")
-        if isinstance(body, Payload):
-            context[_CONTEXT_KEY] = body.sha256
+        if not isinstance(body, Payload):
+            return
+        context[_CONTEXT_KEY] = body.sha256
+        if len(body) <= SMALL:
+            params["body"] = bytes(body.read())
+            params["headers"].pop("Expect", None)
 
     def choose(context: Any, signature_version: Any, **_kwargs: Any) -> Any:
         # Anything but plain version 4 (S3 Express, a signature version set by the user) stays botocore's own business.
@@ -85,6 +91,6 @@ def sign_known_digests(client: Any, credentials: Any) -> None:
         auth.add_auth(request)
 
     events = client.meta.events
-    events.register("before-call.s3.PutObject", remember)
+    events.register_last("before-call.s3.PutObject", remember)
     events.register_first("choose-signer.s3.PutObject", choose)
     events.register_last("before-sign.s3.PutObject", sign)
