@@ -98,8 +98,8 @@ def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> Back
 
 
 def _member(catalog: Catalog, key: BackupKey, group: str) -> Manifest | None:
-    # The group's id is minted just before its snapshots are taken, quiescing included.
-    if not -3600 <= id_time(group) - key.created <= 300:
+    # The group's id is minted before its application is brought to rest, which may take long.
+    if not -86400 <= id_time(group) - key.created <= 300:
         return None
     try:
         manifest = catalog.manifest(key)
