@@ -17,12 +17,15 @@ from .arguments import definition, directory_only, s3_only, variable
 def remote_options(params: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a remote among ``params``, those that are set.
 
-    With a type that was given, the environment's values for another type are left out: a SNAPSHIP_BUCKET that is
-    exported for other tasks is no mistake in the definition of a directory.
+    What the task says decides what kind it is, and the environment's values for another kind are left out: a
+    SNAPSHIP_BUCKET that is exported for other tasks is no mistake in the definition of a directory.
     """
     options = {key: params[key] for key in definition() if params.get(key) is not None}
-    foreign = {"directory": s3_only(), "s3": directory_only()}.get(options.get("type", ""), {})
-    return {key: value for key, value in options.items() if not (key in foreign and _is_environments(key, value))}
+    said = {key: value for key, value in options.items() if os.environ.get(variable(key)) != str(value)}
+    kind = _kind(said) or _kind(options)
+    foreign = {"directory": s3_only(), "s3": directory_only()}.get(kind or "", {})
+    found = {key: value for key, value in options.items() if key in said or key not in foreign}
+    return found if kind is None else {**found, "type": kind}
 
 
 def remote_spec(params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -31,5 +34,9 @@ def remote_spec(params: Mapping[str, Any]) -> dict[str, Any] | None:
     return None if given is None else remote_options(given)
 
 
-def _is_environments(option: str, value: Any) -> bool:
-    return os.environ.get(variable(option)) == str(value)
+def _kind(options: Mapping[str, Any]) -> str | None:
+    given: str | None = options.get("type")
+    if given:
+        return given
+    fitting = [kind for kind, key in (("s3", "bucket"), ("directory", "path")) if options.get(key)]
+    return fitting[0] if len(fitting) == 1 else None

@@ -42,13 +42,16 @@ def command(value: Any, option: str) -> list[str] | None:
             words = shlex.split(value)
         except ValueError as error:
             raise UsageError(f"{option}: {error}.", "Write the program and its arguments as a list.") from None
-    elif isinstance(value, list) and all(isinstance(word, str) for word in value):
+    elif isinstance(value, list):
         words = value
     else:
         raise UsageError(
-            f"{option}: this is no command.",
+            f"{option}: a {_kind(value)} is no command.",
             "Write the program and its arguments as a list of strings, or as one string.",
         )
+    for word in words:
+        if not isinstance(word, str):
+            raise UsageError(f"{option}: {word!r} is a {_kind(word)}, not a string.", "Put quotes around it.")
     if not words or not words[0]:
         raise UsageError(f"{option}: the command is empty.")
     return words

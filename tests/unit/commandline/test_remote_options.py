@@ -44,7 +44,7 @@ def test_flags_make_a_definition() -> None:
     spec = definition(
         parsed("--bucket", "b", "--no-validate-certs", "--object-lock-days", "3", "--compression", "none")
     )
-    assert spec == {"bucket": "b", "validate_certs": False, "object_lock_days": 3, "compression": "none"}
+    assert spec == {"type": "s3", "bucket": "b", "validate_certs": False, "object_lock_days": 3, "compression": "none"}
     RemoteSpec.parse("inline", spec)
 
 
@@ -94,6 +94,7 @@ def test_flags_go_before_the_file_and_the_file_before_the_environment(
     monkeypatch.setenv("SNAPSHIP_REGION", "environment")
     spec = secret_file(tmp_path, json.dumps({"bucket": "file", "prefix": "file"}))
     assert definition(parsed("--remote-spec", spec, "--bucket", "flag")) == {
+        "type": "s3",
         "bucket": "flag",
         "prefix": "file",
         "region": "environment",
@@ -115,14 +116,18 @@ def test_the_environment_can_be_wrong(monkeypatch: pytest.MonkeyPatch, name: str
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNAPSHIP_ENCRYPTION_KEY", "")
-    assert definition(parsed("--path", "/srv/b")) == {"path": "/srv/b"}
+    assert definition(parsed("--path", "/srv/b")) == {"type": "directory", "path": "/srv/b"}
 
 
 def test_the_environment_of_another_type_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNAPSHIP_BUCKET", "b")
     monkeypatch.setenv("SNAPSHIP_SECRET_KEY", SECRET)
     monkeypatch.setenv("SNAPSHIP_COMPRESSION", "none")
-    assert definition(parsed("--path", "/srv/b")) == {"path": "/srv/b", "compression": "none"}
+    assert definition(parsed("--path", "/srv/b")) == {
+        "type": "directory",
+        "path": "/srv/b",
+        "compression": "none",
+    }
 
 
 @pytest.mark.parametrize("text", [f'{{"secret_key": "{SECRET}"', "[]", '"bucket"'])
@@ -134,7 +139,7 @@ def test_a_spec_that_is_none_is_refused_and_not_shown(tmp_path: Path, text: str)
 
 def test_a_remote_has_a_name_or_a_definition() -> None:
     assert choice(parsed("--remote", "nas")) == ("nas", None)
-    assert choice(parsed("--path", "/srv/b")) == (None, {"path": "/srv/b"})
+    assert choice(parsed("--path", "/srv/b")) == (None, {"type": "directory", "path": "/srv/b"})
     with pytest.raises(UsageError, match="a remote is needed"):
         choice(parsed())
     with pytest.raises(UsageError, match="bucket can't go with it"):

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import SECRETS, RemoteSpec
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_options, remote_spec
@@ -47,17 +48,31 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not {"bucket", "encryption_key"} & set(options_of({"path": "/srv/backup"}))
 
 
-def test_the_environment_of_another_type_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("given", [{"path": "/srv/backup"}, {"path": "/srv/backup", "type": "directory"}])
+def test_the_environment_of_another_type_is_left_out(monkeypatch: pytest.MonkeyPatch, given: dict[str, object]) -> None:
+    monkeypatch.setenv("SNAPSHIP_TYPE", "s3")
     monkeypatch.setenv("SNAPSHIP_BUCKET", "backups")
     monkeypatch.setenv("SNAPSHIP_ENDPOINT_URL", "https://s3.example.com")
-    found = options_of({"type": "directory", "path": "/srv/backup"})
+    found = options_of(given)
     assert not {"bucket", "endpoint_url"} & set(found)
+    assert found["type"] == "directory"
     RemoteSpec.parse("nas", found)
 
 
 def test_what_the_task_says_of_another_type_stays_for_the_engine_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNAPSHIP_BUCKET", "backups")
-    assert options_of({"type": "directory", "path": "/srv/backup", "bucket": "mine"})["bucket"] == "mine"
+    found = options_of({"type": "directory", "path": "/srv/backup", "bucket": "mine"})
+    assert found["bucket"] == "mine"
+    with pytest.raises(UsageError, match="bucket is for type s3"):
+        RemoteSpec.parse("nas", found)
+
+
+def test_the_environment_alone_defines_a_remote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_PATH", "/srv/backup")
+    monkeypatch.setenv("SNAPSHIP_SECRET_KEY", "for-other-tasks")
+    found = options_of({})
+    assert (found["type"], found["path"]) == ("directory", "/srv/backup")
+    assert "secret_key" not in found
 
 
 def test_a_spec_is_none_where_the_remote_has_a_name() -> None:

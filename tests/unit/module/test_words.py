@@ -57,7 +57,7 @@ def test_commands_are_words_and_no_shell(given: object, expected: list[str] | No
     assert command(given, "pre_command") == expected
 
 
-@pytest.mark.parametrize("given", ["", "  ", [], [""], ["ls", 1], 5, {"cmd": "ls"}, "a 'b"])
+@pytest.mark.parametrize("given", ["", "  ", [], [""], ["ls", 1], ["mode", True], 5, {"cmd": "ls"}, "a 'b"])
 def test_what_is_no_command_is_refused(given: object) -> None:
     with pytest.raises(UsageError, match="^pre_command: "):
         command(given, "pre_command")

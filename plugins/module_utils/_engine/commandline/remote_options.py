@@ -94,10 +94,11 @@ def definition(args: argparse.Namespace) -> dict[str, Any]:
     """What flags, file and environment say, in this order of precedence."""
     given = _from_file(args.remote_spec) if args.remote_spec else {}
     given.update(_from_flags(args))
-    kind = given.get("type") or ("s3" if given.get("bucket") else "directory" if given.get("path") else None)
-    foreign = {"directory": S3_ONLY, "s3": ("path",)}.get(str(kind), ())
-    environment = {key: value for key, value in _from_environment(os.environ).items() if key not in foreign}
-    return {**environment, **given}
+    environment = _from_environment(os.environ)
+    kind = _kind(given) or _kind(environment)
+    foreign = {"directory": S3_ONLY, "s3": ("path",)}.get(kind or "", ())
+    found = {**{key: value for key, value in environment.items() if key not in foreign}, **given}
+    return found if kind is None else {**found, "type": kind}
 
 
 def choice(args: argparse.Namespace) -> tuple[str | None, dict[str, Any] | None]:
@@ -114,6 +115,14 @@ def choice(args: argparse.Namespace) -> tuple[str | None, dict[str, Any] | None]
     if not spec.get("bucket") and not spec.get("path"):
         raise UsageError("a remote is needed.", "Name one with --remote, or say where it is with --path or --bucket.")
     return None, spec
+
+
+def _kind(options: Mapping[str, Any]) -> str | None:
+    given: str | None = options.get("type")
+    if given:
+        return given
+    fitting = [kind for kind, key in (("s3", "bucket"), ("directory", "path")) if options.get(key)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _metavar(option: _Option) -> str | None:
