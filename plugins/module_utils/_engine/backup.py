@@ -21,6 +21,7 @@ from .outcome import Outcome
 from .planning import Choice, Wish
 from .running import Run, UnitPlan, plan_unit, run_unit
 from .snapshot import split
+from .streams.codec import lacking
 from .streams.pipeline import Workers
 from .taking import Quiesce
 from .units import parse_duration, show_duration
@@ -53,12 +54,15 @@ class Plan:
     run: Run
     units: list[UnitPlan]
     missing_remote: SnapshipError | None = None
+    lacking: SnapshipError | None = None  # a library that has to be here first
 
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome()
         if self.missing_remote:
             outcome.warn(f"{self.missing_remote.msg} A run would fail unless it is defined before.")
+        if self.lacking:
+            outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
         for unit in self.units:
             outcome.warnings += [text for text in unit.warnings if text not in outcome.warnings]
             if unit.error is not None:
@@ -103,7 +107,10 @@ def plan(host: Host, request: Request) -> Plan:
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
-    return Plan(run, [plan_unit(run, unit) for unit in plans])
+    made = Plan(run, [plan_unit(run, unit) for unit in plans])
+    if any(not unit.satisfied and unit.error is None for unit in made.units):
+        made.lacking = lacking(spec.compression, spec.encryption_key is not None)
+    return made
 
 
 def _check_clock(catalog: Catalog) -> None:
@@ -143,8 +150,9 @@ def _wish(host: Host, request: Request) -> Wish:
 
 def apply(host: Host, made: Plan) -> Outcome:
     """Ship what is missing. One unit's failure doesn't stop the others."""
-    if made.missing_remote:
-        raise made.missing_remote
+    for error in (made.missing_remote, made.lacking):
+        if error is not None:
+            raise error
     outcome, run = Outcome(), made.run
     with contextlib.ExitStack() as stack:
         stack.callback(run.store.close)

@@ -19,7 +19,7 @@ from .host import Host
 from .outcome import Outcome
 from .remotes.spec import SECRETS, RemoteSpec
 from .remotes.store import Capabilities
-from .streams import compression, encryption
+from .streams.codec import lacking
 
 PROBES = ("on_change", "always", "never")
 
@@ -42,6 +42,7 @@ class Plan:
     before: RemoteSpec | None
     after: RemoteSpec | None
     create: bool = False  # the directory or bucket is to be made
+    lacking: SnapshipError | None = None  # a library that has to be here first
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -51,6 +52,8 @@ class Plan:
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome(self.changed, warnings=list(self.warnings))
+        if self.lacking:
+            outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
         outcome.before, outcome.after = _diff(self.before, self.after)
         if self.create:
             outcome.before["exists"], outcome.after["exists"] = False, True
@@ -71,6 +74,7 @@ def plan(host: Host, request: Request) -> Plan:
     after = RemoteSpec.parse(request.name, request.options)
     made = Plan(request, before, after)
     if request.probe == "always" or (request.probe == "on_change" and before != after):
+        made.lacking = lacking(after.compression, after.encryption_key is not None)
         catalog = Catalog.open(after)
         try:
             made.create = _missing(catalog)
@@ -91,6 +95,8 @@ def _missing(catalog: Catalog) -> bool:
 
 def apply(host: Host, made: Plan) -> Outcome:
     """Make what is missing, try it, and only then keep the definition."""
+    if made.lacking:
+        raise made.lacking
     outcome = made.preview()
     if made.after is None:
         if made.before is not None:
@@ -104,7 +110,6 @@ def apply(host: Host, made: Plan) -> Outcome:
             catalog.store.create()
         if made.request.probe == "always" or (made.request.probe == "on_change" and made.changed):
             found = catalog.store.probe(True, not made.after.append_only)
-            _check_libraries(made.after)
     finally:
         catalog.store.close()
     if made.before != made.after:
@@ -112,13 +117,6 @@ def apply(host: Host, made: Plan) -> Outcome:
         _remember(host, made.after, found)
     outcome.items = [_shown(made.after, found or _remembered(host, made.after))]
     return outcome
-
-
-def _check_libraries(spec: RemoteSpec) -> None:
-    if spec.compression == "zstd":
-        compression.require()
-    if spec.encryption_key:
-        encryption.require()
 
 
 def _remember(host: Host, spec: RemoteSpec, found: Capabilities | None) -> None:

@@ -61,7 +61,7 @@ class Host:
 
     def _read_line(self, name: str) -> str | None:
         try:
-            with open(self._path(name), encoding="utf-8") as source:
+            with open(self._path(name), encoding="utf-8", errors="surrogateescape") as source:
                 return source.read().strip() or None
         except FileNotFoundError:
             return None
@@ -83,7 +83,7 @@ class Host:
     def keep_origin(self, origin: str) -> None:
         """Remember the origin at its first use (writes)."""
         if self._read_line("origin") is None:
-            write_private(self._path("origin"), origin.encode() + b"\n")
+            write_private(self._path("origin"), origin.encode("utf-8", "surrogateescape") + b"\n")
 
     # --- remotes
 

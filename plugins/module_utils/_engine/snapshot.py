@@ -89,10 +89,12 @@ def plan(host: Host, request: Request) -> Plan:
 
 def split(volumes: list[str], provider: str | None, together: bool) -> list[Unit]:
     """The volumes one by one, or all in one unit."""
-    found: list[Unit] = []
-    for volume in dict.fromkeys(volumes):
+    by_name: dict[str, Unit] = {}
+    for volume in volumes:
         one = provider_for(volume, provider)
-        found.append(Unit([one.normalise(volume)], one))
+        name = one.normalise(volume)
+        by_name.setdefault(name, Unit([name], one))
+    found = list(by_name.values())
     if together:
         if len({unit.provider.name for unit in found}) > 1:
             raise UsageError("a consistent group needs volumes of one provider.")

@@ -124,7 +124,7 @@ class Place:
                 found[path] = (status.st_mode, status.st_mtime_ns, digest)
         return found
 
-    def keys(self, under: str = "") -> list[str]:
+    def stored(self, under: str = "") -> list[str]:
         """Keys on the remote."""
         start = self.remote / under
         return sorted(str(path.relative_to(self.remote)) for path in start.rglob("*") if path.is_file())

@@ -283,7 +283,7 @@ def test_backups_as_they_are_made_fit_the_schemas(place: Place, monkeypatch: pyt
 
     def noted(self: Shipment, now: bool = False) -> None:
         renew(self, now)
-        records.extend(json.loads((place.remote / each).read_bytes()) for each in place.keys("inflight"))
+        records.extend(json.loads((place.remote / each).read_bytes()) for each in place.stored("inflight"))
 
     monkeypatch.setattr(Shipment, "renew", noted)
     volumes = [place.image(name, 3 * MIB, b"x" * MIB) for name in ("a.img", "b \udce4;.img")]
@@ -293,7 +293,7 @@ def test_backups_as_they_are_made_fit_the_schemas(place: Place, monkeypatch: pyt
         for _ in range(2):
             made = place.ship(*volumes, consistent=True, pre_command=python, post_command=python)
             assert not made.failures
-    found = [json.loads((place.remote / each).read_bytes()) for each in place.keys("backups")]
+    found = [json.loads((place.remote / each).read_bytes()) for each in place.stored("backups")]
     assert len(found) == 8
     for each in found:
         jsonschema.Draft202012Validator(SCHEMA).validate(each)

@@ -11,7 +11,7 @@ import hashlib
 from typing import Any
 
 from ..errors import ConfigError, CorruptError
-from . import compression
+from . import compression, encryption
 from .encryption import Cipher, Keyring
 from .index import Digest, digester
 from .thin import Readable
@@ -47,6 +47,18 @@ class Codec:
         if len(plain) != size:
             raise CorruptError(f"{key}: it holds {len(plain)} bytes, not {size}.")
         return plain
+
+
+def lacking(compress: str, encrypted: bool) -> ConfigError | None:
+    """The error that storing like that would end with on this host, where a library is missing."""
+    try:
+        if compress == "zstd":
+            compression.require()
+        if encrypted:
+            encryption.require()
+    except ConfigError as error:
+        return error
+    return None
 
 
 def codec_for(fields: dict[str, Any], backup_id: str, keyring: Keyring) -> Codec:
