@@ -153,6 +153,15 @@ def test_the_guide_to_the_modules(site: Site) -> None:
     assert sorted(path.name for path in (site.directory / "srv/rescued").iterdir()) == ["db.img", "wal.img"]
 
 
+def test_the_readmes_plays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_ENDPOINT_URL", site.server.endpoint)
+    (site.directory / "config").mkdir()
+    (site.directory / "config/origin").write_text("san1\n", encoding="utf-8")
+    plays = [play for text in blocks("../README.md", "yaml") for play in yaml.safe_load(site.adapted(text))]
+    site.play("readme", [{**play, "gather_facts": False} for play in plays])
+    assert (site.directory / "srv/restored.img").read_bytes() == (site.directory / "srv/db.img").read_bytes()
+
+
 def test_the_guide_to_the_command_line(site: Site) -> None:
     programs = site.directory / "bin"
     programs.mkdir()
