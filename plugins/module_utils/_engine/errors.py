@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 
 class SnapshipError(Exception):
@@ -101,3 +101,13 @@ class BaseLostError(SnapshipError):
     """The base of an incremental went away while it was being shipped."""
 
     code = "base_lost"
+
+
+Found = TypeVar("Found")
+
+
+def need(value: Found | None, why: str) -> Found:
+    """The value, which can't be missing here; ``why`` is for whoever changes the code so that it is."""
+    if value is None:
+        raise RuntimeError(why)
+    return value

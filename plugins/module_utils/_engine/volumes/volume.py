@@ -87,11 +87,9 @@ class Reader(Protocol):
 
     def data(self) -> Iterator[Change]:
         """What a full must carry: regions that may hold something other than zeros, in order."""
-        ...
 
     def read_into(self, offset: int, target: memoryview) -> None:
         """Fill ``target`` from this offset. From any thread."""
-        ...
 
 
 class Target(Protocol):
@@ -99,31 +97,24 @@ class Target(Protocol):
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write there. From any thread."""
-        ...
 
     def read_into(self, offset: int, target: memoryview) -> None:
         """Read back what was written. From any thread."""
-        ...
 
     def data(self) -> Iterator[tuple[int, int]]:
         """Regions (start, end) that don't surely read as zero, in order."""
-        ...
 
     def sync(self) -> None:
         """Make what was written durable."""
-        ...
 
     def witness(self) -> dict[str, Any]:
         """How the finished target will be known again."""
-        ...
 
     def commit(self, keep_as: str | None) -> str | None:
         """Swap it in, durably; what was there is kept under that name (returned) or, without one, dropped."""
-        ...
 
     def abort(self) -> None:
         """Remove what was received."""
-        ...
 
 
 class TargetState(NamedTuple):
@@ -142,52 +133,39 @@ class Provider(Protocol):
 
     def claims(self, volume: str) -> bool:
         """Whether a name looks like one of this provider's."""
-        ...
 
     def info(self, volume: str) -> VolumeInfo:
         """The volume as it is. Raises UnknownError (code ``unknown_volume``) or VolumeError."""
-        ...
 
     def normalise(self, volume: str) -> str:
         """The name under which the volume is known; raises UsageError for one that can't be."""
-        ...
 
     def snapshots(self, volume: str) -> list[Snapshot]:
         """The volume's snapshots, newest first, each with its witness checked."""
-        ...
 
     def freezable(self, volume: str) -> list[str]:
         """Mount points of filesystems that live in this volume."""
-        ...
 
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
         """Make the snapshots, all or none, with one state id each; also warnings (a torn copy)."""
-        ...
 
     def remove(self, snapshot: Snapshot) -> None:
         """Destroy one snapshot. Raises BusyError while it is being read."""
-        ...
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         """Note that a backup rests on it (``None``: no longer)."""
-        ...
 
     def open(self, snapshot: Snapshot) -> AbstractContextManager[Reader]:
         """Read a snapshot; it can't be removed meanwhile."""
-        ...
 
     def changes(self, base: Snapshot, snapshot: Snapshot) -> AbstractContextManager[tuple[Reader, Iterator[Change]]]:
         """Read what differs from the base, in order; true also for regions that merely may differ."""
-        ...
 
     def unchanged(self, base: Snapshot) -> bool:
         """Whether the volume is now as it was in this snapshot (reading only)."""
-        ...
 
     def target_state(self, target: str) -> TargetState:
         """What is there (reading only)."""
-        ...
 
     def receive(self, target: str, size: int, properties: dict[str, Any]) -> Target:
         """Begin to receive a volume of this size beside the target; it reads as zeros."""
-        ...
