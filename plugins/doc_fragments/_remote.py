@@ -22,7 +22,8 @@ type:
   choices: [s3, directory]
 path:
   description:
-    - The directory, an absolute path, for O(<type>=directory).
+    - The directory, an absolute path, for O(<type>=directory). It is made when the remote is defined. Where it is
+      missing later, as when a filesystem is not mounted, nothing is shipped.
     - The environment variable E(SNAPSHIP_PATH) is used where the option is not set.
   type: path
 bucket:

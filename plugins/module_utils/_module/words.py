@@ -26,8 +26,6 @@ def names(value: Any, option: str) -> list[str]:
             )
         if not name:
             raise UsageError(f"{option}: a name is empty.")
-        if given.count(name) > 1:
-            raise UsageError(f"{option}: {name!r} is there twice.", "Name each volume once.")
     if not given:
         raise UsageError(f"{option}: the list is empty.", "Name at least one volume.")
     return given

@@ -34,7 +34,6 @@ def test_names_are_taken_as_written(given: object, expected: list[str]) -> None:
         ([None], "is a NoneType"),
         ("", "empty"),
         ([], "the list is empty"),
-        (["a", "b", "a"], "'a' is there twice"),
     ],
 )
 def test_what_is_no_name_is_refused(given: object, words: str) -> None:
