@@ -177,6 +177,17 @@ def _look_at_target(made: Plan, item: Item) -> None:
         )
 
 
+def _look_again(made: Plan) -> None:
+    """Under the lock: another run may have restored to a target since it was planned."""
+    for item in made.items:
+        if item.error is None:
+            item.done = item.own = False
+            try:
+                _look_at_target(made, item)
+            except SnapshipError as error:
+                item.error = error.about(volume=item.source, remote=made.remote_name)
+
+
 def _check_kind(item: Item) -> None:
     stream = item.backup.fields["stream"]
     if stream["format"] != "thin-send-recv":
@@ -193,9 +204,6 @@ def apply(host: Host, made: Plan) -> Outcome:
     assert made.catalog is not None, "a plan with a remote has opened it"
     outcome = Outcome(warnings=list(made.warnings))
     together = made.request.group is not None
-    errors = [item.error for item in made.items if item.error is not None]
-    if together and errors:
-        raise errors[0]
     with contextlib.ExitStack() as stack:
         stack.callback(made.catalog.store.close)
         workers = stack.enter_context(Workers(made.request.parallel))
@@ -204,6 +212,10 @@ def apply(host: Host, made: Plan) -> Outcome:
         timeout = parse_duration(made.request.lock_timeout, "lock_timeout")
         for target in sorted(item.target for item in made.items):
             stack.enter_context(host.lock(f"target {target}", timeout, "target", target))
+        _look_again(made)
+        errors = [item.error for item in made.items if item.error is not None]
+        if together and errors:
+            raise errors[0]
         received = list(pool.map(lambda item: _receive_safely(made, item, workers), made.items))
         failed = [result.error for result in received if result.error is not None]
         for result in received:
@@ -265,7 +277,7 @@ def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
 def _keep_as(item: Item) -> str:
     name = os.path.basename(item.target)
     suffix = f".before-{item.backup.id}"
-    while len((name + suffix).encode("utf-8", "surrogateescape")) > 255:
+    while len((name + suffix).encode("utf-8", "surrogateescape")) > 250:  # room for a number
         name = name[:-1]
     return name + suffix
 

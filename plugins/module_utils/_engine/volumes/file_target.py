@@ -12,6 +12,7 @@ import errno
 import fcntl
 import glob
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -102,16 +103,25 @@ class FileTarget:
         return kept
 
     def _keep(self, keep_as: str | None) -> str | None:
+        """Keep what is there under this name, with a number behind it where that is taken by something else."""
         if keep_as is None or not os.path.lexists(self._target):
             return None
-        path = os.path.join(self._folder, keep_as)
+        for number in itertools.count(1):
+            path = os.path.join(self._folder, keep_as if number == 1 else f"{keep_as}-{number}")
+            if not os.path.lexists(path):
+                self._keep_under(path)
+                break
+            if os.path.samestat(os.lstat(path), os.lstat(self._target)):
+                break  # a run that died got as far as this
+        return path
+
+    def _keep_under(self, path: str) -> None:
         try:
             os.link(self._target, path)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
                 raise
             os.rename(self._target, path)  # a filesystem without hard links: for a moment nothing is there
-        return path
 
     def abort(self) -> None:
         with contextlib.suppress(OSError):
