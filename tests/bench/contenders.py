@@ -16,7 +16,6 @@ import os
 import resource
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -131,11 +130,14 @@ def main() -> None:
     """Run one of the functions above by name."""
     work: Callable[[dict[str, Any]], None] = globals()[sys.argv[1]]
     plan = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    before = usage.ru_utime + usage.ru_stime
     started = time.perf_counter()
     work(plan)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    json.dump({"seconds": seconds, "peak_mib": peak, "threads": threading.active_count()}, sys.stdout)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = usage.ru_utime + usage.ru_stime - before
+    json.dump({"seconds": seconds, "peak_mib": usage.ru_maxrss / 1024, "cpu_seconds": cpu}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ class Bench:
         done = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         if name.startswith("our_"):
             self.peaks.append(done["peak_mib"])
-        print(f"  {name:16} {done['seconds']:7.2f} s  {self.size / MIB / done['seconds']:8.0f} MiB/s", flush=True)
+        cpu = done["cpu_seconds"] / (self.size / MIB / 1024)
+        speed = self.size / MIB / done["seconds"]
+        print(f"  {name:16} {done['seconds']:7.2f} s  {speed:8.0f} MiB/s  {cpu:5.2f} CPU s/GiB", flush=True)
         return float(self.size / MIB / done["seconds"])
 
     def plan(self, remote: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -61,16 +61,27 @@ def write_direct(descriptor: int, offset: int, data: memoryview) -> None:
 
 def read_direct(descriptor: int, offset: int, target: memoryview) -> int:
     """Read a region that :func:`fits`; returns bytes read, fewer only at the end of the file."""
-    view = memoryview(bounce())
     at = 0
     while at < len(target):
         length = min(_BOUNCE, len(target) - at)
-        done = os.preadv(descriptor, [view[:length]], offset + at)
-        target[at : at + done] = view[:done]
+        done = _read_some(descriptor, offset + at, target[at : at + length])
         at += done
         if done < length and (done == 0 or done % ALIGN):
             break
     return at
+
+
+def _read_some(descriptor: int, offset: int, target: memoryview) -> int:
+    """Straight into ``target`` where its address is right for that, else through this thread's aligned buffer."""
+    try:
+        return os.preadv(descriptor, [target], offset)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    view = memoryview(bounce())
+    done = os.preadv(descriptor, [view[: len(target)]], offset)
+    target[:done] = view[:done]
+    return done
 
 
 def write_whole(descriptor: int, data: memoryview, step: int = _BOUNCE) -> None:

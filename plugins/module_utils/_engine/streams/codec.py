@@ -34,9 +34,17 @@ class Codec:
         stored = compression.compress(plain) if self._compress else plain
         return self._cipher.seal(name, stored) if self._cipher else stored
 
-    def decode(self, key: str, name: str, stored: Readable, sha256: str, size: int) -> Readable:
-        """The plain bytes of what lies under ``key``. Raises CorruptError, naming it, if it hasn't this digest."""
-        if hashlib.sha256(stored).hexdigest() != sha256:
+    @property
+    def transparent(self) -> bool:
+        """Whether what is stored is the plain stream itself."""
+        return not self._compress and self._cipher is None
+
+    def decode(self, key: str, name: str, stored: Readable, sha256: str | None, size: int) -> Readable:
+        """The plain bytes of what lies under ``key``. Raises CorruptError, naming it, if it hasn't this digest.
+
+        Without a digest only the size is looked at: for a caller who checks all of it in another way.
+        """
+        if sha256 is not None and hashlib.sha256(stored).hexdigest() != sha256:
             raise CorruptError(f"{key}: what is stored there was changed (its digest doesn't match).")
         try:
             if self._cipher:
