@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .catalog import Catalog, Chains
-from .errors import CorruptError, SnapshipError, UnknownError, UsageError
+from .errors import CorruptError, SnapshipError, UnknownError
 from .info import names_on
 from .manifest import Manifest
 from .names import BackupKey, id_time, is_id
@@ -81,8 +81,6 @@ def _no_backup(catalog: Catalog, origin: str, source: str) -> SnapshipError:
 
 def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> BackupKey:
     """The member of a group; an id has its snapshot's time, which all members share. The whole group must be there."""
-    if not is_id(group):
-        raise UsageError(f"{group!r} is no group id.", "A backup's group is in backup_info with details.")
     for key in chains.keys:
         manifest = _member(catalog, key, group)
         if manifest is None:

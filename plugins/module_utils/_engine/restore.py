@@ -19,6 +19,7 @@ from .choosing import Wanted, find_chain
 from .errors import CorruptError, SnapshipError, UsageError, VolumeError
 from .host import Host
 from .manifest import Manifest
+from .names import is_id
 from .outcome import Outcome
 from .receiving import Assembly
 from .streams.pipeline import Workers
@@ -137,6 +138,8 @@ def _check(request: Request) -> tuple[float, bool] | None:
         raise UsageError(f"{' and '.join(given)} can't both be given.")
     if request.backup not in (None, "latest") and len(request.volumes) > 1:
         raise UsageError("a backup's id belongs to one volume.", "Restore several as they were then with at or group.")
+    if request.group is not None and not is_id(request.group):
+        raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
     if request.parallel < 1:
         raise UsageError("parallel is at least 1.")
     return parse_time(request.at, "at") if request.at is not None else None

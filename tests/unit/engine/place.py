@@ -143,6 +143,10 @@ class Place:
         start = self.remote / under
         return sorted(str(path.relative_to(self.remote)) for path in start.rglob("*") if path.is_file())
 
+    def records(self) -> list[str]:
+        """Keys of shipments under way; marks of those that were taken for dead aren't among them."""
+        return [key for key in self.stored("inflight") if "~" not in key.rsplit("/", 1)[1]]
+
 
 def _run(use_case: Any, host: Host, request: Any, check: bool) -> Outcome:
     plan = use_case.plan(host, request)
