@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One timed piece of work, in a process of its own: ``contenders.py NAME PLAN``. Prints seconds and peak memory as JSON.
+"""One timed piece of work in a process of its own: ``contenders.py NAME PLAN``. Prints seconds, CPU and memory as JSON.
 
-PLAN is a JSON object: endpoint, access_key, secret_key, bucket, source, target, config_dir, remote, threads, name.
+PLAN is a JSON object: source, target, config_dir, remote (its definition), threads, name (of the snapshot).
 The references do what a careful script would: the same file, the same hash, the same bytes, as many threads.
 """
 
@@ -22,28 +22,31 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, info, restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
 from botocore.config import Config
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, info, restore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+
 PIECE = 32 << 20
+BUCKET = "bench"
 
 
-def client(plan: dict[str, Any]) -> Any:
-    """A boto3 client set up as well as one can."""
+def client(plan: dict[str, Any], **options: Any) -> Any:
+    """A boto3 client; ``options`` are those of botocore's Config."""
     return boto3.client(
         "s3",
-        endpoint_url=plan["endpoint"],
-        aws_access_key_id=plan["access_key"],
-        aws_secret_access_key=plan["secret_key"],
+        endpoint_url=plan["remote"]["endpoint_url"],
+        aws_access_key_id=plan["remote"]["access_key"],
+        aws_secret_access_key=plan["remote"]["secret_key"],
         region_name="us-east-1",
-        config=Config(
-            max_pool_connections=16,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path"},
-        ),
+        config=Config(s3={"addressing_style": "path"}, **options),
     )
+
+
+def tuned(plan: dict[str, Any]) -> Any:
+    """The client set up as well as one can."""
+    when = "when_required"
+    return client(plan, max_pool_connections=16, request_checksum_calculation=when, response_checksum_validation=when)
 
 
 def each(count: int, threads: int, work: Callable[[int], None]) -> None:
@@ -54,33 +57,33 @@ def each(count: int, threads: int, work: Callable[[int], None]) -> None:
 
 def put_reference(plan: dict[str, Any]) -> None:
     """Read, SHA-256, PUT: pieces of 32 MiB, in parallel."""
-    s3 = client(plan)
+    s3 = tuned(plan)
     size = os.stat(plan["source"]).st_size
     source = os.open(plan["source"], os.O_RDONLY)
 
     def work(number: int) -> None:
         data = os.pread(source, PIECE, number * PIECE)
         hashlib.sha256(data).hexdigest()
-        s3.put_object(Bucket=plan["bucket"], Key=f"reference/{number:08d}", Body=data)
+        s3.put_object(Bucket=BUCKET, Key=f"reference/{number:08d}", Body=data)
 
     each(-(-size // PIECE), plan["threads"], work)
 
 
 def upload_fileobj(plan: dict[str, Any]) -> None:
-    """What scripts do: a pipe into boto3's upload_fileobj."""
+    """What scripts do: a pipe into upload_fileobj of a client as it comes."""
     with subprocess.Popen(["cat", plan["source"]], stdout=subprocess.PIPE) as cat:
-        client(plan).upload_fileobj(cat.stdout, plan["bucket"], "pipe/object")
+        client(plan).upload_fileobj(cat.stdout, BUCKET, "pipe/object")
 
 
 def get_reference(plan: dict[str, Any]) -> None:
     """GET, SHA-256, write, fsync: the objects of :func:`put_reference`, in parallel."""
-    s3 = client(plan)
+    s3 = tuned(plan)
     size = os.stat(plan["source"]).st_size
     target = os.open(plan["target"], os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     os.ftruncate(target, size)
 
     def work(number: int) -> None:
-        data = s3.get_object(Bucket=plan["bucket"], Key=f"reference/{number:08d}")["Body"].read()
+        data = s3.get_object(Bucket=BUCKET, Key=f"reference/{number:08d}")["Body"].read()
         hashlib.sha256(data).hexdigest()
         os.pwrite(target, data, number * PIECE)
 
@@ -99,7 +102,11 @@ def copy_reference(plan: dict[str, Any]) -> None:
 def our_backup(plan: dict[str, Any]) -> None:
     """A full of a snapshot that is there."""
     request = backup.Request(
-        remote_spec=plan["remote"], origin="bench", volumes=[plan["source"]], snapshot=plan["name"], parallel=plan["threads"]
+        remote_spec=plan["remote"],
+        origin="bench",
+        volumes=[plan["source"]],
+        snapshot=plan["name"],
+        parallel=plan["threads"],
     )
     host = Host(plan["config_dir"])
     outcome = backup.apply(host, backup.plan(host, request))
