@@ -32,10 +32,18 @@ def sync_folder(path: str) -> None:
         os.close(descriptor)
 
 
+def private_folder(path: str) -> None:
+    """Make a folder and those above it that aren't there, all 0700."""
+    if not os.path.isdir(path):
+        private_folder(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
+
 def write_private(path: str, text: bytes) -> None:
     """Replace a file by these bytes, mode 0600, in a 0700 folder; durable on return, never half there."""
     folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    private_folder(folder)
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)  # mkstemp makes it 0600
     try:
         with os.fdopen(descriptor, "wb") as target:
@@ -72,7 +80,7 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
 
     Raises BusyError, which says ``what`` is busy, when the time is over.
     """
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    private_folder(os.path.dirname(path))
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         until, pause = time.monotonic() + timeout, 0.02

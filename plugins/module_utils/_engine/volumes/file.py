@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
-from ..files import try_lock
+from ..files import private_folder, try_lock
 from .differences import by_blocks, by_content, merged
 from .extents import ADDRESSES_KNOWN, filesystem_type, unescape
 from .file_reader import FileReader
@@ -123,7 +123,7 @@ class FileProvider:
         info = self.info(volume)
         store = self._store(volume)
         try:
-            os.makedirs(store.folder, mode=0o700, exist_ok=True)
+            private_folder(store.folder)
         except OSError as error:
             raise VolumeError(
                 f"snapshots of {volume} belong in {store.folder}, which can't be made: {error.strerror}.",
@@ -254,7 +254,7 @@ def _not_there(volume: str, error: OSError) -> SnapshipError:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return UnknownError(
             f"volume {volume!r}: there is no such image file.",
-            "Check the path; a volume is one file, a list of several is written as a YAML list.",
+            "Check the path; each volume is one file.",
             code="unknown_volume",
         )
     return VolumeError(f"volume {volume!r} can't be read: {error.strerror}.", code="unreadable")
