@@ -143,6 +143,22 @@ class Catalog:
         now = time.time() if self.absent else self.store.now()
         return Chains(keys, now, lambda: self.keys("deleted", origin, volume))
 
+    def missing(self, manifest: Manifest) -> list[str]:
+        """Keys of segments and index parts that aren't there, or not in their size, by one listing."""
+        sizes = {segment.name: segment.size for segment in manifest.segments}
+        sizes.update({part.name: part.size for part in manifest.parts})
+        there = {entry.key: entry.size for entry in self.store.list(manifest.key.data)}
+        keys = {manifest.key.data + name: size for name, size in sizes.items()}
+        return [key for key, size in keys.items() if there.get(key) != size]
+
+    def unsettled(self, origin: str, volume: str) -> set[str]:
+        """Ids of shipments that are under way: what is listed of them may yet be taken back by its writer.
+
+        To be asked for after the listing: a shipment has its record from before it is listed until it stays listed.
+        """
+        prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
+        return {entry.key[len(prefix) :].partition("~")[0] for entry in self.store.list(prefix)}
+
     def listed(self, key: BackupKey) -> bool:
         """Whether its manifest is there now, by listing just its key."""
         return any(entry.key == key.manifest for entry in self.store.list(key.manifest))

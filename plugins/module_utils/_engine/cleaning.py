@@ -5,8 +5,9 @@
 
 """What is left on a remote by shipments that died and backups that were removed, and when it may go.
 
-Data may go only when nothing can rest on it: its shipment is this host's and over, or the remote's grace period has
-passed by the store's own clock and a fresh listing shows neither a dependant nor a record under ``inflight/``.
+Data may go only when nothing can rest on it: the remote's grace period has passed by the store's own clock, and a fresh
+listing shows neither a dependant nor a record under ``inflight/``. A shipment is marked before it is cleared away (see
+:mod:`.shipment`), since a writer that was taken for dead may only have been asleep.
 """
 
 from __future__ import annotations
@@ -17,16 +18,27 @@ from typing import Any
 from .catalog import Catalog
 from .errors import SnapshipError
 from .host import Host
-from .names import BackupKey, encode, is_id, parse_backup_key
+from .manifest import LIMIT
+from .names import BackupKey, encode, inflight_key, is_id, parse_backup_key
 from .remotes.store import Entry
-from .shipment import Shipment
+from .shipment import MARK, Shipment
+
+SAFE = 3600.0  # seconds after which a sleeping writer or deleter counts as dead, whatever the grace period
 
 
 def inflight(catalog: Catalog, origin: str, volume: str) -> dict[str, Entry]:
     """The records of running shipments of a volume: entries by id."""
+    return {name: entry for name, entry in _inflight(catalog, origin, volume).items() if is_id(name)}
+
+
+def _inflight(catalog: Catalog, origin: str, volume: str) -> dict[str, Entry]:
+    """Records and marks, by what follows the volume in their key."""
     prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
-    entries = {entry.key[len(prefix) :]: entry for entry in catalog.store.list(prefix)}
-    return {name: entry for name, entry in entries.items() if is_id(name)}
+    return {entry.key[len(prefix) :]: entry for entry in catalog.store.list(prefix)}
+
+
+def _old(catalog: Catalog, entry: Entry) -> bool:
+    return catalog.store.now() - entry.modified >= max(catalog.spec.grace_period, SAFE)
 
 
 def read_record(catalog: Catalog, entry: Entry) -> dict[str, Any]:
@@ -54,56 +66,102 @@ def clean_volume(host: Host, catalog: Catalog, origin: str, volume: str) -> list
 
 def _dead_shipments(host: Host, catalog: Catalog, origin: str, volume: str) -> list[str]:
     done: list[str] = []
-    records = inflight(catalog, origin, volume)
-    if not records:
+    entries = _inflight(catalog, origin, volume)
+    if not entries:
         return done
     mine = host.instance()
     current = Shipment.find(host, catalog, origin, volume)
-    listed = {key.id for key in catalog.keys("backups", origin, volume)}
-    for backup_id, entry in records.items():
-        if current is not None and current["id"] == backup_id:
+    for backup_id in sorted({name.partition(MARK)[0] for name in entries}):
+        if not is_id(backup_id) or current is not None and current["id"] == backup_id:
             continue
-        over = backup_id in listed or read_record(catalog, entry).get("host") == mine
-        if over or catalog.store.now() - entry.modified > max(catalog.spec.grace_period, 3600.0):
-            catalog.store.delete([entry.key])  # first: its writer, if alive after all, looks for it when it commits
-            if not any(key.id == backup_id for key in catalog.keys("backups", origin, volume)):
-                _delete_data(catalog, BackupKey(encode(origin), encode(volume), backup_id, None))
+        record = entries.get(backup_id)
+        marks = [entry for name, entry in entries.items() if name.startswith(backup_id + MARK)]
+        if marks and all(_old(catalog, entry) for entry in marks):
+            _bury(catalog, origin, volume, backup_id)
+            done.append(f"cleared the rest of the dead shipment {backup_id}")
+        elif record and (_old(catalog, record) or read_record(catalog, record).get("host") == mine):
+            _clear(catalog, origin, volume, backup_id, mine)
             done.append(f"cleared the dead shipment {backup_id}")
     return done
 
 
+def _clear(catalog: Catalog, origin: str, volume: str, backup_id: str, mine: str) -> None:
+    """Mark a shipment, then look for its manifest: without one its data goes, and the mark stays for its writer."""
+    record = inflight_key(encode(origin), encode(volume), backup_id)
+    mark = f"{record}{MARK}{mine}"
+    catalog.store.put(mark, b"{}")
+    if any(key.id == backup_id for key in catalog.keys("backups", origin, volume)):
+        catalog.store.delete([record])
+        catalog.store.delete([mark])
+    else:
+        _delete_data(catalog, BackupKey(encode(origin), encode(volume), backup_id, None))
+        catalog.store.delete([record])
+
+
+def _bury(catalog: Catalog, origin: str, volume: str, backup_id: str) -> None:
+    """What was marked long ago: its data, record and marks go. Where it was committed after all, it counts if whole."""
+    record = inflight_key(encode(origin), encode(volume), backup_id)
+    listed = [key for key in catalog.keys("backups", origin, volume) if key.id == backup_id]
+    for key in listed:
+        if not _whole(catalog, key):
+            data = catalog.store.get(key.manifest, LIMIT)
+            if data is not None:
+                retire(catalog, key, data)
+    if not listed:
+        _delete_data(catalog, BackupKey(encode(origin), encode(volume), backup_id, None))
+    catalog.store.delete([entry.key for entry in catalog.store.list(record)])
+
+
+def _whole(catalog: Catalog, key: BackupKey) -> bool:
+    """Whether all data of a backup is there. What can't be read isn't judged."""
+    try:
+        manifest = catalog.manifest(key)
+    except SnapshipError:
+        return True
+    return not catalog.missing(manifest)
+
+
 def _retired(catalog: Catalog, origin: str, volume: str) -> list[str]:
-    """Data of backups that were removed longer ago than the grace period."""
+    """Put back what another backup rests on; delete data of backups removed longer ago than the grace period."""
     prefix = f"deleted/{encode(origin)}/{encode(volume)}/"
-    now = catalog.store.now()
-    old = [entry for entry in catalog.store.list(prefix) if now - entry.modified >= catalog.spec.grace_period]
-    if not old:
+    entries = list(catalog.store.list(prefix))
+    if not entries:
         return []
     done: list[str] = []
     used = bases_in_use(catalog, origin, volume)
     living = catalog.keys("backups", origin, volume)
     used |= {key.base for key in living if key.base}
-    for key in (parse_backup_key(entry.key) for entry in old):
+    for entry in entries:
+        key = parse_backup_key(entry.key)
         if key is None:
             continue
-        if any(each.id == key.id for each in living):  # put back, or never quite retired
-            catalog.store.delete([key.deleted])
+        if any(each.id == key.id for each in living):
+            if _old(catalog, entry):  # put back; else its delete may be under way
+                catalog.store.delete([key.deleted])
         elif key.id in used:
-            put_back(catalog, key)
-            done.append(f"put {key.id} back: another backup rests on it")
-        else:
+            data = catalog.store.get(key.deleted, LIMIT)
+            if data is not None:
+                put_back(catalog, key, data)
+                done.append(f"put {key.id} back: another backup rests on it")
+        elif catalog.store.now() - entry.modified >= catalog.spec.grace_period:
             _delete_data(catalog, key)
             catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
 
 
-def put_back(catalog: Catalog, key: BackupKey) -> None:
-    """Make a retired backup one again."""
-    data = catalog.store.get(key.deleted, 1 << 30)
-    if data is not None:
-        catalog.store.put(key.manifest, data)
-        catalog.store.delete([key.deleted])
+def retire(catalog: Catalog, key: BackupKey, data: bytes) -> None:
+    """Take a backup off the list: its manifest moves to ``deleted/``, where dependants still find it."""
+    catalog.store.put(key.deleted, data)
+    catalog.store.sync()
+    catalog.store.delete([key.manifest])
+
+
+def put_back(catalog: Catalog, key: BackupKey, data: bytes) -> None:
+    """Make a retired backup one again. ``data``: its manifest, which others may be moving too."""
+    catalog.store.put(key.manifest, data)
+    catalog.store.sync()
+    catalog.store.delete([key.deleted])
 
 
 def _delete_data(catalog: Catalog, key: BackupKey) -> None:
@@ -113,14 +171,15 @@ def _delete_data(catalog: Catalog, key: BackupKey) -> None:
 def sweep_orphans(catalog: Catalog, origin: str, volume: str) -> str | None:
     """Delete data that belongs to nothing, once it is older than the grace period (a put that outlived its sender)."""
     prefix = f"data/{encode(origin)}/{encode(volume)}/"
-    known = {key.id for kind in ("backups", "deleted") for key in catalog.keys(kind, origin, volume)}
-    known |= set(inflight(catalog, origin, volume))
+    folders = catalog.store.folders(prefix)
+    # After the folders, since a shipment has its record before its data; manifests move, so they are looked for twice.
+    known = {name.partition(MARK)[0] for name in _inflight(catalog, origin, volume)}
+    known |= {key.id for kind in ("backups", "deleted", "backups") for key in catalog.keys(kind, origin, volume)}
     orphans = []
-    for name in catalog.store.folders(prefix):
+    for name in folders:
         if is_id(name) and name not in known:
             entries = list(catalog.store.list(f"{prefix}{name}/"))
-            newest = max((entry.modified for entry in entries), default=0.0)
-            if catalog.store.now() - newest >= max(catalog.spec.grace_period, 3600.0):
+            if entries and _old(catalog, max(entries, key=lambda entry: entry.modified)):
                 orphans += [entry.key for entry in entries]
     if orphans:
         catalog.store.delete(orphans)

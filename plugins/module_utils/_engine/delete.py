@@ -17,7 +17,7 @@ from typing import Any
 
 from . import manifest as manifests
 from .catalog import Catalog
-from .cleaning import bases_in_use, clean_volume, put_back, sweep_orphans
+from .cleaning import bases_in_use, clean_volume, put_back, retire, sweep_orphans
 from .errors import BusyError, SnapshipError, UsageError
 from .host import Host
 from .names import BackupKey, decode
@@ -124,19 +124,17 @@ def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey
     """Retire them, dependants first; put all back where a shipment turns out to rest on one. Raises BusyError then."""
     ids = {key.id for key in keys}
     _refuse_used(catalog, origin, volume, ids)
-    retired: list[BackupKey] = []
+    retired: list[tuple[BackupKey, bytes]] = []
     for key in keys:
         data = catalog.store.get(key.manifest, manifests.LIMIT)
         if data is not None:
-            catalog.store.put(key.deleted, data)
-            catalog.store.sync()
-            catalog.store.delete([key.manifest])
-            retired.append(key)
+            retire(catalog, key, data)
+            retired.append((key, data))
     try:
         _refuse_used(catalog, origin, volume, ids)
     except BusyError:
-        for key in reversed(retired):
-            put_back(catalog, key)
+        for key, data in reversed(retired):
+            put_back(catalog, key, data)
         raise
 
 

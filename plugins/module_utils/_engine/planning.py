@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from .catalog import Catalog, Chains
-from .errors import CorruptError, VolumeError
+from .errors import CorruptError, UnknownError, VolumeError
 from .host import Host
 from .manifest import Manifest
 from .units import show_duration
@@ -65,6 +65,8 @@ def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
                 return _manifest(catalog, found, key.id)
             except CorruptError as error:
                 problem = error.msg
+            except UnknownError:
+                continue  # removed since it was listed
         found.warnings.append(f"backup {key.id} of {found.volume} doesn't count: {problem}")
     return None
 
@@ -105,7 +107,7 @@ def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Manifest | Non
         if key.created == snapshot.created:
             try:
                 manifest = _manifest(catalog, found, key.id)
-            except CorruptError:
+            except (CorruptError, UnknownError):
                 continue
             if manifest.fields.get("state_id") == snapshot.state_id:
                 return manifest
@@ -131,13 +133,18 @@ def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None
     if not found.chains.keys:
         return Choice(None, None, "first backup of this volume on this remote")
     flaws = []
+    unsettled: set[str] | None = None
     for local in found.snapshots:
         if snapshot is not None and (local.state_id == snapshot.state_id or local.created > snapshot.created):
             continue
         there = shipped(catalog, found, local)
         if there is None:
             continue
+        if unsettled is None:
+            unsettled = catalog.unsettled(wish.origin, found.volume)
         flaw = local.flaw or _unfit(catalog, found, wish, there, snapshot)
+        if flaw is None and there.id in unsettled:
+            flaw = "another run is just making it"
         if flaw is None:
             return Choice(there, local, f"newest common state is {there.id} (snapshot {local.name})")
         flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw}")

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .catalog import Catalog
 from .cleaning import clean_volume
-from .errors import BaseLostError, SnapshipError, UnknownError
+from .errors import BaseLostError, ConfigError, CorruptError, SnapshipError, UnknownError, VolumeError
 from .holding import Holding
 from .host import Host
 from .items import from_manifest
@@ -28,7 +29,7 @@ from .snapshot import named
 from .streams.pipeline import Workers
 from .taking import fresh, fresh_group, take
 from .units import parse_duration
-from .volumes.volume import Provider, Snapshot
+from .volumes.volume import Change, Provider, Reader, Snapshot
 
 if TYPE_CHECKING:
     from .backup import Request
@@ -157,8 +158,11 @@ def _unchanged(unit: UnitPlan, volume: str) -> bool:
         return False
     if snapshot is None:
         return unit.provider.unchanged(choice.base_snapshot)
-    with unit.provider.changes(choice.base_snapshot, snapshot) as (reader, changes):
-        return reader.size == choice.base_snapshot.size and next(changes, None) is None
+    try:
+        with unit.provider.changes(choice.base_snapshot, snapshot) as (reader, changes):
+            return reader.size == choice.base_snapshot.size and next(changes, None) is None
+    except VolumeError:
+        return False  # another run tidied one of them away: what follows sees that
 
 
 def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
@@ -181,6 +185,8 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
                 if attempt == ATTEMPTS:
                     raise
                 outcome.warn(f"{error.msg} It was planned anew.")
+                for volume in unit.volumes:  # a base that was retired although a backup rests on it is put back
+                    clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
         for volume in unit.volumes:
             clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
 
@@ -221,10 +227,6 @@ class Voyage:
         """Send all data and the index."""
         started = time.monotonic()
         run, snapshot = self.run, self.snapshot
-        if self.shipment is None:
-            self.shipment = Shipment.begin(
-                run.host, run.open_catalog, run.wish.origin, snapshot, self.choice.base, self.choice.reason
-            )
         assert run.workers is not None, "apply() makes the workers"
         done = 0
 
@@ -233,13 +235,30 @@ class Voyage:
             done += count
             run.host.progress(snapshot.volume, done, snapshot.size)
 
-        if self.choice.base_snapshot is None:
-            with self.provider.open(snapshot) as reader:
-                send(self.shipment, reader, reader.data(), True, run.workers, progress)
-        else:
-            with self.provider.changes(self.choice.base_snapshot, snapshot) as (reader, changes):
-                send(self.shipment, reader, changes, False, run.workers, progress)
+        with self._reading() as (reader, changes):
+            if self.shipment is None:
+                self.shipment = Shipment.begin(
+                    run.host, run.open_catalog, run.wish.origin, snapshot, self.choice.base, self.choice.reason
+                )
+            send(self.shipment, reader, changes, self.choice.base_snapshot is None, run.workers, progress)
         self._seconds = time.monotonic() - started
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[tuple[Reader, Iterator[Change]]]:
+        """The snapshot, open from before the first request, so that no other run tidies it away."""
+        with contextlib.ExitStack() as stack:
+            try:
+                if self.choice.base_snapshot is None:
+                    reader = stack.enter_context(self.provider.open(self.snapshot))
+                    changes = reader.data()
+                else:
+                    both = self.provider.changes(self.choice.base_snapshot, self.snapshot)
+                    reader, changes = stack.enter_context(both)
+            except VolumeError as error:
+                if error.code == "snapshot_gone":
+                    raise BaseLostError(error.msg) from error
+                raise
+            yield reader, changes
 
     def commit(self) -> None:
         """Make it a backup."""
@@ -320,12 +339,24 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
     by_state = {each.state_id: each for each in provider.snapshots(head["volume"]) if each.flaw is None}
     snapshot = by_state.get(head["state_id"])
     if catalog.listed(shipment.key):  # killed between commit and the end
+        try:
+            shipment.confirm(catalog.manifest(shipment.key))
+        except BaseLostError:
+            return shipment, None
+        except (UnknownError, CorruptError, ConfigError):
+            shipment.finish()  # removed by somebody at just this moment, or not for us to read: not ours any more
+            return None, None
         if snapshot is not None:
             Holding(run.host, provider, run.store.location, run.holder).move(snapshot, head["id"])
         shipment.finish()
         return None, None
+    if any(key.id == head["id"] for key in catalog.keys("deleted", head["origin"], head["volume"])):
+        shipment.finish()  # committed, then removed by somebody: its data is no longer ours to send or delete
+        return None, None
     wanted = (catalog.spec.compression, bool(catalog.keyring.writes))
     if snapshot is None or (head["compression"], bool(head["encryption"])) != wanted:
+        return shipment, None
+    if shipment.condemned():
         return shipment, None
     choice = Choice(None, None, head["reason"])
     if head["base"] is not None:

@@ -7,6 +7,11 @@
 
 The journal says what has been acknowledged, so that after a kill only what is missing is sent. It is in this order
 that things come into being: journal, record under ``inflight/``, data, manifest; and go: record, journal.
+
+Whoever takes a shipment for dead puts a mark beside its record before anything of it is deleted. Its writer, should it
+live after all, looks for marks before and after it puts the manifest, and never removes them before it gave up; who put
+a mark looks for the manifest before it deletes data. So one of the two sees the other. A backup counts as a base only
+when its writer is through: nothing under ``inflight/`` begins with its id.
 """
 
 from __future__ import annotations
@@ -36,6 +41,7 @@ from .units import iso_time
 from .version import FORMAT_VERSION, versions
 from .volumes.volume import Snapshot
 
+MARK = "~"  # between a shipment's id and the instance that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
 
 
@@ -65,6 +71,7 @@ class Shipment:
         self._lines: dict[int, tuple[int, int]] = {}  # where in the journal: position, length
         self._journal: int | None = None
         self._renewed = time.monotonic()
+        self._retired = False
         self.sent = 0
         self.resumed = 0
         self.actions: list[str] = []
@@ -233,30 +240,39 @@ class Shipment:
         """Put the manifest, last. Raises BaseLostError, with nothing listed, where the chain broke meanwhile."""
         catalog = self.catalog
         catalog.store.sync()
-        self._require_own()
+        self._require_whole(fields)
         data = manifests.write(fields, catalog.keyring)
         catalog.store.put(self.key.manifest, data, exclusive=True)
         self.actions.append(f"put {self.key.manifest}")
         self._lock_chain(fields)
+        manifest = manifests.read(data, self.key, catalog.keyring, catalog.spec.accept_unencrypted)
+        self.confirm(manifest)
+        return manifest
+
+    def confirm(self, manifest: Manifest) -> None:
+        """Look once more whether what was just committed is whole; else take it back and raise BaseLostError."""
         try:
-            self._require_own()
+            self._require_whole(manifest.fields)
         except BaseLostError:
-            if not catalog.spec.append_only:
-                catalog.store.delete([self.key.manifest])
+            store = self.catalog.store
+            data = None if self.catalog.spec.append_only else store.get(self.key.manifest, manifests.LIMIT)
+            if data is not None:
+                store.put(self.key.deleted, data)  # retired, not deleted: another backup may rest on it by now
+                store.sync()
+                store.delete([self.key.manifest])
+            self._retired = True
             raise
-        return manifests.read(data, self.key, catalog.keyring, catalog.spec.accept_unencrypted)
 
-    def _require_own(self) -> None:
-        """Look once more at the record, without which our data may have been cleared away, and at the chain.
+    def _require_whole(self, fields: dict[str, Any]) -> None:
+        """Look that nobody took this shipment for dead, that all its data is there, and its chain.
 
-        Who clears a shipment away removes its record first and then looks for its manifest: so one of the two sees
-        the other. Raises BaseLostError.
+        Raises BaseLostError.
         """
-        record = inflight_key(*self.key[:3])
-        if not any(entry.key == record for entry in self.catalog.store.list(record)):
-            raise BaseLostError(
-                "this shipment's record is gone from the remote: it was taken for dead and cleared away."
-            )
+        if self.condemned():
+            raise BaseLostError("this shipment was taken for dead and cleared away.")
+        missing = self.catalog.missing(Manifest(self.key, fields))
+        if missing:
+            raise BaseLostError(f"{missing[0]} is gone from the remote, or isn't what was put there.")
         if self.key.base is None:
             return
         keys = self.catalog.keys("backups", self.head["origin"], self.head["volume"])
@@ -266,6 +282,11 @@ class Shipment:
             if current not in bases:
                 raise BaseLostError(f"backup {current}, on which this one rests, was removed meanwhile.")
             current = bases[current]
+
+    def condemned(self) -> bool:
+        """Whether somebody took this shipment for dead."""
+        record = inflight_key(*self.key[:3])
+        return any(entry.key.startswith(record + MARK) for entry in self.catalog.store.list(record))
 
     def _lock_chain(self, fields: dict[str, Any]) -> None:
         """Data of the chain must stay locked as long as this backup, which rests on it."""
@@ -286,11 +307,12 @@ class Shipment:
         self._drop_journal()
 
     def discard(self) -> None:
-        """Give up: data goes first, then the record, then the journal. Never what is committed."""
+        """Give up: data goes first, then record and marks, then the journal. Never what is, or was, listed."""
         store = self.catalog.store
         if not self.catalog.spec.append_only:
-            store.delete([entry.key for entry in store.list(self.key.data)])
-            store.delete([inflight_key(*self.key[:3])])
+            if not self._retired:
+                store.delete([entry.key for entry in store.list(self.key.data)])
+            store.delete([entry.key for entry in store.list(inflight_key(*self.key[:3]))])
         self._drop_journal()
 
     def _drop_journal(self) -> None:
