@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,37 @@ def test_a_line_that_stays_down_is_an_error(s3: Any, proxy: CuttingProxy) -> Non
         assert caught.value.code == "unreachable"
 
 
+@pytest.fixture
+def no_pauses(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[type(s3()).__module__], "_PAUSES", (0.01, 0.01, 0.01))
+
+
+@pytest.mark.parametrize("failures", [4, 12, 15])
+def test_a_server_that_answered_before_is_waited_for(s3: Any, no_pauses: None, failures: int) -> None:
+    replies = [Reply(), *[Reply.error(503, "SlowDown")] * failures]
+
+    with ScriptedHttp(lambda _request: replies.pop(0) if replies else Reply()) as server:
+        store = s3(endpoint_url=server.endpoint)
+        store.put("data/a", b"x")
+        store.put("data/b", bytes(LARGE))
+    assert len(server.requests) == failures + 2
+    assert len(server.requests[-1].body) == LARGE
+
+
+def test_waiting_has_an_end(s3: Any, no_pauses: None) -> None:
+    replies = [Reply()]
+    with ScriptedHttp(lambda _request: replies.pop(0) if replies else Reply.error(503, "SlowDown")) as server:
+        store = s3(endpoint_url=server.endpoint)
+        store.put("data/a", b"x")
+        with pytest.raises(RemoteError, match="SlowDown") as caught:
+            store.put("data/b", b"x")
+    assert caught.value.code == "unreachable"
+    assert len(server.requests) == 17
+
+
 def test_a_slow_line_is_no_time_out(s3: Any, proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole body may take much longer than the time-out, as long as something moves."""
-    module = __import__(type(s3()).__module__.rsplit(".", 1)[0] + ".s3_client", fromlist=["s3_client"])
+    module = sys.modules[type(s3()).__module__.rsplit(".", 1)[0] + ".s3_client"]
     monkeypatch.setattr(module, "_READ_SECONDS", 2)
     monkeypatch.setattr(module, "_ATTEMPTS", 1)
     proxy.bytes_per_second = 8 << 20

@@ -30,6 +30,9 @@ from .throttle import Throttle
 Names = list[str]  # in the class, list is a method
 _PAGE = 1000
 _READ_ATTEMPTS = 4
+# Seconds between further tries, after botocore's own (which may be over in a second), when a server that has answered
+# before doesn't any more: a restart or a short cut of the line must not end a run of hours.
+_PAUSES = (1.0, 4.0, 10.0)
 _LOCK_THREADS = 8
 # A storage class is for what is large and seldom read. Manifests have to be readable at once.
 _CLASSED = "data/"
@@ -221,11 +224,19 @@ class S3Store:
     # Requests
 
     def _call(self, method: str, action: str, **options: Any) -> Mapping[str, Any]:
-        try:
-            reply: Mapping[str, Any] = getattr(self._client, method)(Bucket=self._spec.bucket, **options)
-        except failures() as error:
-            raise remote_error(error, action, self._place) from None
-        return reply
+        for pause in (*_PAUSES, None):
+            try:
+                reply: Mapping[str, Any] = getattr(self._client, method)(Bucket=self._spec.bucket, **options)
+                return reply
+            except failures() as error:
+                told = remote_error(error, action, self._place)
+                # Who never answered is reported at once: somebody may be waiting to correct the address.
+                if told.code != "unreachable" or pause is None or self._clock_offset is None:
+                    raise told from None
+            time.sleep(pause)
+            if "Body" in options:
+                options["Body"].seek(0)  # botocore rewinds between its own tries only
+        raise AssertionError("the last try returns or raises")
 
     def _pages(self, prefix: str, delimiter: str | None) -> Iterator[Mapping[str, Any]]:
         options: dict[str, Any] = {"Prefix": self._root + prefix, "MaxKeys": _PAGE}
