@@ -96,8 +96,8 @@ def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Manifest | Non
             if snapshot.name == wish.snapshot:
                 return shipped(catalog, found, snapshot)
         return None
-    if newest is None or wish.max_age is None or wish.kind == "full" and newest.key.base is not None:
-        return None
+    if newest is None or not wish.max_age or wish.kind == "full" and newest.key.base is not None:
+        return None  # 0s means now: a store whose clock knows only seconds may say that a backup was made later
     return newest if found.chains.now - newest.key.created <= wish.max_age else None
 
 
