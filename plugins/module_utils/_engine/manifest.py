@@ -106,7 +106,7 @@ def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool
     if not isinstance(fields, dict) or fields.get("format") != "snapship":
         raise CorruptError(f"{where}: this is no manifest of snapship.")
     version = fields.get("version")
-    if type(version) is not int or not 1 <= version <= VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
         raise CorruptError(
             f"{where}: its format version is {version!r}; this tool reads up to {VERSION}.",
             "Use a newer snapship.",

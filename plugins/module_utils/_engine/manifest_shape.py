@@ -41,7 +41,7 @@ def flaw(fields: Mapping[str, Any]) -> str | None:
 
 
 def _count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _text(value: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .catalog import Catalog, Chains
 from .choosing import Wanted, find_chain
-from .errors import CorruptError, SnapshipError, UsageError, VolumeError
+from .errors import CorruptError, SnapshipError, UsageError, VolumeError, need
 from .host import Host
 from .manifest import Manifest
 from .names import is_id
@@ -204,11 +204,11 @@ def apply(host: Host, made: Plan) -> Outcome:
     """Restore what the plan says. One volume's failure doesn't stop the others, unless they are a group."""
     if made.missing_remote:
         raise made.missing_remote
-    assert made.catalog is not None, "a plan with a remote has opened it"
+    catalog = need(made.catalog, "a plan with a remote has opened it")
     outcome = Outcome(warnings=list(made.warnings))
     together = made.request.group is not None
     with contextlib.ExitStack() as stack:
-        stack.callback(made.catalog.store.close)
+        stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(made.request.parallel))
         crew = min(len(made.items), made.request.parallel)
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(crew, thread_name_prefix="restore"))
@@ -302,7 +302,8 @@ def _receive_safely(made: Plan, item: Item, workers: Workers) -> Received:
 
 
 def _receive(made: Plan, item: Item, workers: Workers, result: Received) -> None:
-    assert made.catalog is not None and item.chains is not None and item.there is not None, "planned"
+    catalog = need(made.catalog, "a plan with a remote has opened it")
+    free = need(item.there, "plan() has looked").free
     started, done = time.monotonic(), 0
 
     def progress(count: int) -> None:
@@ -311,12 +312,12 @@ def _receive(made: Plan, item: Item, workers: Workers, result: Received) -> None
         made.host.progress(item.target, done, needed)
 
     try:
-        with Assembly(made.catalog, item.manifests) as assembly:
+        with Assembly(catalog, item.manifests) as assembly:
             needed = assembly.needed()
-            if needed > item.there.free:
+            if needed > free:
                 raise VolumeError(
                     f"no room to restore {item.target}: {show_bytes(needed)} needed, "
-                    f"{show_bytes(item.there.free)} free; what is there is untouched.",
+                    f"{show_bytes(free)} free; what is there is untouched.",
                     "Free some space, or restore elsewhere.",
                     code="no_space",
                 )
@@ -333,7 +334,8 @@ def _receive(made: Plan, item: Item, workers: Workers, result: Received) -> None
             }
     except CorruptError as error:
         damaged = next((m.id for m in item.manifests if m.key.data in error.msg), item.backup.id)
-        error.hint = " ".join(filter(None, (error.hint, made.catalog.advice(item.chains, [damaged]))))
+        advice = catalog.advice(need(item.chains, "plan() has listed them"), [damaged])
+        error.hint = " ".join(filter(None, (error.hint, advice)))
         raise
 
 

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import CorruptError, RemoteError
+from ..errors import CorruptError, RemoteError, need
 from .s3_client import Opened
 from .s3_errors import Place, ReplyError, failures, remote_error
 from .s3_payload import SMALL, Payload
@@ -227,6 +227,7 @@ class S3Store:
         for pause in (*_PAUSES, None):
             try:
                 reply: Mapping[str, Any] = getattr(self._client, method)(Bucket=self._spec.bucket, **options)
+                _check_whole(method, reply)
                 return reply
             except failures() as error:
                 told = remote_error(error, action, self._place)
@@ -266,14 +267,14 @@ class S3Store:
         return bytes(data)
 
     def _read_slowly(self, body: Any) -> bytes:
-        assert self._throttle is not None
+        throttle = need(self._throttle, "only called with one")
         data = bytearray()
         while True:
-            piece = body.read(self._throttle.slice)
+            piece = body.read(throttle.slice)
             if not piece:
                 return bytes(data)
             data += piece
-            self._throttle.take(len(piece))
+            throttle.take(len(piece))
 
     def _put_options(self, key: str, digest: str) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -388,6 +389,22 @@ class S3Store:
             return
         with contextlib.suppress(TypeError, ValueError):
             self._clock_offset = parsedate_to_datetime(stamp).timestamp() - time.monotonic()
+
+
+def _check_whole(method: str, reply: Mapping[str, Any]) -> None:
+    """Refuse a reply whose connection broke among its headers: http.client takes that for their end.
+
+    A listing would be empty then and an object without a length, so short.
+    """
+    if method == "list_objects_v2":
+        whole = "IsTruncated" in reply
+    elif method == "get_object":
+        headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        whole = "content-length" in headers or "transfer-encoding" in headers
+    else:
+        return
+    if not whole:
+        raise ConnectionError("Connection broken: the headers of the reply are not whole")
 
 
 def _utc(seconds: float) -> datetime.datetime:

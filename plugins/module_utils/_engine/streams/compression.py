@@ -13,7 +13,7 @@ import subprocess
 import threading
 from typing import Any, Callable
 
-from ..errors import ConfigError, CorruptError
+from ..errors import ConfigError, CorruptError, need
 from .thin import Readable
 
 LEVEL = 1
@@ -110,11 +110,10 @@ def _by_program(data: Readable, limit: int) -> bytes:
     with subprocess.Popen(["zstd", "-q", "-d", "-c"], stdin=pipe, stdout=pipe, stderr=pipe) as run:
         feeder = threading.Thread(target=_feed, args=(run.stdin, data), name="zstd")
         feeder.start()
-        assert run.stdout is not None and run.stderr is not None, "both are pipes"
-        plain = run.stdout.read(limit)
+        plain = need(run.stdout, "it is a pipe").read(limit)
         if len(plain) == limit:
             run.kill()
-        complaint = run.stderr.read()
+        complaint = need(run.stderr, "it is a pipe").read()
         feeder.join()
     if run.returncode != 0 and len(plain) < limit:
         raise CorruptError(_said(complaint))
