@@ -31,7 +31,8 @@ class Place:
     def __init__(self, root: Path, **options: Any) -> None:
         self.root = root
         self.remote = root / "remote"
-        self.options: dict[str, Any] = {"type": "directory", "path": str(self.remote), **options}
+        directory = {} if options.get("type") == "s3" else {"type": "directory", "path": str(self.remote)}
+        self.options: dict[str, Any] = {**directory, **options}
         self.host = Host(str(root / "cfg"))
 
     def beside(self, name: str, **options: Any) -> Place:
