@@ -22,6 +22,7 @@ from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
 
 LARGE = 2 << 20
+EMPTY_LIST = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 CONTINUE = len(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
@@ -29,6 +30,11 @@ CONTINUE = len(b"HTTP/1.1 100 Continue\r\n\r\n")
 def proxy(bucket: Bucket) -> Any:
     with CuttingProxy(int(bucket.endpoint.rsplit(":", 1)[1])) as line:
         yield line
+
+
+@pytest.fixture
+def no_pauses(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[type(s3()).__module__], "_PAUSES", (0.01, 0.01, 0.01))
 
 
 def test_a_body_cut_midway_is_asked_for_again(s3: Any, proxy: CuttingProxy) -> None:
@@ -47,6 +53,22 @@ def test_a_body_that_is_always_cut_is_an_error_never_short(s3: Any, proxy: Cutti
         s3(endpoint_url=proxy.endpoint, bandwidth_limit=limit).get("data/a", LARGE)
     assert caught.value.code == "unreachable"
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [*range(0, 60, 7), 17, 150, 250])
+def test_a_listing_or_object_cut_among_its_headers_is_never_taken_for_empty(
+    s3: Any, proxy: CuttingProxy, no_pauses: None, cut: int
+) -> None:
+    s3().put("data/a", b"content")
+    store = s3(endpoint_url=proxy.endpoint)
+    proxy.reply_limits = [cut] * 2
+    assert [entry.key for entry in store.list("data/")] == ["data/a"]
+    store.close()
+    store = s3(endpoint_url=proxy.endpoint)
+    store.now()
+    store.close()
+    proxy.reply_limits = [cut] * 2
+    assert store.get("data/a", 10) == b"content"
 
 
 @pytest.mark.parametrize("size", [10, LARGE])
@@ -82,11 +104,6 @@ def test_a_line_that_stays_down_is_an_error(s3: Any, proxy: CuttingProxy) -> Non
         with pytest.raises(RemoteError) as caught:
             store.put("backups/a", bytes(LARGE), exclusive=exclusive)
         assert caught.value.code == "unreachable"
-
-
-@pytest.fixture
-def no_pauses(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[type(s3()).__module__], "_PAUSES", (0.01, 0.01, 0.01))
 
 
 @pytest.mark.parametrize("failures", [4, 12, 15])
@@ -207,7 +224,7 @@ def test_strangers_beside_and_below_the_prefix(s3: Any, bucket: Bucket) -> None:
 
 def test_the_clock_is_the_servers(s3: Any) -> None:
     def answer(_request: Request) -> Reply:
-        return Reply(body=b"<ListBucketResult></ListBucketResult>")
+        return Reply(body=EMPTY_LIST)
 
     with ScriptedHttp(answer) as server:
         store = s3(endpoint_url=server.endpoint)
@@ -267,7 +284,7 @@ def test_a_server_that_has_no_conditional_put(s3: Any) -> None:
 def test_a_server_that_ignores_the_condition_is_found_out(s3: Any) -> None:
     def answer(request: Request) -> Reply:
         if request.method == "GET" and "list-type" in request.path:
-            return Reply(body=b"<ListBucketResult></ListBucketResult>")
+            return Reply(body=EMPTY_LIST)
         if request.method == "GET" and "object-lock" in request.path:
             return Reply.error(501, "NotImplemented")
         if request.method == "GET":

@@ -232,7 +232,8 @@ class S3Store:
             except failures() as error:
                 told = remote_error(error, action, self._place)
                 # Who never answered is reported at once: somebody may be waiting to correct the address.
-                if told.code != "unreachable" or pause is None or self._clock_offset is None:
+                answered = self._clock_offset is not None or isinstance(error, ConnectionError)
+                if told.code != "unreachable" or pause is None or not answered:
                     raise told from None
             time.sleep(pause)
             if "Body" in options:

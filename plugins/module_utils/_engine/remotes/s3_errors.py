@@ -81,7 +81,8 @@ def failures() -> tuple[type[Exception], ...]:
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
 
-    return BotoCoreError, ClientError, HTTPError, OSError
+    # ValueError: botocore's parsers, when a header is cut in the middle of a number.
+    return BotoCoreError, ClientError, HTTPError, OSError, ValueError
 
 
 def remote_error(error: Exception, action: str, place: Place) -> RemoteError:
