@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import time
@@ -159,9 +158,7 @@ def apply(host: Host, made: Plan) -> Outcome:
         if any(not unit.satisfied and unit.error is None for unit in made.units):
             run.prepare()
         run.workers = stack.enter_context(Workers(run.request.parallel))
-        crew = min(len(made.units), run.request.parallel)
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(crew, thread_name_prefix="volume"))
-        for result in pool.map(lambda unit: _run_safely(run, unit), made.units):
+        for result in run.workers.together(made.units, lambda unit: _run_safely(run, unit)):
             outcome.changed = outcome.changed or result.changed
             outcome.items += result.items
             outcome.failures += result.failures

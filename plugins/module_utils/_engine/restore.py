@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -210,8 +209,6 @@ def apply(host: Host, made: Plan) -> Outcome:
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(made.request.parallel))
-        crew = min(len(made.items), made.request.parallel)
-        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(crew, thread_name_prefix="restore"))
         timeout = parse_duration(made.request.lock_timeout, "lock_timeout")
         for target in sorted(item.target for item in made.items):
             stack.enter_context(host.lock(f"target {target}", timeout, "target", target))
@@ -219,7 +216,7 @@ def apply(host: Host, made: Plan) -> Outcome:
         errors = [item.error for item in made.items if item.error is not None]
         if together and errors:
             raise errors[0]
-        received = list(pool.map(lambda item: _receive_safely(made, item, workers), made.items))
+        received = workers.together(made.items, lambda item: _receive_safely(made, item, workers))
         failed = [result.error for result in received if result.error is not None]
         for result in received:
             if together and failed:

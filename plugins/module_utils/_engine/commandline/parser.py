@@ -40,6 +40,8 @@ def build() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"snapship {VERSION}")
+    _add_common(parser)
+    parser.add_argument("--check", action="store_true", help="only say what would be done")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     _remote(subparsers)
     _snapshot(subparsers)
@@ -47,6 +49,17 @@ def build() -> argparse.ArgumentParser:
     _listing(subparsers)
     _restore(subparsers)
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, **default: Any) -> None:
+    """The flags that may stand before a command as well as after it."""
+    parser.add_argument("--config-dir", metavar="DIR", help="where this host keeps its remotes", **default)
+    default_format = default or {"default": "text"}
+    parser.add_argument("--format", choices=("text", "json"), help="how results are written", **default_format)
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="as --format json", **default_format
+    )
+    parser.add_argument("--debug", action="store_true", help="show where an error came from", **default)
 
 
 class _Command(NamedTuple):
@@ -71,13 +84,12 @@ class _Command(NamedTuple):
             epilog=_EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        parser.set_defaults(run=self.run, returns=self.returns, table=self.table, writes=self.writes, check=False)
-        parser.add_argument("--config-dir", metavar="DIR", help="where this host keeps its remotes")
-        parser.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
-        parser.add_argument("--json", dest="format", action="store_const", const="json", help="as --format json")
-        parser.add_argument("--debug", action="store_true", help="show where an error came from")
+        parser.set_defaults(run=self.run, returns=self.returns, table=self.table, writes=self.writes)
+        _add_common(parser, default=argparse.SUPPRESS)  # what was said before the command stays
         if self.writes:
-            parser.add_argument("--check", action="store_true", help="only say what would be done")
+            parser.add_argument(
+                "--check", action="store_true", default=argparse.SUPPRESS, help="only say what would be done"
+            )
         return parser
 
 

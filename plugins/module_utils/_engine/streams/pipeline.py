@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Callable, TypeVar
 
+from ..errors import SnapshipError
+
 Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 class Workers:
@@ -21,6 +24,20 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
         self._pool = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="snapship")
+        self._stopped = threading.Event()
+
+    def together(self, items: Sequence[Job], work: Callable[[Job], Result]) -> list[Result]:
+        """Look after several volumes at once, each from a thread of its own; the results, in order.
+
+        An exception, as from Ctrl-C, lets no further job of :meth:`each` begin.
+        """
+        crew = max(1, min(len(items), self.count))
+        with concurrent.futures.ThreadPoolExecutor(crew, thread_name_prefix="volume") as pool:
+            try:
+                return list(pool.map(work, items))
+            except BaseException:
+                self._stopped.set()
+                raise
 
     def each(self, jobs: Iterable[Job], work: Callable[[Job], None]) -> None:
         """Do ``work`` for each job, taking jobs only as workers get free; the first error stops it and is raised."""
@@ -30,7 +47,7 @@ class Workers:
 
         def run(job: Job) -> None:
             try:
-                if not failed.is_set():
+                if not failed.is_set() and not self._stopped.is_set():
                     work(job)
             except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
                 first.append(error)
@@ -42,7 +59,7 @@ class Workers:
         try:
             for job in jobs:
                 slots.acquire()
-                if failed.is_set():
+                if failed.is_set() or self._stopped.is_set():
                     slots.release()
                     break
                 running = [future for future in running or [] if not future.done()]
@@ -54,6 +71,8 @@ class Workers:
             concurrent.futures.wait(running or [])
         if first:
             raise first[0]
+        if self._stopped.is_set():
+            raise SnapshipError("interrupted; the next run goes on from here.", code="interrupted")
 
     def close(self) -> None:
         """Wait for what runs, and end the threads."""
