@@ -143,17 +143,22 @@ class Assembly:
         def work(job: Job) -> None:
             progress(self._fetch_one(job, target))
 
-        self._check_ends()
+        workers.each(self._members, self._check_frame)
         workers.each(self.jobs(), work)
 
-    def _check_ends(self) -> None:
-        """Each stream's last segment counts its chunks; the manifest must say the same."""
-        for member in self._members:
-            stream = member.manifest.fields["stream"]
-            last = member.segments[max(member.segments)]
-            expected = thin.end(stream["data"], stream["unmap"])
-            if bytes(self._plain(member, last, True)) != expected:
-                raise CorruptError(f"{member.manifest.key.data}{last.name}: the stream's END isn't what it must be.")
+    def _check_frame(self, member: Member) -> None:
+        """All of a stream is there, its END counts what the manifest says, and what holds no data is as it was."""
+        missing = self._catalog.missing(member.manifest)
+        if missing:
+            raise CorruptError(f"{missing[0]}: this is missing, or not of the size it must have.")
+        stream = member.manifest.fields["stream"]
+        last = member.segments[max(member.segments)]
+        if bytes(self._plain(member, last, True)) != thin.end(stream["data"], stream["unmap"]):
+            raise CorruptError(f"{member.manifest.key.data}{last.name}: the stream's END isn't what it must be.")
+        filled = {extent.segment for extent in member.layer.records if extent.kind == MAPPED}
+        for segment in member.segments.values():
+            if segment.number not in filled and segment is not last:
+                self._plain(member, segment, True)
 
     def _plain(self, member: Member, segment: Segment, digest: bool) -> Readable:
         key = member.manifest.key.data + segment.name
