@@ -34,7 +34,7 @@ def proxy(bucket: Bucket) -> Any:
 
 @pytest.fixture
 def no_pauses(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[type(s3()).__module__], "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(sys.modules[type(s3()).__module__ + "_requests"], "_PAUSES", (0.01, 0.01, 0.01))
 
 
 def test_a_body_cut_midway_is_asked_for_again(s3: Any, proxy: CuttingProxy) -> None:

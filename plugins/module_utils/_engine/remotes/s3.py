@@ -7,45 +7,30 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import datetime
 import hashlib
 import secrets
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import CorruptError, RemoteError, need
+from ..errors import CorruptError, RemoteError
 from .s3_client import Opened
-from .s3_errors import Place, ReplyError, failures, remote_error
+from .s3_errors import Place, ReplyError
 from .s3_payload import SMALL, Payload
+from .s3_requests import PAGE, S3Requests
 from .spec import RemoteSpec
 from .store import Buffer, Capabilities, Entry
 from .throttle import Throttle
 
 Names = list[str]  # in the class, list is a method
-_PAGE = 1000
-_READ_ATTEMPTS = 4
-# Seconds between further tries, after botocore's own (which may be over in a second), when a server that has answered
-# before doesn't any more: a restart or a short cut of the line must not end a run of hours.
-_PAUSES = (1.0, 4.0, 10.0)
 _LOCK_THREADS = 8
 # A storage class is for what is large and seldom read. Manifests have to be readable at once.
 _CLASSED = "data/"
 # What a backup consists of. The notes beside it come and go.
 _LOCKED = ("backups/", "data/")
-_KINDS = {
-    "ListObjectsV2": "list",
-    "GetObject": "get",
-    "PutObject": "put",
-    "DeleteObjects": "delete",
-    "DeleteObject": "delete",
-    "HeadObject": "head",
-}
 _NOT_IMPLEMENTED = ("NotImplemented", "501")
 # What servers say that can't delete many at once, or want a digest that this client doesn't make.
 _NO_BULK_DELETE = (*_NOT_IMPLEMENTED, "MethodNotAllowed", "MissingContentMD5", "InvalidRequest", "MalformedXML")
@@ -62,22 +47,19 @@ class S3Store:
         self._root = f"{spec.prefix}/" if spec.prefix else ""
         self.label = f"s3://{spec.bucket}/{spec.prefix}".rstrip("/") + f" at {opened.endpoint}"
         self.location = "|".join(("s3", _plain_endpoint(opened), str(spec.bucket), spec.prefix))
-        self.requests: dict[str, int] = {"list": 0, "get": 0, "put": 0, "delete": 0, "head": 0}
-        self._place = Place(self.label, str(spec.bucket), opened.endpoint, opened.region, spec.ca_path)
         self._throttle = Throttle(spec.bandwidth_limit) if spec.bandwidth_limit else None
-        self._lock = threading.Lock()
-        self._clock_offset: float | None = None
+        place = Place(self.label, str(spec.bucket), opened.endpoint, opened.region, spec.ca_path)
+        self._requests = S3Requests(opened, place, self._throttle)
+        self.requests = self._requests.counts
         self._bulk_delete = True
         put_model = self._client.meta.service_model.operation_model("PutObject")
         self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
-        self._client.meta.events.register("before-send.s3", self._count)
-        self._client.meta.events.register("response-received.s3", self._read_clock)
 
     # Reading
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """All objects below, 1000 a request, in the server's order: most sort by key, SeaweedFS folder by folder."""
-        for page in self._pages(prefix, None):
+        for page in self._requests.pages(self._root + prefix, None, prefix):
             for item in page.get("Contents", ()):
                 if item["Key"].startswith(self._root):
                     yield Entry(item["Key"][len(self._root) :], item["Size"], item["LastModified"].timestamp())
@@ -86,39 +68,26 @@ class S3Store:
         """The next components, told apart by the server."""
         skip = len(self._root) + len(prefix)
         found: Names = []
-        for page in self._pages(prefix, "/"):
+        for page in self._requests.pages(self._root + prefix, "/", prefix):
             found.extend(item["Prefix"][skip:-1] for item in page.get("CommonPrefixes", ()))
         return found
 
     def get(self, key: str, limit: int) -> bytes | None:
         """The whole object. A body that ends early is asked for again, never returned."""
-        for attempt in range(_READ_ATTEMPTS):
-            try:
-                reply = self._call("get_object", f"get {key}", Key=self._root + key)
-            except RemoteError as error:
-                if error.code == "no_key":
-                    return None
-                raise
-            try:
-                return self._read_body(reply, key, limit)
-            except RemoteError as error:
-                if error.code != "unreachable" or attempt == _READ_ATTEMPTS - 1:
-                    raise
-                time.sleep(0.2 * 2**attempt)
-        raise AssertionError("unreachable")
+        return self._requests.read(self._root + key, key, limit)
 
     def now(self) -> float:
         """By the Date header of the newest reply; one is asked for where there was none so far."""
-        if self._clock_offset is None:
-            self._call("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
-        if self._clock_offset is None:
+        if self._requests.clock_offset is None:
+            self._requests.send("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
+        if self._requests.clock_offset is None:
             raise RemoteError(f"{self.label} doesn't say what time it is there (no Date header).", code="remote")
-        return time.monotonic() + self._clock_offset
+        return time.monotonic() + self._requests.clock_offset
 
     def exists(self) -> bool:
         """Whether the bucket is there; a list request, as the reply to HEAD says nothing about why."""
         try:
-            self._call("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
+            self._requests.send("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
         except RemoteError as error:
             if error.code == "bucket_missing":
                 return False
@@ -132,7 +101,7 @@ class S3Store:
         view = memoryview(data).cast("B")
         digest = sha256 or hashlib.sha256(view).hexdigest()
         if not exclusive:
-            self._put(key, view, digest)
+            self._put(key, view, digest, seal=len(view) <= SMALL)
             return
         try:
             self._put_new(key, view, digest)
@@ -146,8 +115,8 @@ class S3Store:
 
     def delete(self, keys: Sequence[str]) -> None:
         """1000 a request where the server can, else one by one."""
-        for start in range(0, len(keys), _PAGE):
-            batch = keys[start : start + _PAGE]
+        for start in range(0, len(keys), PAGE):
+            batch = keys[start : start + PAGE]
             if self._bulk_delete:
                 self._delete_batch(batch)
             if not self._bulk_delete:
@@ -163,7 +132,7 @@ class S3Store:
             options["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
         if self._spec.object_lock_days:
             options["ObjectLockEnabledForBucket"] = True
-        self._call("create_bucket", "create the bucket", **options)
+        self._requests.send("create_bucket", "create the bucket", **options)
         return True
 
     def extend_lock(self, keys: Sequence[str], until: float) -> None:
@@ -181,7 +150,7 @@ class S3Store:
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
         """Try it. An append-only remote keeps the small object that was put to see whether that works."""
-        self._call("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
+        self._requests.send("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
         key = f"probe/{secrets.token_hex(8)}"
         self.get(key, 64)
         lock = self._has_object_lock()
@@ -214,68 +183,12 @@ class S3Store:
 
     def _has_object_lock(self) -> bool | None:
         try:
-            reply = self._call("get_object_lock_configuration", "read the object lock configuration")
+            reply = self._requests.send("get_object_lock_configuration", "read the object lock configuration")
         except RemoteError as error:
             # Missing: ObjectLockConfigurationNotFoundError. Not implemented or not allowed: can't be told.
             absent = isinstance(error, ReplyError) and error.reason == "ObjectLockConfigurationNotFoundError"
             return False if absent else None
         return bool(reply.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
-
-    # Requests
-
-    def _call(self, method: str, action: str, **options: Any) -> Mapping[str, Any]:
-        for pause in (*_PAUSES, None):
-            try:
-                reply: Mapping[str, Any] = getattr(self._client, method)(Bucket=self._spec.bucket, **options)
-                _check_whole(method, reply)
-                return reply
-            except failures() as error:
-                told = remote_error(error, action, self._place)
-                # Who never answered is reported at once: somebody may be waiting to correct the address.
-                answered = self._clock_offset is not None or isinstance(error, ConnectionError)
-                if told.code != "unreachable" or pause is None or not answered:
-                    raise told from None
-            time.sleep(pause)
-            if "Body" in options:
-                options["Body"].seek(0)  # botocore rewinds between its own tries only
-        raise AssertionError("the last try returns or raises")
-
-    def _pages(self, prefix: str, delimiter: str | None) -> Iterator[Mapping[str, Any]]:
-        options: dict[str, Any] = {"Prefix": self._root + prefix, "MaxKeys": _PAGE}
-        if delimiter:
-            options["Delimiter"] = delimiter
-        while True:
-            page = self._call("list_objects_v2", f"list {prefix}".strip(), **options)
-            yield page
-            if not page.get("IsTruncated"):
-                return
-            options["ContinuationToken"] = page["NextContinuationToken"]
-
-    def _read_body(self, reply: Mapping[str, Any], key: str, limit: int) -> bytes:
-        body = reply["Body"]
-        size = reply.get("ContentLength")
-        if size is not None and size > limit:
-            body.close()
-            raise CorruptError(f"{key} on {self.label} has {size} bytes, expected are at most {limit}.")
-        try:
-            # Without a length the body is read up to the limit and no further.
-            data = body.read(limit + 1 if size is None else None) if self._throttle is None else self._read_slowly(body)
-        except failures() as error:
-            raise remote_error(error, f"get {key}", self._place) from None
-        if size is None and len(data) > limit:
-            body.close()
-            raise CorruptError(f"{key} on {self.label} has more than the {limit} bytes expected.")
-        return bytes(data)
-
-    def _read_slowly(self, body: Any) -> bytes:
-        throttle = need(self._throttle, "only called with one")
-        data = bytearray()
-        while True:
-            piece = body.read(throttle.slice)
-            if not piece:
-                return bytes(data)
-            data += piece
-            throttle.take(len(piece))
 
     def _put_options(self, key: str, digest: str) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -291,7 +204,7 @@ class S3Store:
         return options
 
     def _server_time(self) -> float:
-        return time.time() if self._clock_offset is None else time.monotonic() + self._clock_offset
+        return time.time() if self._requests.clock_offset is None else time.monotonic() + self._requests.clock_offset
 
     def _put_new(self, key: str, data: memoryview, digest: str) -> None:
         if self._conditional_put:
@@ -308,13 +221,13 @@ class S3Store:
         elif not same:
             raise self._taken(key)
 
-    def _put(self, key: str, data: memoryview, digest: str, **more: str) -> None:
+    def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, **more: str) -> None:
         body = Payload(data, digest, self._throttle)
-        if len(data) <= SMALL or more:
+        if seal:
             # SeaweedFS stores an empty object when the sender dies between headers and body. With a digest in the
             # headers it doesn't. Segments go without: their length shows it, and whoever resumes looks at that.
             more["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        self._call(
+        self._requests.send(
             "put_object", f"put {key}", Key=self._root + key, Body=body, **self._put_options(key, digest), **more
         )
 
@@ -343,7 +256,7 @@ class S3Store:
     def _delete_batch(self, keys: Sequence[str]) -> None:
         listed = {"Objects": [{"Key": self._root + key} for key in keys], "Quiet": True}
         try:
-            reply = self._call("delete_objects", f"delete {len(keys)} objects", Delete=listed)
+            reply = self._requests.send("delete_objects", f"delete {len(keys)} objects", Delete=listed)
         except RemoteError as error:
             if not isinstance(error, ReplyError) or error.reason not in _NO_BULK_DELETE:
                 raise
@@ -363,49 +276,20 @@ class S3Store:
 
     def _delete_one(self, key: str) -> None:
         try:
-            self._call("delete_object", f"delete {key}", Key=self._root + key)
+            self._requests.send("delete_object", f"delete {key}", Key=self._root + key)
         except RemoteError as error:
             if error.code != "no_key":
                 raise
 
     def _extend_one(self, key: str, until: datetime.datetime) -> None:
-        head = self._call("head_object", f"read the lock of {key}", Key=self._root + key)
+        head = self._requests.send("head_object", f"read the lock of {key}", Key=self._root + key)
         held = head.get("ObjectLockRetainUntilDate")
         if held is not None and held >= until:
             return
         retention = {"Mode": head.get("ObjectLockMode") or "GOVERNANCE", "RetainUntilDate": until}
-        self._call("put_object_retention", f"extend the lock of {key}", Key=self._root + key, Retention=retention)
-
-    # What botocore tells on the way
-
-    def _count(self, event_name: str, **_kwargs: Any) -> None:
-        kind = _KINDS.get(event_name.rsplit(".", 1)[-1])
-        if kind:
-            with self._lock:
-                self.requests[kind] += 1
-
-    def _read_clock(self, response_dict: Mapping[str, Any] | None = None, **_kwargs: Any) -> None:
-        stamp = ((response_dict or {}).get("headers") or {}).get("date")
-        if not stamp:
-            return
-        with contextlib.suppress(TypeError, ValueError):
-            self._clock_offset = parsedate_to_datetime(stamp).timestamp() - time.monotonic()
-
-
-def _check_whole(method: str, reply: Mapping[str, Any]) -> None:
-    """Refuse a reply whose connection broke among its headers: http.client takes that for their end.
-
-    A listing would be empty then and an object without a length, so short.
-    """
-    if method == "list_objects_v2":
-        whole = "IsTruncated" in reply
-    elif method == "get_object":
-        headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        whole = "content-length" in headers or "transfer-encoding" in headers
-    else:
-        return
-    if not whole:
-        raise ConnectionError("Connection broken: the headers of the reply are not whole")
+        self._requests.send(
+            "put_object_retention", f"extend the lock of {key}", Key=self._root + key, Retention=retention
+        )
 
 
 def _utc(seconds: float) -> datetime.datetime:
