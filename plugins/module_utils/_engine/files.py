@@ -40,8 +40,27 @@ def private_folder(path: str) -> None:
             os.mkdir(path, 0o700)
 
 
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Raises ConfigError, with what the system said as its cause, where this file can't be written."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Free some space." if full else "Give this user the right to it."
+        raise ConfigError(f"{path} can't be written: {error.strerror or error}.", hint) from error
+
+
 def write_private(path: str, text: bytes) -> None:
-    """Replace a file by these bytes, mode 0600, in a 0700 folder; durable on return, never half there."""
+    """Replace a file by these bytes, mode 0600, in a 0700 folder; durable on return, never half there.
+
+    Raises ConfigError where it can't be written.
+    """
+    with writing(path):
+        _write_private(path, text)
+
+
+def _write_private(path: str, text: bytes) -> None:
     folder = os.path.dirname(path)
     private_folder(folder)
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)  # mkstemp makes it 0600
@@ -80,22 +99,32 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
 
     Raises BusyError, which says ``what`` is busy, when the time is over.
     """
-    private_folder(os.path.dirname(path))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        until, pause = time.monotonic() + timeout, 0.02
-        while not try_lock(descriptor):
-            if time.monotonic() >= until:
-                raise BusyError(
-                    f"{what} is busy: another run holds its lock, and lock_timeout is over.",
-                    "Wait for that run, or give a longer lock_timeout.",
-                    code="locked",
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 1.0)
-        yield
-    finally:
-        os.close(descriptor)
+    until = time.monotonic() + timeout
+    while True:
+        with writing(path):
+            private_folder(os.path.dirname(path))
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _wait_for(descriptor, until, what)
+            if os.fstat(descriptor).st_nlink:
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        # else who held it removed it with its folder: it locks nothing any more
+
+
+def _wait_for(descriptor: int, until: float, what: str) -> None:
+    pause = 0.02
+    while not try_lock(descriptor):
+        if time.monotonic() >= until:
+            raise BusyError(
+                f"{what} is busy: another run holds its lock, and lock_timeout is over.",
+                "Wait for that run, or give a longer lock_timeout.",
+                code="locked",
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
 
 
 def try_lock(descriptor: int, shared: bool = False) -> bool:

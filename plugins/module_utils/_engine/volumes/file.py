@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
-from ..files import private_folder, try_lock
+from ..files import try_lock
 from .differences import by_blocks, by_content, merged
 from .extents import ADDRESSES_KNOWN, filesystem_type, unescape
 from .file_reader import FileReader
@@ -122,14 +122,7 @@ class FileProvider:
     def _take_one(self, volume: str, request: TakeRequest, created: float, group: dict[str, Any] | None) -> Snapshot:
         info = self.info(volume)
         store = self._store(volume)
-        try:
-            private_folder(store.folder)
-        except OSError as error:
-            raise VolumeError(
-                f"snapshots of {volume} belong in {store.folder}, which can't be made: {error.strerror}.",
-                "Give this user write access to the image's folder.",
-            ) from error
-        with store.lock(), self._image(volume) as (descriptor, _found):
+        with store.explained(), store.lock(), self._image(volume) as (descriptor, _found):
             store.sweep()
             if any(snapshot.name == request.name for snapshot in store.load()):
                 raise VolumeError(f"{volume} has a snapshot {request.name!r} already.", code="exists")
@@ -155,14 +148,14 @@ class FileProvider:
 
     def remove(self, snapshot: Snapshot) -> None:
         store = self._store(snapshot.volume)
-        with store.lock():
+        with store.explained(), store.lock():
             store.remove(snapshot.name)
             store.sweep()
             store.drop_folder()
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         store = self._store(snapshot.volume)
-        with store.lock():
+        with store.explained(), store.lock():
             for current in store.load():
                 if current.state_id == snapshot.state_id:
                     if backup is None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..direct import bounce, fits, open_direct, write_direct
-from ..errors import BusyError, SnapshipError, VolumeError
+from ..errors import BusyError, ConfigError, SnapshipError, VolumeError
 from ..files import locked, read_json, sync_folder, try_lock, write_json
 from ..names import encode
 from .extents import FICLONE, data_regions, filesystem_type
@@ -71,6 +71,18 @@ class SnapshotStore:
         self.volume = volume
         folder, image = os.path.split(image_path)
         self.folder = os.path.join(folder, ".snapship", encode(image))
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """What the system says where something can't be written here, in terms of the volume (VolumeError)."""
+        try:
+            yield
+        except ConfigError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _explained(error.__cause__, self.volume) from error
+            raise
+        except OSError as error:
+            raise _explained(error, self.volume) from error
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Held while snapshots are made, removed or held (writes)."""
@@ -230,4 +242,7 @@ def _explained(error: OSError, volume: str) -> SnapshipError:
             "Free some space; on XFS or btrfs a snapshot costs only what changes later.",
             code="no_space",
         )
-    return VolumeError(f"a snapshot of {volume} can't be made: {error.strerror}.")
+    return VolumeError(
+        f"the snapshots of {volume}, in a folder .snapship beside it, can't be written: {error.strerror}.",
+        "Give this user write access to the image's folder.",
+    )
