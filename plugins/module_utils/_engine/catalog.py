@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Callable
 
 from . import manifest as manifests
-from .errors import CorruptError, SnapshipError, UnknownError
+from .errors import ConfigError, CorruptError, SnapshipError, UnknownError
 from .manifest import Manifest
 from .names import BackupKey, encode, parse_backup_key
 from .remotes.opening import open_store
@@ -171,6 +171,17 @@ class Catalog:
         if data is None:
             raise UnknownError(f"{key.manifest}: there is no such backup (any more).", code="unknown_backup")
         return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
+
+    def usable(self, key: BackupKey) -> Manifest | None:
+        """The manifest; ``None`` for one that is damaged, gone meanwhile, or sealed with a key that isn't held."""
+        try:
+            return self.manifest(key)
+        except (CorruptError, UnknownError):
+            return None
+        except ConfigError as error:
+            if error.code != "key":
+                raise
+            return None
 
     def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:
         """The manifests of its chain, the full first, each checked. Raises CorruptError naming the key at fault."""

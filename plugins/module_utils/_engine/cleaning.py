@@ -128,14 +128,12 @@ def _retired(catalog: Catalog, origin: str, volume: str) -> list[str]:
     if not entries:
         return []
     done: list[str] = []
-    used = bases_in_use(catalog, origin, volume)
-    living = catalog.keys("backups", origin, volume)
-    used |= {key.base for key in living if key.base}
+    used, living = _rested_on(catalog, origin, volume)
     for entry in entries:
         key = parse_backup_key(entry.key)
         if key is None:
             continue
-        if any(each.id == key.id for each in living):
+        if key.id in living:
             if _old(catalog, entry):  # put back; else its delete may be under way
                 catalog.store.delete([key.deleted])
         elif key.id in used:
@@ -150,18 +148,40 @@ def _retired(catalog: Catalog, origin: str, volume: str) -> list[str]:
     return done
 
 
+def _rested_on(catalog: Catalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
+    """Ids that a backup or a running shipment rests on; ids of all backups. Records come first: they become backups."""
+    used = bases_in_use(catalog, origin, volume)
+    living = catalog.keys("backups", origin, volume)
+    return used | {key.base for key in living if key.base}, {key.id for key in living}
+
+
 def retire(catalog: Catalog, key: BackupKey, data: bytes) -> None:
     """Take a backup off the list: its manifest moves to ``deleted/``, where dependants still find it."""
     catalog.store.put(key.deleted, data)
     catalog.store.sync()
     catalog.store.delete([key.manifest])
+    if not any(entry.key == key.deleted for entry in catalog.store.list(key.deleted)):
+        catalog.store.put(key.deleted, data)  # a cleaner found both, and dropped this one as a left-over
 
 
 def put_back(catalog: Catalog, key: BackupKey, data: bytes) -> None:
-    """Make a retired backup one again. ``data``: its manifest, which others may be moving too."""
+    """Make a retired backup one again. What is under ``deleted/`` goes later: another run may be moving it too."""
     catalog.store.put(key.manifest, data)
     catalog.store.sync()
-    catalog.store.delete([key.deleted])
+
+
+def put_back_used(catalog: Catalog, origin: str, volume: str) -> None:
+    """Put back at once what was retired although a backup, or a running shipment, rests on it."""
+    if catalog.spec.append_only or catalog.absent:
+        return
+    retired = {key.id: key for key in catalog.keys("deleted", origin, volume)}
+    if not retired:
+        return
+    used, living = _rested_on(catalog, origin, volume)
+    for backup_id in set(retired) & used - living:
+        data = catalog.store.get(retired[backup_id].deleted, LIMIT)
+        if data is not None:
+            put_back(catalog, retired[backup_id], data)
 
 
 def _delete_data(catalog: Catalog, key: BackupKey) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from . import manifest as manifests
 from .catalog import Catalog
 from .cleaning import bases_in_use, clean_volume, put_back, retire, sweep_orphans
-from .errors import BusyError, SnapshipError, UsageError
+from .errors import BusyError, SnapshipError, UsageError, need
 from .host import Host
 from .names import BackupKey, decode
 from .outcome import Outcome
@@ -100,8 +100,7 @@ def apply(host: Host, made: Plan) -> Outcome:
     """Retire, look again, clean up what may go."""
     if made.missing_remote:
         raise made.missing_remote
-    catalog = made.catalog
-    assert catalog is not None, "a plan with a remote has opened it"
+    catalog = need(made.catalog, "a plan with a remote has opened it")
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)

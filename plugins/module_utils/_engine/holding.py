@@ -8,11 +8,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 from .errors import BusyError
 from .host import Host
 from .volumes.providers import provider_for
 from .volumes.volume import Provider, Snapshot
+
+FORSAKEN = 7 * 86400.0  # seconds after which another machine's hold on a snapshot no longer counts
 
 
 @dataclasses.dataclass
@@ -35,13 +38,22 @@ class Holding:
         for each in self.provider.snapshots(volume):
             if each.state_id == besides:
                 continue
-            if self.holder in each.holds:
-                self.provider.hold(each, self.holder, None)
+            for holder in self._over(each):
+                self.provider.hold(each, holder, None)
             if each.made_by == "snapship" and not each.holds:
                 try:
                     self.provider.remove(each)
                 except BusyError:
                     continue  # another run reads it; it goes the next time
+
+    def _over(self, snapshot: Snapshot) -> list[str]:
+        """Holds that are no longer needed: this holder's, and very old ones of the same remote and origin.
+
+        Another machine that sees this volume, or a configuration that is gone, has holds of its own.
+        """
+        same = self.holder.rpartition(" ")[0] + " "
+        old = time.time() - snapshot.created > FORSAKEN
+        return [name for name in snapshot.holds if name == self.holder or old and name.startswith(same)]
 
 
 def release_all(host: Host, location: str) -> None:

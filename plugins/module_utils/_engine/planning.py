@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from .catalog import Catalog, Chains
-from .errors import CorruptError, UnknownError, VolumeError
+from .errors import ConfigError, CorruptError, UnknownError, VolumeError
 from .host import Host
 from .manifest import Manifest
 from .units import show_duration
@@ -63,10 +63,12 @@ def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
         if problem is None:
             try:
                 return _manifest(catalog, found, key.id)
-            except CorruptError as error:
-                problem = error.msg
             except UnknownError:
                 continue  # removed since it was listed
+            except (CorruptError, ConfigError) as error:
+                if error.code not in ("corrupt", "version", "key"):
+                    raise
+                problem = error.msg
         found.warnings.append(f"backup {key.id} of {found.volume} doesn't count: {problem}")
     return None
 
@@ -105,11 +107,9 @@ def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Manifest | Non
     """The sound backup of exactly this state. An id carries its snapshot's time, so few manifests are read."""
     for key in found.chains.sound():
         if key.created == snapshot.created:
-            try:
-                manifest = _manifest(catalog, found, key.id)
-            except (CorruptError, UnknownError):
-                continue
-            if manifest.fields.get("state_id") == snapshot.state_id:
+            manifest = found.manifests.get(key.id) or catalog.usable(key)
+            if manifest is not None and manifest.fields.get("state_id") == snapshot.state_id:
+                found.manifests[key.id] = manifest
                 return manifest
     return None
 
@@ -140,8 +140,8 @@ def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None
         there = shipped(catalog, found, local)
         if there is None:
             continue
-        if unsettled is None:
-            unsettled = catalog.unsettled(wish.origin, found.volume)
+        if unsettled is None:  # with a key that can't delete, records stay, and nothing is ever taken back
+            unsettled = set() if catalog.spec.append_only else catalog.unsettled(wish.origin, found.volume)
         flaw = local.flaw or _unfit(catalog, found, wish, there, snapshot)
         if flaw is None and there.id in unsettled:
             flaw = "another run is just making it"
@@ -163,6 +163,9 @@ def _unfit(catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot:
             else "it is encrypted, and no key is set"
         )
     chain = found.chains.chain(there.key)
+    retired = set(chain or []) - set(found.chains.keys)
+    if retired:
+        return f"{min(retired).id}, on which it rests, was removed"
     if chain and wish.full_every is not None:
         age = found.chains.now - chain[0].created
         if age >= wish.full_every:

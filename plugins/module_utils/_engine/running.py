@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .catalog import Catalog
-from .cleaning import clean_volume
-from .errors import BaseLostError, ConfigError, CorruptError, SnapshipError, UnknownError, VolumeError
+from .cleaning import clean_volume, put_back_used
+from .errors import BaseLostError, ConfigError, SnapshipError, UnknownError, VolumeError, need
 from .holding import Holding
 from .host import Host
 from .items import from_manifest
@@ -52,8 +52,7 @@ class Run:
     @property
     def open_catalog(self) -> Catalog:
         """The remote, which a plan that gets here has opened."""
-        assert self.catalog is not None, "plan() opens the catalog"
-        return self.catalog
+        return need(self.catalog, "plan() opens the catalog")
 
     @property
     def store(self) -> ObjectStore:
@@ -62,7 +61,7 @@ class Run:
     @property
     def holder(self) -> str:
         """Under which snapshots are held for this remote and origin."""
-        return f"{self.store.location} {self.wish.origin}"
+        return f"{self.store.location} {self.wish.origin} {self.host.instance()}"
 
     def prepare(self) -> None:
         """What has to be there before the first shipment (writes)."""
@@ -185,13 +184,13 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
                 if attempt == ATTEMPTS:
                     raise
                 outcome.warn(f"{error.msg} It was planned anew.")
-                for volume in unit.volumes:  # a base that was retired although a backup rests on it is put back
-                    clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
         for volume in unit.volumes:
             clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
 
 
 def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
+    for volume in unit.volumes:
+        put_back_used(run.open_catalog, run.wish.origin, volume)
     resumed = _resume(run, unit, outcome)
     again = plan_unit(run, unit)
     if again.error is not None:
@@ -220,6 +219,7 @@ class Voyage:
         self.run, self.provider, self.snapshot, self.choice = run, provider, snapshot, choice
         self.shipment: Shipment | None = None
         self.item: dict[str, object] = {}
+        self.warning: str | None = None
         self._manifest: Manifest | None = None
         self._seconds = 0.0
 
@@ -227,7 +227,7 @@ class Voyage:
         """Send all data and the index."""
         started = time.monotonic()
         run, snapshot = self.run, self.snapshot
-        assert run.workers is not None, "apply() makes the workers"
+        workers = need(run.workers, "apply() makes the workers")
         done = 0
 
         def progress(count: int) -> None:
@@ -240,7 +240,7 @@ class Voyage:
                 self.shipment = Shipment.begin(
                     run.host, run.open_catalog, run.wish.origin, snapshot, self.choice.base, self.choice.reason
                 )
-            send(self.shipment, reader, changes, self.choice.base_snapshot is None, run.workers, progress)
+            send(self.shipment, reader, changes, self.choice.base_snapshot is None, workers, progress)
         self._seconds = time.monotonic() - started
 
     @contextlib.contextmanager
@@ -262,27 +262,34 @@ class Voyage:
 
     def commit(self) -> None:
         """Make it a backup."""
-        assert self.shipment is not None, "load() comes first"
+        shipment = need(self.shipment, "load() comes first")
         started = time.monotonic()
         try:
             properties = self.provider.info(self.snapshot.volume).properties
         except SnapshipError:
             properties = {}  # the volume went away after its snapshot was made
-        index = self.shipment.put_index()
-        fields = fields_of(self.shipment, self.run.host, self.snapshot, self.snapshot.size, properties, index)
-        self._manifest = self.shipment.commit(fields)
-        Holding(self.run.host, self.provider, self.run.store.location, self.run.holder).move(
-            self.snapshot, self._manifest.id
-        )
-        self.shipment.finish()
+        index = shipment.put_index()
+        fields = fields_of(shipment, self.run.host, self.snapshot, self.snapshot.size, properties, index)
+        self._manifest = shipment.commit(fields)
+        self.warning = hold(self.run, self.provider, self.snapshot, self._manifest.id)
+        shipment.finish()
         self._seconds += time.monotonic() - started
         self.item = dict(
             from_manifest(self._manifest, self.run.remote_name),
-            bytes_sent=self.shipment.sent,
-            resumed=self.shipment.resumed,
+            bytes_sent=shipment.sent,
+            resumed=shipment.resumed,
             seconds=round(self._seconds, 3),
-            actions=self.shipment.actions,
+            actions=shipment.actions,
         )
+
+
+def hold(run: Run, provider: Provider, snapshot: Snapshot, backup_id: str) -> str | None:
+    """Keep the snapshot just shipped for the next increment. What prevents it is a warning: the backup is there."""
+    try:
+        Holding(run.host, provider, run.store.location, run.holder).move(snapshot, backup_id)
+    except (VolumeError, ConfigError) as error:
+        return f"{error.msg} The backup {backup_id} is complete all the same."
+    return None
 
 
 def _deliver(run: Run, unit: UnitPlan, outcome: Outcome, voyages: list[Voyage]) -> None:
@@ -294,6 +301,7 @@ def _deliver(run: Run, unit: UnitPlan, outcome: Outcome, voyages: list[Voyage]) 
             voyage.commit()
             outcome.changed = True
             outcome.items.append(voyage.item)
+            outcome.warnings += [voyage.warning] if voyage.warning else []
             before = unit.newest.get(voyage.snapshot.volume)
             outcome.before[voyage.snapshot.volume] = {"newest": before.id if before else None}
             outcome.after[voyage.snapshot.volume] = {
@@ -324,12 +332,41 @@ def _resume(run: Run, unit: UnitPlan, outcome: Outcome) -> list[Voyage]:
             voyages.append(voyage)
         elif shipment is not None:
             shipment.discard()
+    voyages = _whole_groups(run, voyages)
     if voyages:
         _deliver(run, UnitPlan(unit.volumes, unit.provider), outcome, voyages)
         shipped = {str(voyage.item["id"]) for voyage in voyages}
         kept = [item for item in outcome.items if item["id"] in shipped]
         outcome.items = [item for item in outcome.items if item not in kept]
     return voyages
+
+
+def _whole_groups(run: Run, voyages: list[Voyage]) -> list[Voyage]:
+    """Those that can go on: of a group only if every member can, or is committed already. The others are discarded."""
+    going: dict[str, set[str]] = {}
+    for voyage in voyages:
+        if voyage.snapshot.group:
+            going.setdefault(voyage.snapshot.group["id"], set()).add(voyage.snapshot.volume)
+    kept = []
+    for voyage in voyages:
+        group = voyage.snapshot.group
+        missing = set(group["members"]) - going[group["id"]] if group else set()
+        if group and not all(_committed(run, voyage.snapshot, volume) for volume in missing):
+            need(voyage.shipment, "a leftover has its shipment").discard()
+        else:
+            kept.append(voyage)
+    return kept
+
+
+def _committed(run: Run, snapshot: Snapshot, volume: str) -> bool:
+    """Whether this volume has a backup of the snapshot's group."""
+    catalog = run.open_catalog
+    for key in catalog.keys("backups", run.wish.origin, volume):
+        if key.created == snapshot.created and snapshot.group:
+            manifest = catalog.usable(key)
+            if manifest is not None and manifest.group == snapshot.group["id"]:
+                return True
+    return False
 
 
 def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipment | None, Voyage | None]:
@@ -339,15 +376,14 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
     by_state = {each.state_id: each for each in provider.snapshots(head["volume"]) if each.flaw is None}
     snapshot = by_state.get(head["state_id"])
     if catalog.listed(shipment.key):  # killed between commit and the end
+        manifest = catalog.usable(shipment.key)  # none: removed at just this moment, or not for us to read
         try:
-            shipment.confirm(catalog.manifest(shipment.key))
+            if manifest is not None:
+                shipment.confirm(manifest)
         except BaseLostError:
             return shipment, None
-        except (UnknownError, CorruptError, ConfigError):
-            shipment.finish()  # removed by somebody at just this moment, or not for us to read: not ours any more
-            return None, None
-        if snapshot is not None:
-            Holding(run.host, provider, run.store.location, run.holder).move(snapshot, head["id"])
+        if manifest is not None and snapshot is not None:
+            hold(run, provider, snapshot, head["id"])
         shipment.finish()
         return None, None
     if any(key.id == head["id"] for key in catalog.keys("deleted", head["origin"], head["volume"])):

@@ -157,6 +157,7 @@ def _packed(buffer: bytearray, start: int, runs: list[tuple[int, int]]) -> Itera
 
 def _ship(shipment: Shipment, job: Job, name: str, plain: memoryview, extents: list[Extent]) -> None:
     if job.number and not extents:
+        shipment.forget([job.number])
         return  # all zeros: nothing to store under this number
     data = [extent.length for extent in extents if extent.kind == MAPPED]
     _put(shipment, job.number, name, plain, sum(data), len(data), len(extents) - len(data), extents)

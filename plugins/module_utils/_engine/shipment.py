@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 from . import manifest as manifests
 from .catalog import Catalog
-from .errors import BaseLostError
-from .files import sync_folder
+from .errors import BaseLostError, need
+from .files import private_folder, sync_folder, writing
 from .host import Host
 from .manifest import Manifest, Segment
 from .names import BackupKey, encode, inflight_key, mint_id
@@ -72,6 +72,7 @@ class Shipment:
         self._journal: int | None = None
         self._renewed = time.monotonic()
         self._retired = False
+        self._reached = 0  # bytes of the volume that the index covers so far
         self.sent = 0
         self.resumed = 0
         self.actions: list[str] = []
@@ -134,8 +135,9 @@ class Shipment:
         return shipment
 
     def _open_journal(self) -> int:
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        self._journal = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with writing(self._path):
+            private_folder(os.path.dirname(self._path))
+            self._journal = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._journal
 
     def _start_journal(self) -> None:
@@ -147,11 +149,12 @@ class Shipment:
 
     def _append(self, value: dict[str, Any]) -> tuple[int, int]:
         line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
-        assert self._journal is not None, "the journal is open until finish, discard or close"
-        at = os.lseek(self._journal, 0, os.SEEK_END)
+        journal = need(self._journal, "the journal is open until finish, discard or close")
+        at = os.lseek(journal, 0, os.SEEK_END)
         written = 0
-        while written < len(line):
-            written += os.write(self._journal, line[written:])
+        with writing(self._path):
+            while written < len(line):
+                written += os.write(journal, line[written:])
         return at, len(line)
 
     def _read_journal(self) -> Iterator[tuple[Stored, tuple[int, int]]]:
@@ -173,8 +176,8 @@ class Shipment:
 
     def _records(self, number: int) -> bytes:
         at, length = self._lines[number]
-        assert self._journal is not None, "the journal is open until finish, discard or close"
-        return base64.b64decode(json.loads(os.pread(self._journal, length, at))["records"])
+        journal = need(self._journal, "the journal is open until finish, discard or close")
+        return base64.b64decode(json.loads(os.pread(journal, length, at))["records"])
 
     # --- on the way
 
@@ -184,6 +187,8 @@ class Shipment:
             if not now and time.monotonic() - self._renewed < REFRESH:
                 return
             self._renewed = time.monotonic()
+        if not now and self.condemned():
+            raise BaseLostError("this shipment was taken for dead and cleared away.")
         record = {"format": "snapship", "version": FORMAT_VERSION, "host": self._instance}
         record.update({name: self.head[name] for name in ("id", "base", "origin", "volume")})
         self.catalog.store.put(inflight_key(*self.key[:3]), json.dumps(record, sort_keys=True).encode())
@@ -212,17 +217,23 @@ class Shipment:
 
     def drop_beyond(self, count: int) -> None:
         """Forget segments numbered ``count`` or more, which an earlier, differently cut run left."""
-        extra = [number for number in self._stored if number >= count]
-        for number in extra:
-            del self._stored[number]
-        if extra and not self.catalog.spec.append_only:
-            self.catalog.store.delete([f"{self.key.data}{number:08d}" for number in extra])
+        self.forget([number for number in self._stored if number >= count])
+
+    def forget(self, numbers: list[int]) -> None:
+        """Drop segments that an earlier, differently cut run left and that have nothing in them now."""
+        with self._lock:
+            found = [number for number in numbers if self._stored.pop(number, None) is not None]
+        if found and not self.catalog.spec.append_only:
+            self.catalog.store.delete([f"{self.key.data}{number:08d}" for number in found])
 
     def put_index(self) -> dict[str, Any]:
-        """Store the index of all segments; its field in the manifest."""
+        """Store the index of all segments; its field in the manifest.
+
+        Raises BaseLostError where segments of an earlier run and of this one don't fit together.
+        """
         parts: list[dict[str, Any]] = []
-        extents = 0
-        for records in _cut(self._records(stored.segment.number) for stored in self.parts() if stored.extents):
+        extents = self._reached = 0
+        for records in _cut(self._rising(stored) for stored in self.parts() if stored.extents):
             name = part_name(len(parts))
             data = self.codec.encode(name, records)
             digest = hashlib.sha256(data).hexdigest()
@@ -233,6 +244,15 @@ class Shipment:
             self.sent += len(data)
         method = "hmac-sha256" if self.head["encryption"] else "sha256"
         return {"digest": method, "extents": extents, "parts": parts}
+
+    def _rising(self, stored: Stored) -> bytes:
+        """A segment's index records, which must lie behind those of the segments before it."""
+        records = self._records(stored.segment.number)
+        for offset, length, _number, _kind, _digest in RECORD.iter_unpack(records):
+            if offset < self._reached:
+                raise BaseLostError("what an earlier run left doesn't fit to what there is now.")
+            self._reached = offset + length
+        return records
 
     # --- the end
 
