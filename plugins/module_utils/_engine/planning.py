@@ -10,11 +10,14 @@ from __future__ import annotations
 import dataclasses
 
 from .catalog import Catalog, Chains
-from .errors import ConfigError, CorruptError, UnknownError, VolumeError
+from .errors import ConfigError, CorruptError, SnapshipError, UnknownError, VolumeError
 from .host import Host
 from .manifest import Manifest
 from .units import show_duration
 from .volumes.volume import Provider, Snapshot
+
+# Codes of errors that speak of a backup there, not of the remote as a whole.
+UNREADABLE = ("corrupt", "version", "key", "unknown_backup")
 
 
 @dataclasses.dataclass
@@ -66,7 +69,7 @@ def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
             except UnknownError:
                 continue  # removed since it was listed
             except (CorruptError, ConfigError) as error:
-                if error.code not in ("corrupt", "version", "key"):
+                if error.code not in UNREADABLE:
                     raise
                 problem = error.msg
         found.warnings.append(f"backup {key.id} of {found.volume} doesn't count: {problem}")
@@ -170,4 +173,10 @@ def _unfit(catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot:
         age = found.chains.now - chain[0].created
         if age >= wish.full_every:
             return f"its full is {show_duration(age)} old and full_every is {show_duration(wish.full_every)}"
+    try:
+        catalog.chain_manifests(found.chains, there.key)
+    except SnapshipError as error:
+        if error.code not in UNREADABLE:
+            raise
+        return error.msg
     return None
