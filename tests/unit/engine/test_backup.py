@@ -24,8 +24,8 @@ def test_random_changes_restore_bit_for_bit(place: Place) -> None:
     source = random.Random(8)
     image = place.image(size=3 * MIB, data=source.randbytes(MIB))
     states = {}
-    for _ in range(8):
-        for _ in range(source.randint(0, 4)):
+    for _round in range(8):
+        for _round in range(source.randint(0, 4)):
             size = max(0, os.path.getsize(image) + source.choice((0, 0, 0, 12345, -54321, -2 * MIB)))
             os.truncate(image, size)
             if not size:
@@ -78,7 +78,7 @@ def test_zeros_written_over_data_are_shipped_in_an_increment(place: Place) -> No
 
 def test_a_check_says_what_a_run_does_and_writes_nothing(place: Place) -> None:
     image = place.image(data=os.urandom(MIB))
-    for _ in range(3):
+    for _round in range(3):
         before = place.tree()
         said = place.ship(image, check=True)
         assert place.tree() == before
@@ -196,10 +196,10 @@ def test_the_last_shipped_snapshot_is_kept_for_each_remote_and_no_other(place: P
     image = place.image(data=b"x" * MIB)
     other = {"type": "directory", "path": str(tmp_path / "second")}
     place.snap(image, name="mine")
-    for _ in range(3):
+    for _round in range(3):
         place.write(image, 0, os.urandom(10))
         first = place.one(image)
-    for _ in range(2):
+    for _round in range(2):
         place.write(image, 0, os.urandom(10))
         second = place.one(image, remote_spec=other)
     kept = {each.name: list(each.holds.values()) for each in _snapshots(image)}
@@ -379,7 +379,7 @@ def test_progress_is_told(place: Place) -> None:
     assert told[-1] == (str(place.root / "r"), 3 * MIB, 3 * MIB)
 
 
-@pytest.mark.parametrize("change", [lambda path: os.unlink(path), lambda path: os.utime(path)], ids=["gone", "touched"])
+@pytest.mark.parametrize("change", [os.unlink, os.utime], ids=["gone", "touched"])
 def test_a_broken_witness_leads_to_a_reasoned_full(place: Place, change: Callable[[Path], None]) -> None:
     image = place.image(data=b"x" * MIB)
     place.one(image)
@@ -389,3 +389,37 @@ def test_a_broken_witness_leads_to_a_reasoned_full(place: Place, change: Callabl
     assert item["type"] == "full"
     assert "can't be the base" in item["reason"] or "no snapshot here" in item["reason"]
     assert place.content(image, item["id"]) == b"x" * MIB
+
+
+def test_nothing_is_built_on_a_chain_with_a_manifest_that_cannot_be_read(place: Place) -> None:
+    image = place.image(data=b"x" * MIB)
+    first, second = place.one(image), place.one(image)
+    assert second["base"] == first["id"]
+    (path,) = place.remote.glob(f"backups/*/*/{first['id']}~full")
+    path.write_bytes(path.read_bytes()[:-10])
+    item = place.one(image)
+    assert item["type"] == "full"
+    assert first["id"] in item["reason"]
+    assert place.content(image, item["id"]) == b"x" * MIB
+
+
+@pytest.mark.parametrize("kind", ["directory", "s3"])
+def test_an_append_only_remote_gets_increments_too(place: Place, kind: str, request: pytest.FixtureRequest) -> None:
+    if kind == "s3":
+        bucket = request.getfixturevalue("bucket")
+        place.options = {
+            "type": "s3",
+            "bucket": bucket.name,
+            "endpoint_url": bucket.endpoint,
+            "region": bucket.region,
+            "access_key": bucket.rw.access_key,
+            "secret_key": bucket.rw.secret_key,
+        }
+    place.options["append_only"] = True
+    image = place.image(data=b"x" * MIB)
+    items = []
+    for number in range(3):
+        place.write(image, 0, b"%d" % number)
+        items.append(place.one(image))
+    assert [item["base"] for item in items] == [None, items[0]["id"], items[1]["id"]]
+    assert place.content(image, items[1]["id"])[:1] == b"1"

@@ -85,7 +85,7 @@ def test_a_bomb_is_refused_without_room_being_made_for_it(backend: str, says_its
     total = 4 << 30
     compressor = maker.compressobj(size=total if says_its_size else -1)
     piece = bytes(64 << 20)
-    bomb = b"".join(compressor.compress(piece) for _ in range(total // len(piece))) + compressor.flush()
+    bomb = b"".join(compressor.compress(piece) for _round in range(total // len(piece))) + compressor.flush()
     used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))

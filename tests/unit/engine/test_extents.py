@@ -53,7 +53,7 @@ def verdict(new: object, old: object) -> str:
 
 def test_map_differences_against_each_byte() -> None:
     source = random.Random(5)
-    for _ in range(2000):
+    for _round in range(2000):
         size, old_size = source.randint(0, 40), source.randint(0, 40)
         new, old = some_map(source, size), some_map(source, min(size, old_size))
         found = [""] * size
@@ -83,7 +83,7 @@ def random_file(place: Place, source: random.Random, name: str, like: str | None
     path = place.image(name, data=bytes(data))
     if source.random() < 0.7:
         os.truncate(path, source.choice((0, 1, 4095, 64 * KIB + 5, MIB, 2 * MIB + 777, 3 * MIB)))
-    for _ in range(source.randint(0, 6)):
+    for _round in range(source.randint(0, 6)):
         size = os.path.getsize(path)
         if size:
             offset = source.randrange(size)
@@ -114,7 +114,7 @@ def check_changes(changes: list[Change], size: int) -> None:
 
 def test_by_content_gives_just_what_turns_the_old_file_into_the_new(place: Place) -> None:
     source = random.Random(6)
-    for _ in range(60):
+    for _round in range(60):
         old = random_file(place, source, "old")
         new = random_file(place, source, "new", like=old if source.random() < 0.8 else None)
         before, after = Path(old).read_bytes(), Path(new).read_bytes()
@@ -141,10 +141,10 @@ def cloned(place: Place, old: str, name: str) -> str:
 
 def test_by_blocks_gives_what_turns_the_old_file_into_the_new(blocks: Place) -> None:
     source = random.Random(7)
-    for _ in range(40):
+    for _round in range(40):
         old = random_file(blocks, source, "old")
         new = cloned(blocks, old, "new")
-        for _ in range(source.randint(0, 3)):
+        for _round in range(source.randint(0, 3)):
             size = os.path.getsize(new)
             os.truncate(new, max(size + source.choice((0, 0, 5000, MIB, -size // 2)), 0))
             size = os.path.getsize(new)

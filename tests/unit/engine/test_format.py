@@ -92,7 +92,7 @@ def test_every_key_that_is_put_is_described(place: Place) -> None:
     }
     assert len(forms) == 6
     image = place.image(data=b"x" * MIB)
-    for _ in range(3):
+    for _round in range(3):
         item = place.one(image)
     place.remove(item["id"])
     for key in place.stored():

@@ -117,7 +117,7 @@ def test_all_or_nothing_when_one_cannot_be_shipped(place: Place, images: list[st
 
 
 @pytest.mark.parametrize("age", ["0s", "1h"])
-@pytest.mark.parametrize("died_at", ["loading the last", "the first commit", "between commits"])
+@pytest.mark.parametrize("died_at", ["loading the first", "loading the last", "the first commit", "between commits"])
 def test_a_group_whose_shipping_died_is_never_left_incomplete(
     place: Place, images: list[str], died_at: str, age: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,7 @@ def test_records_are_given_back() -> None:
     assert found.count == 20
     assert list(found) == extents
     assert found[7] == extents[7]
-    assert [(number, group) for number, group in found.by_segment()] == [
+    assert list(found.by_segment()) == [
         (number, [each for each in extents if each.segment == number]) for number in range(7)
     ]
     assert list(Index(b"", 0)) == []
@@ -106,10 +106,10 @@ def some_extents(source: random.Random, size: int) -> list[Extent]:
 
 def test_overlapping_against_all_extents_one_by_one() -> None:
     source = random.Random(3)
-    for _ in range(300):
+    for _round in range(300):
         extents = some_extents(source, source.randint(0, 60))
         found = Index(index.pack(extents), 60)
-        for _ in range(20):
+        for _round in range(20):
             start = source.randint(0, 60)
             end = start + source.randint(1, 30)
             expected = [each for each in extents if each.offset < end and each.end > start]
@@ -119,7 +119,7 @@ def test_overlapping_against_all_extents_one_by_one() -> None:
 def test_live_pieces_against_a_model_of_single_bytes() -> None:
     """Random chains that grow, shrink, replace and unmap: each byte belongs to whom the model says."""
     source = random.Random(4)
-    for _ in range(400):
+    for _round in range(400):
         layers: list[Layer] = []
         model: list[tuple[int, Extent] | None] = []
         for member in range(source.randint(1, 6)):

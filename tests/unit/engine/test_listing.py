@@ -200,7 +200,7 @@ def test_a_remote_that_is_not_there_is_an_error_not_an_empty_list(place: Place) 
 
 def test_what_is_wrong_with_a_backup_is_said(place: Place) -> None:
     image = place.image(data=b"x")
-    ids = [place.one(image)["id"] for _ in range(3)]
+    ids = [place.one(image)["id"] for _round in range(3)]
     paths = {each: next(place.remote.glob(f"backups/*/*/{each}~*")) for each in ids}
     paths[ids[1]].write_bytes(b"{")
     broken = json.loads(paths[ids[2]].read_bytes())
@@ -215,7 +215,7 @@ def test_what_is_wrong_with_a_backup_is_said(place: Place) -> None:
 
 def test_many_readers_at_once(place: Place) -> None:
     image = place.image(data=b"x")
-    for _ in range(3):
+    for _round in range(3):
         place.one(image)
     with ThreadPoolExecutor(8) as pool:
         assert {len(found) for found in pool.map(lambda _number: place.list(details=True), range(32))} == {3}

@@ -290,7 +290,7 @@ def test_backups_as_they_are_made_fit_the_schemas(place: Place, monkeypatch: pyt
     python = [sys.executable, "-c", "pass"]
     for options in ({}, {"encryption_key": KEY, "accept_unencrypted": True}):
         place.options.update(options)
-        for _ in range(2):
+        for _round in range(2):
             made = place.ship(*volumes, consistent=True, pre_command=python, post_command=python)
             assert not made.failures
     found = [json.loads((place.remote / each).read_bytes()) for each in place.stored("backups")]

@@ -69,10 +69,10 @@ def raw(name: str) -> bytes:
 def random_names(count: int) -> list[str]:
     source = random.Random(20260309)
     made = []
-    for _ in range(count):
+    for _round in range(count):
         alphabet = "".join(source.sample(ALPHABETS, source.randint(1, len(ALPHABETS))))
         made.append(
-            "".join(source.choice(alphabet) for _ in range(source.choice((1, 2, 3, 10, 60, 199, 200, 201, 500))))
+            "".join(source.choice(alphabet) for _round in range(source.choice((1, 2, 3, 10, 60, 199, 200, 201, 500))))
         )
     return made
 
@@ -127,12 +127,12 @@ def test_names_that_stand_for_no_bytes_are_refused(name: str) -> None:
 
 def test_ids_carry_their_time_to_the_microsecond_and_are_unique() -> None:
     source = random.Random(1)
-    for _ in range(5000):
+    for _round in range(5000):
         created = source.randrange(0, 4_000_000_000_000_000) / 1e6
         backup_id = names.mint_id(created)
         assert names.is_id(backup_id)
         assert names.id_time(backup_id) == created
-    assert len({names.mint_id(0.0) for _ in range(1000)}) == 1000
+    assert len({names.mint_id(0.0) for _round in range(1000)}) == 1000
     assert re.fullmatch(r"20260309T143000\.123456Z-[0-9a-f]{16}", names.mint_id(1773066600.123456))
 
 

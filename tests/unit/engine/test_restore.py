@@ -144,7 +144,7 @@ def test_a_restore_that_died_before_the_swap_is_finished_by_the_next(
 def test_two_restores_to_one_target_planned_at_once(place: Place, image: str, target: str) -> None:
     place.one(image)
     request = restore.Request(remote_spec=place.options, origin="o", volumes=[{"source": image, "target": target}])
-    plans = [restore.plan(place.host, request) for _ in range(2)]
+    plans = [restore.plan(place.host, request) for _round in range(2)]
     first, second = (restore.apply(place.host, each) for each in plans)
     assert (first.changed, second.changed) == (True, False)
     assert not second.failures
@@ -200,7 +200,7 @@ def test_holes_stay_holes(place: Place, target: str) -> None:
 def test_only_what_still_matters_is_fetched(place: Place, target: str) -> None:
     place.options["compression"] = "none"
     image = place.image("a.img", data=os.urandom(MIB))
-    for _ in range(3):
+    for _round in range(3):
         place.write(image, 0, os.urandom(MIB))
         place.one(image)
     assert place.fetch(image, target).items[0]["bytes_fetched"] < MIB + 10 * KIB
@@ -253,7 +253,7 @@ def test_a_manifest_from_the_future_is_refused(place: Place, image: str, target:
         now = time.time()
         patch.setattr(time, "time", lambda: now + 365 * 86400)
         ahead = place.one(image, max_age="0s", type="full")
-    (found, _) = place.list(image)
+    found = place.list(image)[0]
     assert (found["id"], found["complete"]) == (ahead["id"], False)
     assert "future" in found["problem"]
     assert code(place, image, target) == "corrupt"

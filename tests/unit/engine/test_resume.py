@@ -123,7 +123,7 @@ def test_segments_that_went_or_changed_size_meanwhile_are_sent_again(
     assert shipping.content(image, item["id"]) == Path(image).read_bytes()
 
 
-@pytest.mark.parametrize("size", [MIB // 2, 100 * MIB])
+@pytest.mark.parametrize("size", [MIB // 2, 3 * MIB, 100 * MIB])
 def test_a_version_that_cuts_differently_goes_on_rightly(
     shipping: Place, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
