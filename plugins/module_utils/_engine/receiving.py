@@ -248,7 +248,10 @@ def _whole(job: Job) -> bool:
 
 def _places(key: str, plain: memoryview, job: Job) -> dict[int, int]:
     """Where each extent's data begins in a segment, whose chunks must be just those of the index."""
-    found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]
+    try:
+        found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]
+    except CorruptError as error:
+        raise CorruptError(f"{key}: {error.msg}") from error
     stated = [(extent.offset, extent.length, extent.kind) for extent in job.extents]
     if [(chunk.offset, chunk.length, chunk.command) for chunk in found] != stated:
         raise CorruptError(f"{key}: its chunks aren't those of the index.")
