@@ -185,6 +185,7 @@ def put_back_used(catalog: Catalog, origin: str, volume: str) -> None:
 
 
 def _delete_data(catalog: Catalog, key: BackupKey) -> None:
+    catalog.store.sync()  # a manifest that was removed before must not come back after a power loss
     catalog.store.delete([entry.key for entry in catalog.store.list(key.data)])
 
 
