@@ -76,6 +76,8 @@ def plan(host: Host, request: Request) -> Plan:
         raise UsageError("state: absent needs name.")
     if request.name is not None:
         check_name(request.name)
+    if request.max_age is not None:
+        parse_duration(request.max_age, "max_age")
     request.hooks()
     units = split(request.volumes, request.provider, request.consistent and request.state == "present")
     for unit in units:
