@@ -167,7 +167,7 @@ def test_it_is_there_and_not_made_again(store: Any) -> None:
 
 
 def test_many_threads_share_a_store(store: Any) -> None:
-    contents = [os.urandom(1 << 20) for _ in range(16)]
+    contents = [os.urandom(1 << 20) for _index in range(16)]
 
     def work(number: int) -> None:
         for part in range(3):

@@ -103,7 +103,7 @@ def remote_error(error: Exception, action: str, place: Place) -> RemoteError:
     if isinstance(error, known.SSLError) or "SSL" in type(error).__name__:
         return _from_tls(error, place)
     if isinstance(error, known.ParamValidationError):
-        why = _one_line(error).split(": Bucket name must")[0]
+        why = _one_line(error).split(": Bucket name must", maxsplit=1)[0]
         return RemoteError(f"{place.label}: {action}: {why}.", code="remote")
     return _from_network(error, action, place)
 
