@@ -165,15 +165,17 @@ def _witness(descriptor: int) -> dict[str, Any]:
 def open_elsewhere(path: str) -> str | None:
     """Who has a file open, ``None`` if nobody is known to.
 
-    A write lease is granted only where nobody else has the file open (fcntl(2), F_SETLEASE), loop devices included;
-    where leases can't be had, loop devices and the processes this user may see are searched.
+    A write lease is granted only where nobody else has the file open (fcntl(2), F_SETLEASE), loop devices included.
+    Where it is refused, or leases can't be had, loop devices and the processes this user may see are searched.
     """
+    granted = _lease(path)
+    if granted:
+        return None
     for backing in glob.glob("/sys/block/loop*/loop/backing_file"):
         with contextlib.suppress(OSError), open(backing, encoding="utf-8", errors="surrogateescape") as source:
             if source.read().rstrip("\n") == path:
                 return "/dev/" + backing.split("/")[3]
-    by = _process_with(path)
-    return by or ("another process" if _lease_refused(path) else None)
+    return _process_with(path) or ("another process" if granted is False else None)
 
 
 def _process_with(path: str) -> str | None:
@@ -185,16 +187,17 @@ def _process_with(path: str) -> str | None:
     return None
 
 
-def _lease_refused(path: str) -> bool:
+def _lease(path: str) -> bool | None:
+    """Whether a write lease is granted; ``None`` where this filesystem or user can't have one."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
-        return error.errno == errno.EAGAIN
+        return False if error.errno == errno.EAGAIN else None
     finally:
         os.close(descriptor)
-    return False
+    return True
