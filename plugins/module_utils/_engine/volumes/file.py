@@ -42,6 +42,10 @@ class FileProvider:
             )
         if "\0" in volume:
             raise UsageError(f"volume {volume!r} has a NUL byte in its name.")
+        try:
+            os.fsencode(volume)
+        except UnicodeEncodeError:
+            raise UsageError(f"the name {volume!r} isn't valid Unicode.") from None
         return os.path.normpath("/" + volume.lstrip("/"))
 
     def info(self, volume: str) -> VolumeInfo:
