@@ -43,13 +43,11 @@ def automatic_name() -> str:
 
 def check_name(name: str) -> str:
     """A snapshot's name as users may give it. Raises UsageError."""
-    if (
-        not name
-        or name.startswith("-")
-        or "/" in name
-        or "\0" in name
-        or len(name.encode("utf-8", "surrogateescape")) > 200
-    ):
+    try:
+        length = len(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise UsageError(f"snapshot name {name!r} isn't valid Unicode.") from None
+    if not name or name.startswith("-") or "/" in name or "\0" in name or length > 200:
         raise UsageError(f"snapshot name {name!r}: at most 200 bytes, no slash, no dash in front.")
     return name
 
