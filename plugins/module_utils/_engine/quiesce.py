@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import SnapshipError, UsageError, VolumeError
+from .errors import SnapshipError, UsageError, VolumeError, need
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 METHODS = ("none", "fsfreeze")
@@ -126,7 +126,7 @@ def _frozen(mounts: list[str], timeout: float) -> Iterator[None]:
         watchdog = _start_watchdog(descriptors, timeout)
         try:
             for mount, descriptor in zip(mounts, descriptors):
-                _freeze(mount, descriptor)
+                _freeze(mount, descriptor, watchdog)
             yield
             late = [mount for mount, descriptor in zip(mounts, descriptors) if not _thaw(descriptor)]
         finally:
@@ -142,18 +142,33 @@ def _frozen(mounts: list[str], timeout: float) -> Iterator[None]:
         )
 
 
-# A program of its own, in a session of its own: a kill of this process, or of its group, doesn't reach it.
+# A program of its own, in a session of its own: a kill of this process, or of its group, doesn't reach it. It is told
+# of each filesystem before that is frozen (+), and when it wasn't (-): what somebody else froze is not ours to thaw.
+# When the time is up it goes on trying until this process lets go, as freezing a busy filesystem may end after that.
 _WATCHDOG = """
-import fcntl, select, sys
-timeout, thaw, files = float(sys.argv[1]), int(sys.argv[2]), [int(word) for word in sys.argv[3:]]
-sys.stdout.write("ready")
-sys.stdout.flush()
-select.select([sys.stdin], [], [], timeout)
-for each in files:
-    try:
-        fcntl.ioctl(each, thaw, 0)
-    except OSError:
-        pass
+import fcntl, os, select, sys, time
+end, thaw, files = time.monotonic() + float(sys.argv[1]), int(sys.argv[2]), [int(word) for word in sys.argv[3:]]
+count, thawed = 0, set()
+
+def thaw_all():
+    for each in set(files[:count]) - thawed:
+        try:
+            fcntl.ioctl(each, thaw, 0)
+            thawed.add(each)
+        except OSError:
+            pass
+
+os.write(1, b"ready")
+while True:
+    left = end - time.monotonic()
+    if left <= 0:
+        thaw_all()
+    if select.select([0], [], [], left if left > 0 else 0.1)[0]:
+        said = os.read(0, 1)
+        if not said:
+            break
+        count += 1 if said == b"+" else -1
+thaw_all()
 """
 
 
@@ -161,6 +176,7 @@ def _start_watchdog(descriptors: list[int], timeout: float) -> subprocess.Popen[
     words = [str(timeout), str(FITHAW), *(str(descriptor) for descriptor in descriptors)]
     watchdog = subprocess.Popen(
         [sys.executable, "-I", "-c", _WATCHDOG, *words],
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -176,12 +192,23 @@ def _start_watchdog(descriptors: list[int], timeout: float) -> subprocess.Popen[
     return watchdog
 
 
-def _freeze(mount: str, descriptor: int) -> None:
+def _freeze(mount: str, descriptor: int, watchdog: subprocess.Popen[bytes]) -> None:
+    _tell(watchdog, b"+", mount)
     try:
         fcntl.ioctl(descriptor, FIFREEZE, 0)
     except OSError as error:
+        _tell(watchdog, b"-", mount)
         why = "it is frozen already" if error.errno == errno.EBUSY else error.strerror
         raise VolumeError(f"{mount} can't be frozen: {why}.", "fsfreeze needs root.", code="quiesce") from error
+
+
+def _tell(watchdog: subprocess.Popen[bytes], word: bytes, mount: str) -> None:
+    try:
+        need(watchdog.stdin, "it was started with a pipe").write(word)
+    except BrokenPipeError:
+        raise VolumeError(
+            f"{mount} isn't frozen: the process that would thaw it is gone.", "Run it again.", code="quiesce"
+        ) from None
 
 
 def _thaw(descriptor: int) -> bool:

@@ -97,8 +97,9 @@ class FileProvider:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
             for line in mounts:
                 fields = line.split(" ")
-                if fields[2] in numbers:
-                    points.setdefault(fields[2], unescape(fields[4]))
+                number = _device(fields)
+                if number in numbers:
+                    points.setdefault(number, unescape(fields[4]))
         return sorted(points.values())
 
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
@@ -232,6 +233,16 @@ class FileProvider:
 
     def receive(self, target: str, size: int, properties: dict[str, Any]) -> Target:
         return FileTarget(os.path.realpath(target), size)
+
+
+def _device(mount: list[str]) -> str:
+    """Number of the device a line of mountinfo is about: btrfs gives a made up one there, so its source is asked."""
+    source = unescape(mount[mount.index("-") + 2])
+    if mount[2].startswith("0:") and source.startswith("/dev/"):
+        with contextlib.suppress(OSError):
+            number = os.stat(source).st_rdev
+            return f"{os.major(number)}:{os.minor(number)}"
+    return mount[2]
 
 
 def _touched(volume: str) -> tuple[int, int]:
