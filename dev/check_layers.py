@@ -24,7 +24,7 @@ SHELL_OPTIONS = {"shell", "use_unsafe_shell"}
 
 def allowed(importer: str, target: str) -> bool:
     """Whether one part of the engine may import another: downwards only."""
-    if importer in FRONT | {"__main__"}:
+    if importer in FRONT:
         return True
     if importer in FOUNDATION:
         return target in FOUNDATION
