@@ -106,13 +106,22 @@ class Cipher:
 
     def __init__(self, data_key: bytes, backup_id: str) -> None:
         self._id = backup_id
-        self._gcm = _gcm(_derive(data_key, "segments"))
+        self._key = _derive(data_key, "segments")
+        self._gcm = _gcm(self._key)
         self.digest_key = _derive(data_key, "digests")
 
-    def seal(self, name: str, plain: Readable) -> bytes:
+    def seal(self, name: str, plain: Readable) -> Readable:
         """Nonce, ciphertext and tag; ``name`` (segment number or index page) is authenticated with it."""
-        nonce = os.urandom(NONCE)
-        return nonce + bytes(self._gcm.encrypt(nonce, plain, _context(self._id, name)))
+        # In place, in one buffer: what AESGCM.encrypt returns would be held twice to put the nonce before it.
+        sealed = bytearray(NONCE + len(plain) + TAG)
+        view = memoryview(sealed)
+        view[:NONCE] = os.urandom(NONCE)
+        encryptor = _encryptor(self._key, bytes(view[:NONCE]))
+        encryptor.authenticate_additional_data(_context(self._id, name))
+        encryptor.update_into(plain, view[NONCE:])  # wants a block more than the data has: the tag's place
+        encryptor.finalize()
+        view[NONCE + len(plain) :] = encryptor.tag
+        return sealed
 
     def open(self, name: str, sealed: Readable) -> bytes:
         """What was sealed. Raises CorruptError where it isn't that."""
@@ -144,6 +153,13 @@ def _open(gcm: Any, sealed: Readable, context: bytes) -> bytes:
         return bytes(gcm.decrypt(bytes(view[:NONCE]), view[NONCE:], context))
     except Exception as error:  # cryptography's InvalidTag, whatever module it lives in
         raise CorruptError("its encryption tag doesn't match: it was changed, or belongs elsewhere.") from error
+
+
+def _encryptor(key: bytes, nonce: bytes) -> Any:
+    from cryptography.hazmat.primitives.ciphers import Cipher as AnyCipher
+    from cryptography.hazmat.primitives.ciphers import algorithms, modes
+
+    return AnyCipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
 
 
 def _gcm(key: bytes) -> Any:
