@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import (
     backup,
-    cli,
     delete,
     info,
     restore,
@@ -27,6 +25,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine import (
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.tests.faults.places import ORIGIN, Place, directory_options
+from ansible_collections.snapship.dr.tests.faults.program import build
 
 LONG = "a" * 250
 NAMES = [
@@ -227,23 +226,23 @@ def test_the_command_line_takes_and_writes_any_name(tmp_path: Path) -> None:
     volumes = images(tmp_path)
     (tmp_path / "remote").mkdir()
     where = ["--path", str(tmp_path / "remote"), "--config-dir", str(tmp_path / "config")]
-    run_cli("backup", "--max-age", "0s", *where, "--", *volumes.values())
-    said = json.loads(run_cli("list", "--json", *where))
+    program = build(tmp_path)
+    run(program, "backup", "--max-age", "0s", *where, "--", *volumes.values())
+    said = json.loads(run(program, "list", "--json", *where))
     assert {item["volume"] for item in said["backups"]} == set(volumes.values())
-    table = run_cli("list", *where).decode("utf-8", "surrogateescape")
+    table = run(program, "list", *where).decode("utf-8", "surrogateescape")
     assert len(table.splitlines()) == 1 + len(volumes)  # a newline or an escape in a name writes no line of its own
     target = tmp_path / "-target"
-    run_cli("restore", *where, "--", volumes["-rf"], str(target))
+    run(program, "restore", *where, "--", volumes["-rf"], str(target))
     assert target.read_bytes() == content("-rf", 0)
     assert not touched(tmp_path)
 
 
-def run_cli(*words: str) -> bytes:
+def run(program: list[str], *words: str) -> bytes:
     """Standard output of ``snapship``, which must succeed."""
-    package = cli.__name__.rpartition(".")[0]
     done = subprocess.run(
-        [sys.executable, "-m", package, *[os.fsencode(word) for word in words]],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "LC_ALL": "C.UTF-8"},
+        [*program, *[os.fsencode(word) for word in words]],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
         capture_output=True,
         check=False,
     )

@@ -14,7 +14,7 @@ import sys
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, CorruptError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import encryption
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.codec import Codec, codec_for
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Cipher, Key, Keyring
@@ -113,7 +113,7 @@ def test_keys_are_read_in_hex_and_base64() -> None:
     "text", ["", "secret", "0" * 63, "0" * 66, "zz" * 32, "A" * 44, base64.b64encode(bytes(16)).decode()]
 )
 def test_what_is_no_key_is_refused_without_being_shown(text: str) -> None:
-    with pytest.raises(ConfigError, match="encryption_key") as caught:
+    with pytest.raises(UsageError, match="encryption_key") as caught:
         encryption.parse_key(text, "encryption_key")
     assert caught.value.code == "key"
     assert not text or text not in str(caught.value)

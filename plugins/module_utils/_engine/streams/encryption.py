@@ -19,7 +19,7 @@ import hmac
 import os
 from typing import Any
 
-from ..errors import ConfigError, CorruptError
+from ..errors import ConfigError, CorruptError, UsageError
 from .thin import Readable
 
 NONCE, TAG = 12, 16
@@ -27,13 +27,13 @@ ALGORITHM = "AES-256-GCM"
 
 
 def parse_key(text: str, what: str) -> bytes:
-    """32 bytes from base64 or hex. Raises ConfigError (never with the key in it)."""
+    """32 bytes from base64 or hex. Raises UsageError (never with the key in it)."""
     text = text.strip()
     key = b""
     with contextlib.suppress(ValueError, binascii.Error):
         key = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
     if len(key) != 32:
-        raise ConfigError(
+        raise UsageError(
             f"{what} isn't a key of 32 bytes in base64 or hex.", "Make one with: openssl rand -base64 32", code="key"
         )
     return key
