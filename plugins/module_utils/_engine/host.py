@@ -62,7 +62,7 @@ class Host:
     def _read_line(self, name: str) -> str | None:
         try:
             with open(self._path(name), encoding="utf-8", errors="surrogateescape") as source:
-                return source.read().strip() or None
+                return source.read().rstrip("\n") or None
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -68,6 +68,13 @@ class Hooks:
                 "Use pre_command and post_command to bring whatever writes to it to rest.",
                 code="quiesce",
             )
+        inside = [volume for volume in volumes for mount in mounts if volume.startswith(mount.rstrip("/") + "/")]
+        if inside:
+            raise VolumeError(
+                f"quiesce: fsfreeze: {inside[0]} lies on a filesystem that would be frozen, and so does its snapshot.",
+                "Use pre_command and post_command to bring whatever writes to it to rest.",
+                code="quiesce",
+            )
         failed: SnapshipError | None = None
         try:
             if self._pre:
