@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import sending
@@ -38,3 +40,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "directory":
         return Place(tmp_path, directory_options(tmp_path))
     return Place(tmp_path, s3_options(request.getfixturevalue("bucket")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """botocore reads its models for each session anew, which takes longer than most requests of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.lru_cache(botocore.session.create_loader))
+        yield

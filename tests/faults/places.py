@@ -133,7 +133,7 @@ class Place:
     def catalog(self) -> Catalog:
         return Catalog.open(self.host("r").remote(None, self.options))
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """Every key on the remote; of a directory every file in it."""
         if self.options["type"] == "directory":
             found = [path for path in Path(self.options["path"]).rglob("*") if not path.is_dir()]
@@ -175,7 +175,7 @@ class Place:
         """What has no business to be there when nothing runs: on the remote, beside the image, or as a journal."""
         listed = {item["id"] for item in self.listing(details=False)}
         found = []
-        for key in self.keys():
+        for key in self.stored():
             kind, *rest = key.split("/")
             owner = rest[2].partition("~")[0] if len(rest) >= 3 else ""
             if kind not in ("backups", "data") or owner not in listed:

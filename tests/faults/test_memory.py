@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.tests.faults import operation
+from ansible_collections.snapship.dr.tests.faults.operation import Operations
 from ansible_collections.snapship.dr.tests.faults.places import KEY, Place, directory_options
 from ansible_collections.snapship.dr.tests.support.filesystems import unavailable
 
@@ -27,18 +24,11 @@ WORKERS = 4
 
 def _peak(place: Place, do: str, **arguments: Any) -> int:
     """KiB that one operation in a process of its own needed at most."""
-    wanted = {
-        "root": str(place.root),
-        "options": place.options,
-        "do": do,
-        "arguments": {**arguments, "parallel": WORKERS},
-    }
-    command = [sys.executable, operation.__file__]
-    done = subprocess.run(command, input=json.dumps(wanted).encode(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    result = json.loads(done.stdout)
-    assert not result["failures"], result["failures"]
-    return int(result["peak_kib"])
+    operations = Operations(place)
+    try:
+        return int(operations.run(do, parallel=WORKERS, **arguments)["peak_kib"])
+    finally:
+        operations.close()
 
 
 @pytest.mark.parametrize("options", [{"compression": "none"}, {"encryption_key": KEY}], ids=["plain", "sealed"])
