@@ -54,6 +54,7 @@ class Victim:
         group = self.operations.start(do, **arguments)
         if self.operations.wait(self.lengths[kind] * self.rng.uniform(0, 1.02)):
             self.survived[kind] += 1
+            self.lengths[kind] *= 0.8  # the next one shall not come too late again
             return
         os.killpg(group, signal.SIGKILL)
         assert self.operations.wait()
