@@ -138,10 +138,12 @@ def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
 def _diff(before: RemoteSpec | None, after: RemoteSpec | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """For --diff: secrets by a fingerprint whose salt is thrown away, so that it tells only whether they differ."""
     salt = secrets.token_bytes(16)
-    return tuple(_fingerprinted(spec, salt) if spec else {} for spec in (before, after))  # type: ignore[return-value]
+    return _fingerprinted(before, salt), _fingerprinted(after, salt)
 
 
-def _fingerprinted(spec: RemoteSpec, salt: bytes) -> dict[str, Any]:
+def _fingerprinted(spec: RemoteSpec | None, salt: bytes) -> dict[str, Any]:
+    if spec is None:
+        return {}
     shown = spec.public()
     values = spec.to_json()
     for name in SECRETS:

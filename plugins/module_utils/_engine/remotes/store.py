@@ -18,12 +18,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from typing import NamedTuple, Union
-
-try:
-    from typing import Protocol
-except ImportError:  # pragma: no cover
-    Protocol = object  # type: ignore[assignment]
+from typing import NamedTuple, Protocol, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Shipping volumes together: each one's data is sent, then all are committed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .errors import BaseLostError, ConfigError, SnapshipError, VolumeError, need
+from .holding import Holding
+from .items import from_manifest
+from .manifest import Manifest
+from .outcome import Outcome
+from .planning import Choice
+from .sending import send
+from .shipment import Shipment, fields_of
+from .volumes.volume import Change, Provider, Reader, Snapshot
+
+if TYPE_CHECKING:
+    from .running import Run
+
+
+class Delivery:
+    """One volume's shipment within a unit."""
+
+    def __init__(self, run: Run, provider: Provider, snapshot: Snapshot, choice: Choice) -> None:
+        self.run, self.provider, self.snapshot, self.choice = run, provider, snapshot, choice
+        self.shipment: Shipment | None = None
+        self.item: dict[str, object] = {}
+        self.warning: str | None = None
+        self._manifest: Manifest | None = None
+        self._seconds = 0.0
+
+    def load(self) -> None:
+        """Send all data and the index."""
+        started = time.monotonic()
+        run, snapshot = self.run, self.snapshot
+        workers = need(run.workers, "apply() makes the workers")
+        done = 0
+
+        def progress(count: int) -> None:
+            nonlocal done
+            done += count
+            run.host.progress(snapshot.volume, done, snapshot.size)
+
+        with self._reading() as (reader, changes):
+            if self.shipment is None:
+                self.shipment = Shipment.begin(
+                    run.host, run.open_catalog, run.wish.origin, snapshot, self.choice.base, self.choice.reason
+                )
+            send(self.shipment, reader, changes, self.choice.base_snapshot is None, workers, progress)
+        self._seconds = time.monotonic() - started
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[tuple[Reader, Iterator[Change]]]:
+        """The snapshot, open from before the first request, so that no other run tidies it away."""
+        with contextlib.ExitStack() as stack:
+            try:
+                if self.choice.base_snapshot is None:
+                    reader = stack.enter_context(self.provider.open(self.snapshot))
+                    changes = reader.data()
+                else:
+                    both = self.provider.changes(self.choice.base_snapshot, self.snapshot)
+                    reader, changes = stack.enter_context(both)
+            except VolumeError as error:
+                if error.code == "snapshot_gone":
+                    raise BaseLostError(error.msg) from error
+                raise
+            yield reader, changes
+
+    def commit(self) -> None:
+        """Make it a backup."""
+        shipment = need(self.shipment, "load() comes first")
+        started = time.monotonic()
+        try:
+            properties = self.provider.info(self.snapshot.volume).properties
+        except SnapshipError:
+            properties = {}  # the volume went away after its snapshot was made
+        index = shipment.put_index()
+        fields = fields_of(shipment, self.run.host, self.snapshot, self.snapshot.size, properties, index)
+        self._manifest = shipment.commit(fields)
+        self.warning = hold(self.run, self.provider, self.snapshot, self._manifest.id)
+        shipment.finish()
+        self._seconds += time.monotonic() - started
+        self.item = dict(
+            from_manifest(self._manifest, self.run.remote_name),
+            bytes_sent=shipment.sent,
+            resumed=shipment.resumed,
+            seconds=round(self._seconds, 3),
+            actions=shipment.actions,
+        )
+
+
+def hold(run: Run, provider: Provider, snapshot: Snapshot, backup_id: str) -> str | None:
+    """Keep the snapshot just shipped for the next increment. What prevents it is a warning: the backup is there."""
+    try:
+        Holding(run.host, provider, run.store.location, run.holder).move(snapshot, backup_id)
+    except (VolumeError, ConfigError) as error:
+        return f"{error.msg} The backup {backup_id} is complete all the same."
+    return None
+
+
+def deliver(run: Run, deliveries: list[Delivery], outcome: Outcome, newest: dict[str, Manifest | None]) -> None:
+    """Send all, then commit all: a group is complete or isn't there. ``newest``: by volume, what there was before."""
+    try:
+        for delivery in deliveries:
+            delivery.load()
+        for delivery in deliveries:
+            delivery.commit()
+            outcome.changed = True
+            outcome.items.append(delivery.item)
+            outcome.warnings += [delivery.warning] if delivery.warning else []
+            before = newest.get(delivery.snapshot.volume)
+            outcome.before[delivery.snapshot.volume] = {"newest": before.id if before else None}
+            outcome.after[delivery.snapshot.volume] = {
+                "newest": delivery.item["id"],
+                "type": delivery.item["type"],
+                "reason": delivery.item["reason"],
+            }
+    except BaseLostError:
+        for delivery in deliveries:
+            if delivery.shipment is not None and not delivery.item:
+                delivery.shipment.discard()
+        raise
+    finally:
+        for delivery in deliveries:
+            if delivery.shipment is not None:
+                delivery.shipment.close()
