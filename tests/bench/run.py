@@ -168,11 +168,11 @@ def list_requests(folder: Path, count: int) -> int:
             counted.append(dict(store.requests))
             close(store)
 
-        type(catalog.store).close = counting_close  # type: ignore[method-assign]
+        type(catalog.store).close = counting_close  # type: ignore[method-assign]  # to see the counts
         try:
             found = listing(Host(str(folder / "config")), Request(remote_spec=spec, origin="bench"))
         finally:
-            type(catalog.store).close = close  # type: ignore[method-assign]
+            type(catalog.store).close = close  # type: ignore[method-assign]  # as it was
         if len(found) != count or sum(counted[0].values()) != counted[0]["list"]:
             raise SystemExit(f"listing: {len(found)} backups, requests {counted[0]}")
         return counted[0]["list"]

@@ -116,7 +116,7 @@ class Connection:
             return self._stream.read(length)
         left = length
         while left:  # readinto takes what is buffered, then reads straight from the socket
-            count = self._stream.readinto1(memoryview(self._scrap)[: min(left, SMALL)])  # type: ignore[attr-defined]
+            count = self._stream.readinto1(memoryview(self._scrap)[: min(left, SMALL)])  # type: ignore[attr-defined]  # buffered
             if not count:
                 raise ConnectionError
             left -= count

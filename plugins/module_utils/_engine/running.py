@@ -183,7 +183,10 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
                     raise
                 outcome.warn(f"{error.msg} It was planned anew.")
         for volume in unit.volumes:
-            clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
+            try:
+                clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
+            except SnapshipError as error:  # the backup is there all the same, and the next run tries again
+                outcome.warn(f"what may go from the remote couldn't be cleared away: {error.msg}")
 
 
 def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:

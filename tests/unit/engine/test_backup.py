@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine import running
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import (
+    ConfigError,
+    RemoteError,
+    SnapshipError,
+    UsageError,
+)
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, MIB, Place
 
 
@@ -259,6 +265,18 @@ def test_one_bad_volume_does_not_stop_the_others(place: Place) -> None:
     said = place.ship(*images, check=True)
     assert not said.failures  # in check mode an earlier task may be about to make it
     assert any("none.img" in text for text in said.warnings)
+
+
+def test_a_backup_counts_though_clearing_away_fails(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise RemoteError("the line went down.", code="unreachable")
+
+    monkeypatch.setattr(running, "clean_volume", refuse)
+    outcome = place.ship(place.image(data=os.urandom(MIB)))
+    assert outcome.changed
+    assert not outcome.failures
+    assert len(outcome.items) == 1
+    assert any("the line went down" in text for text in outcome.warnings)
 
 
 def test_a_volume_named_twice_is_shipped_once(place: Place) -> None:

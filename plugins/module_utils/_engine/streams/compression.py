@@ -22,9 +22,9 @@ _local = threading.local()
 try:
     import zstandard as _library
 except ImportError:
-    _library = None  # type: ignore[assignment]
+    _library = None  # type: ignore[assignment]  # a module where it is installed
 try:
-    from compression import zstd as _builtin  # type: ignore[import-not-found,unused-ignore]
+    from compression import zstd as _builtin  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
 except ImportError:
     _builtin = None
 
