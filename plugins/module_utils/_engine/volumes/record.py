@@ -1,0 +1,28 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What is known of a snapshot, as a short text that a tag or a property of the storage can hold."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+
+
+def pack(fields: dict[str, Any]) -> str:
+    """Letters, digits, ``+``, ``/`` and ``=`` only; long lists of similar names get short."""
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+    return base64.b64encode(zlib.compress(text, 9)).decode()
+
+
+def unpack(text: str) -> dict[str, Any] | None:
+    """What was packed; ``None`` for anything else."""
+    try:
+        fields = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+    except (ValueError, zlib.error):
+        return None
+    return fields if isinstance(fields, dict) else None
