@@ -60,21 +60,47 @@ def write_private(path: str, text: bytes) -> None:
         _write_private(path, text)
 
 
+_UNFINISHED = ".new-"
+
+
 def _write_private(path: str, text: bytes) -> None:
     folder = os.path.dirname(path)
     private_folder(folder)
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)  # mkstemp makes it 0600
+    descriptor, temporary = _unfinished(folder)
     try:
         with os.fdopen(descriptor, "wb") as target:
             target.write(text)
             target.flush()
             os.fsync(target.fileno())
-        os.replace(temporary, path)
+            os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
     sync_folder(folder)
+
+
+def _unfinished(folder: str) -> tuple[int, str]:
+    """A new file, 0600 and locked for as long as it is open; those that killed runs left there are removed."""
+    for entry in os.listdir(folder):
+        if entry.startswith(_UNFINISHED):
+            _drop_dead(os.path.join(folder, entry))
+    while True:
+        descriptor, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
+        if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
+            return descriptor, temporary
+        os.close(descriptor)  # another run took it for dead before it was locked
+
+
+def _drop_dead(path: str) -> None:
+    """Remove an unfinished file that nobody writes any more."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if try_lock(descriptor):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
 
 
 def write_json(path: str, value: Any) -> None:
