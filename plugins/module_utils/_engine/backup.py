@@ -19,7 +19,7 @@ from .items import from_manifest, would_ship
 from .outcome import Outcome
 from .planning import Choice, Wish
 from .running import Run, UnitPlan, plan_unit, run_unit
-from .snapshot import split
+from .snapshot import looking_at, split
 from .streams.codec import lacking
 from .streams.pipeline import Workers
 from .taking import Quiesce
@@ -37,11 +37,13 @@ class Request(Quiesce):
     volumes: list[str] = dataclasses.field(default_factory=list)
     provider: str | None = None
     consistent: bool = False
+    recursive: bool = False
     snapshot: str | None = None
     max_age: Any = None
     type: str = "auto"
     full_every: Any = None
     skip_unchanged: bool = False
+    pool_high: int = 80
     parallel: int = 4
     lock_timeout: Any = "1h"
 
@@ -91,9 +93,9 @@ def _preview_volume(outcome: Outcome, run: Run, unit: UnitPlan, volume: str) -> 
 def plan(host: Host, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together; what one volume lacks is in its unit."""
     wish = _wish(host, request)
-    units = split(request.volumes, request.provider, request.consistent)
+    units = split(request.volumes, request.provider, request.consistent, request.recursive)
     run = Run(host, None, wish, request)
-    plans = [UnitPlan(unit.volumes, unit.provider) for unit in units]
+    plans = [UnitPlan(unit.providers) for unit in units]
     try:
         spec = host.remote(request.remote, request.remote_spec)
     except SnapshipError as error:
@@ -106,7 +108,8 @@ def plan(host: Host, request: Request) -> Plan:
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
-    made = Plan(run, [plan_unit(run, unit) for unit in plans])
+    with looking_at(units):
+        made = Plan(run, [plan_unit(run, unit) for unit in plans])
     if any(not unit.satisfied and unit.error is None for unit in made.units):
         made.lacking = lacking(spec.compression, spec.encryption_key is not None)
     return made
@@ -133,6 +136,8 @@ def _wish(host: Host, request: Request) -> Wish:
         raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
     if request.type not in ("auto", "full", "incremental"):
         raise UsageError(f"type {request.type!r} isn't auto, full or incremental.")
+    if not 1 <= request.pool_high <= 100:
+        raise UsageError("pool_high is a percentage, 1 to 100.")
     if request.parallel < 1:
         raise UsageError("parallel is at least 1.")
     request.hooks()

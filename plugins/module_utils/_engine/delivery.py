@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .errors import BaseLostError, ConfigError, SnapshipError, VolumeError, need
@@ -18,12 +16,16 @@ from .items import from_manifest
 from .manifest import Manifest
 from .outcome import Outcome
 from .planning import Choice
-from .sending import send
 from .shipment import Shipment, fields_of
-from .volumes.volume import Change, Provider, Reader, Snapshot
+from .sources import opened
+from .streams import thin
+from .volumes.volume import Provider, Snapshot
 
 if TYPE_CHECKING:
     from .running import Run
+
+
+PENDING = "pending"  # in a snapshot's holds: a backup that is being made
 
 
 class Delivery:
@@ -49,30 +51,16 @@ class Delivery:
             done += count
             run.host.progress(snapshot.volume, done, snapshot.size)
 
-        with self._reading() as (reader, changes):
+        if run.holder not in snapshot.holds:
+            self.provider.hold(snapshot, run.holder, PENDING)
+        # Open from before the first request, so that no other run tidies it away.
+        with opened(self.provider, self.choice, snapshot) as source:
             if self.shipment is None:
                 self.shipment = Shipment.begin(
-                    run.host, run.open_catalog, run.wish.origin, snapshot, self.choice.base, self.choice.reason
+                    run.host, run.open_catalog, run.wish.origin, snapshot, self.choice, source.stream
                 )
-            send(self.shipment, reader, changes, self.choice.base_snapshot is None, workers, progress)
+            source.send(self.shipment, workers, progress)
         self._seconds = time.monotonic() - started
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[tuple[Reader, Iterator[Change]]]:
-        """The snapshot, open from before the first request, so that no other run tidies it away."""
-        with contextlib.ExitStack() as stack:
-            try:
-                if self.choice.base_snapshot is None:
-                    reader = stack.enter_context(self.provider.open(self.snapshot))
-                    changes = reader.data()
-                else:
-                    both = self.provider.changes(self.choice.base_snapshot, self.snapshot)
-                    reader, changes = stack.enter_context(both)
-            except VolumeError as error:
-                if error.code == "snapshot_gone":
-                    raise BaseLostError(error.msg) from error
-                raise
-            yield reader, changes
 
     def commit(self) -> None:
         """Make it a backup."""
@@ -82,7 +70,7 @@ class Delivery:
             properties = self.provider.info(self.snapshot.volume).properties
         except SnapshipError:
             properties = {}  # the volume went away after its snapshot was made
-        index = shipment.put_index()
+        index = shipment.put_index() if self.provider.sends == thin.FORMAT else None
         fields = fields_of(shipment, self.run.host, self.snapshot, self.snapshot.size, properties, index)
         self._manifest = shipment.commit(fields)
         self.warning = hold(self.run, self.provider, self.snapshot, self._manifest.id)

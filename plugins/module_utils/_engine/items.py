@@ -52,7 +52,7 @@ def would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[st
         ("id", "group", "state_id", "bytes_logical", "bytes_changed", "bytes_stored", "segments")
     )
     item.update(
-        provider=unit.provider.name,
+        provider=unit.providers[volume].name,
         volume=volume,
         origin=run.wish.origin,
         remote=run.remote_name,

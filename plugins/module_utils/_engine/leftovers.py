@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from .running import Run
 
 
-def resume(run: Run, volumes: list[str], provider: Provider, outcome: Outcome) -> list[Delivery]:
+def resume(run: Run, providers: dict[str, Provider], outcome: Outcome) -> list[Delivery]:
     """Finish, or clear away, what earlier runs of these volumes to this remote left."""
     deliveries: list[Delivery] = []
-    for volume in volumes:
+    for volume, provider in providers.items():
         head = Shipment.find(run.host, run.open_catalog, run.wish.origin, volume)
         if head is None:
             continue
@@ -69,12 +69,15 @@ def _committed(run: Run, snapshot: Snapshot, volume: str) -> bool:
     return False
 
 
+def _of_state(snapshots: list[Snapshot], state_id: str) -> Snapshot | None:
+    return next((each for each in snapshots if each.state_id == state_id and each.flaw is None), None)
+
+
 def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipment | None, Delivery | None]:
     """The shipment of a journal; with its delivery if it can go on."""
     catalog = run.open_catalog
     shipment = Shipment.resume(run.host, catalog, head)
-    by_state = {each.state_id: each for each in provider.snapshots(head["volume"]) if each.flaw is None}
-    snapshot = by_state.get(head["state_id"])
+    snapshot = _of_state(provider.snapshots(head["volume"]), head["state_id"])
     if catalog.listed(shipment.key):  # killed between commit and the end
         manifest = catalog.usable(shipment.key)  # none: removed at just this moment, or not for us to read
         try:
@@ -96,12 +99,13 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
         return shipment, None
     choice = Choice(None, None, head["reason"])
     if head["base"] is not None:
-        base = by_state.get(head["base_state_id"])
+        base = _of_state(provider.bases(head["volume"]), head["base_state_id"])
         if base is None or not any(
             key.id == head["base"] for key in catalog.keys("backups", head["origin"], head["volume"])
         ):
             return shipment, None
         choice = Choice(None, base, head["reason"])
+    choice.flags = shipment.head["stream"]["flags"] or None
     delivery = Delivery(run, provider, snapshot, choice)
     delivery.shipment = shipment
     return shipment, delivery

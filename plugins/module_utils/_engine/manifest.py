@@ -68,7 +68,9 @@ class Manifest:
 
     @property
     def parts(self) -> list[Part]:
-        return [Part(p["name"], int(p["size"]), int(p["records"]), p["sha256"]) for p in self.fields["index"]["parts"]]
+        """Of the index; none for streams that have none."""
+        index = self.fields.get("index") or {"parts": []}
+        return [Part(p["name"], int(p["size"]), int(p["records"]), p["sha256"]) for p in index["parts"]]
 
     @property
     def encryption(self) -> dict[str, Any] | None:

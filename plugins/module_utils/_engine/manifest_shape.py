@@ -33,9 +33,14 @@ def flaw(fields: Mapping[str, Any]) -> str | None:
             return name
     if (fields["base"] is None) != (fields["base_state_id"] is None):
         return "base_state_id"
-    if fields["stream"]["format"] != "thin-send-recv":
+    stream = fields["stream"]
+    if stream["format"] == "zfs-send":
+        digests = stream.get("digests")
+        whole = isinstance(digests, list) and len(digests) == len(fields["segments"]) and all(map(_digest, digests))
+        return None if whole and _texts(stream.get("flags")) else "stream"
+    if stream["format"] != "thin-send-recv":
         return None
-    if not (_count(fields["stream"].get("data")) and _count(fields["stream"].get("unmap"))):
+    if not (_count(stream.get("data")) and _count(stream.get("unmap"))):
         return "stream"
     return None if _index(fields.get("index")) else "index"
 
@@ -58,6 +63,10 @@ def _digest(value: Any) -> bool:
 
 def _stream(value: Any) -> bool:
     return isinstance(value, dict) and _text(value.get("format"))
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(_text(each) for each in value)
 
 
 def _group(value: Any) -> bool:

@@ -39,6 +39,7 @@ class Look:
     volume: str
     chains: Chains
     snapshots: list[Snapshot]
+    bases: list[Snapshot]
     lineage: str
     warnings: list[str] = dataclasses.field(default_factory=list)
     manifests: dict[str, Manifest] = dataclasses.field(default_factory=dict)
@@ -51,12 +52,15 @@ class Choice:
     base: Manifest | None
     base_snapshot: Snapshot | None
     reason: str
+    flags: list[str] | None = None  # of the chain's streams, where they have any
 
 
 def look(catalog: Catalog, provider: Provider, origin: str, volume: str) -> Look:
     """Read the remote's listing and the host's snapshots."""
     info = provider.info(volume)
-    return Look(volume, catalog.chains(origin, volume), provider.snapshots(volume), info.lineage)
+    return Look(
+        volume, catalog.chains(origin, volume), provider.snapshots(volume), provider.bases(volume), info.lineage
+    )
 
 
 def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
@@ -137,7 +141,7 @@ def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None
         return Choice(None, None, "first backup of this volume on this remote")
     flaws = []
     unsettled: set[str] | None = None
-    for local in found.snapshots:
+    for local in found.bases:
         if snapshot is not None and (local.state_id == snapshot.state_id or local.created > snapshot.created):
             continue
         there = shipped(catalog, found, local)
@@ -149,7 +153,8 @@ def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None
         if flaw is None and there.id in unsettled:
             flaw = "another run is just making it"
         if flaw is None:
-            return Choice(there, local, f"newest common state is {there.id} (snapshot {local.name})")
+            flags: list[str] | None = there.fields["stream"].get("flags") or None
+            return Choice(there, local, f"newest common state is {there.id} (snapshot {local.name})", flags)
         flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw}")
     return Choice(None, None, "; ".join(flaws) or "no snapshot here is of a state that the remote has")
 

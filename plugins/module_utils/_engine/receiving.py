@@ -203,6 +203,17 @@ class Assembly:
             with self._lock:
                 self._partial[start, end] = digest
 
+    def clear(self, target: Target) -> None:
+        """Where a target doesn't make what wasn't written read as zero: write those zeros."""
+        if target.zeroed:
+            return
+        zeros = memoryview(mmap.mmap(-1, _PIECE))
+        for start, end in self._holes(target):
+            while start < end:
+                length = min(_PIECE, end - start)
+                target.write(start, zeros[:length])
+                start += length
+
     # --- checking
 
     def check(self, target: Target, workers: Workers) -> None:
@@ -226,9 +237,15 @@ class Assembly:
 
     def _check_holes(self, target: Target) -> None:
         """What no backup of the chain has data for must be zero."""
+        for start, end in self._holes(target):
+            _check_zero(target, start, end)
+
+    def _holes(self, target: Target) -> Iterator[tuple[int, int]]:
+        """Regions that may hold something in the target and that no backup of the chain has data for."""
         covered = _joined(self.pieces())
         start, end = next(covered, (self.size, self.size))
         for at, stop in target.data():
+            stop = min(stop, self.size)
             while at < stop:
                 while end <= at and start < self.size:
                     start, end = next(covered, (self.size, self.size))
@@ -236,7 +253,7 @@ class Assembly:
                     at = end
                     continue
                 gap = min(stop, start if start > at else stop)
-                _check_zero(target, at, gap)
+                yield at, gap
                 at = gap
 
 

@@ -10,21 +10,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import time
 from typing import Any
 
 from .catalog import Catalog, Chains
 from .choosing import Wanted, find_chain
 from .errors import CorruptError, SnapshipError, UsageError, VolumeError, need
+from .fetching import Fetched, check_kind, explain_damage, fetch
 from .host import Host
 from .manifest import Manifest
 from .names import is_id
 from .outcome import Outcome
-from .receiving import Assembly
 from .streams.pipeline import Workers
-from .units import parse_duration, parse_time, show_bytes
+from .units import parse_duration, parse_time
 from .volumes.providers import provider_for
-from .volumes.volume import Provider, Target, TargetState
+from .volumes.volume import Place, Provider, ReceiveRequest, TargetState
 
 
 @dataclasses.dataclass
@@ -39,8 +38,11 @@ class Request:
     backup: str | None = None
     at: str | None = None
     group: str | None = None
+    recursive: bool = False
     overwrite: bool = False
     discard_changes: bool = False
+    pool: str | None = None
+    properties: list[str] = dataclasses.field(default_factory=list)
     parallel: int = 4
     lock_timeout: Any = "1h"
 
@@ -50,7 +52,7 @@ class Item:
     """One volume to restore: where from, where to, and what was found."""
 
     source: str
-    target: str
+    place: Place
     provider: Provider
     chains: Chains | None = None
     manifests: list[Manifest] = dataclasses.field(default_factory=list)
@@ -58,6 +60,10 @@ class Item:
     done: bool = False  # the target is this backup already
     own: bool = False  # what is there is an earlier restore nobody wrote to
     error: SnapshipError | None = None
+
+    @property
+    def target(self) -> str:
+        return self.place.target
 
     @property
     def backup(self) -> Manifest:
@@ -96,14 +102,8 @@ class Plan:
 def plan(host: Host, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
     when = _check(request)
-    items = []
-    for each in request.volumes:
-        provider = provider_for(each["target"], request.provider)
-        items.append(Item(each["source"], provider.normalise(each["target"]), provider))
-    targets = [item.target for item in items]
-    if len(set(targets)) != len(targets):
-        raise UsageError("two volumes are to be restored to one target.")
-    made = Plan(request, host, host.origin(request.origin), None, items)
+    items = [_item(request, each["source"], each["target"]) for each in request.volumes]
+    made = Plan(request, host, host.origin(request.origin), None, list(items))
     if when is not None and when[1]:
         made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
     try:
@@ -118,12 +118,37 @@ def plan(host: Host, request: Request) -> Plan:
     catalog.absent = spec.type == "directory" and not catalog.store.exists()
     wanted = Wanted(request.backup, when[0] if when else None, request.group)
     for item in items:
-        try:
-            item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
-            _look_at_target(made, item)
-        except SnapshipError as error:
-            item.error = error.about(volume=item.source, remote=spec.name)
+        _find(made, item, wanted)
+        if request.recursive and item.manifests:
+            below = [_item(request, member, item.target + member[len(item.source) :]) for member in _below(item)]
+            for each in below:
+                _find(made, each, Wanted(None, None, item.backup.group))
+            made.items += below
+    targets = [item.target for item in made.items]
+    if len(set(targets)) != len(targets):
+        raise UsageError("two volumes are to be restored to one target.")
     return made
+
+
+def _item(request: Request, source: str, target: str) -> Item:
+    provider = provider_for(target, request.provider)
+    return Item(source, Place(provider.normalise(target), request.pool), provider)
+
+
+def _below(item: Item) -> list[str]:
+    """The volumes below this one that were backed up at the same point in time, parents first."""
+    members = (item.backup.fields.get("group") or {}).get("members", [])
+    return sorted(member for member in members if member.startswith(item.source + "/"))
+
+
+def _find(made: Plan, item: Item, wanted: Wanted) -> None:
+    """The backup that is meant, and what is at its target; what goes wrong is kept in the item."""
+    catalog = need(made.catalog, "plan() opens it")
+    try:
+        item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
+        _look_at_target(made, item)
+    except SnapshipError as error:
+        item.error = error.about(volume=item.source, remote=made.remote_name)
 
 
 def _check(request: Request) -> tuple[float, bool] | None:
@@ -146,12 +171,12 @@ def _check(request: Request) -> tuple[float, bool] | None:
 
 def _look_at_target(made: Plan, item: Item) -> None:
     request, backup = made.request, item.backup
-    _check_kind(item)
-    item.there = there = item.provider.target_state(item.target)
+    check_kind(backup, item.provider, item.target)
+    item.there = there = item.provider.target_state(item.place)
     if not there.exists:
         return
     stamp = made.host.provenance(item.target)
-    ours = bool(stamp) and all(there.witness.get(name) == stamp["witness"].get(name) for name in ("device", "inode"))
+    ours = bool(stamp) and there.witness.get("identity") == stamp["witness"].get("identity")
     item.own = ours and there.witness == stamp["witness"]
     same = ours and (stamp["id"], stamp["state_id"]) == (backup.id, backup.fields["state_id"])
     if same and item.own:
@@ -185,18 +210,10 @@ def _look_again(made: Plan) -> None:
         if item.error is None:
             item.done = item.own = False
             try:
+                item.provider.recover(item.place)
                 _look_at_target(made, item)
             except SnapshipError as error:
                 item.error = error.about(volume=item.source, remote=made.remote_name)
-
-
-def _check_kind(item: Item) -> None:
-    stream = item.backup.fields["stream"]
-    if stream["format"] != "thin-send-recv":
-        raise VolumeError(
-            f"backup {item.backup.id} is a {stream['format']} stream, which doesn't fit target {item.target!r}.",
-            code="wrong_type",
-        )
 
 
 def apply(host: Host, made: Plan) -> Outcome:
@@ -205,7 +222,7 @@ def apply(host: Host, made: Plan) -> Outcome:
         raise made.missing_remote
     catalog = need(made.catalog, "a plan with a remote has opened it")
     outcome = Outcome(warnings=list(made.warnings))
-    together = made.request.group is not None
+    together = made.request.group is not None or made.request.recursive
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(made.request.parallel))
@@ -230,37 +247,37 @@ def apply(host: Host, made: Plan) -> Outcome:
 
 
 @dataclasses.dataclass
-class Received:
-    """A restore that lies checked beside its target, or the error that stopped it."""
+class Result:
+    """A restore that lies checked beside its target (none: there was nothing to do), or the error that stopped it."""
 
     made: Plan
     item: Item
-    target: Target | None = None
-    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    fetched: Fetched | None = None
     error: SnapshipError | None = None
 
     def abort(self) -> None:
         """Remove it."""
-        if self.target is not None:
-            self.target.abort()
+        if self.fetched is not None:
+            self.fetched.target.abort()
 
     def finish(self, outcome: Outcome) -> None:
         """Stamp it and swap it in."""
         item, made = self.item, self.made
-        if self.target is None:
+        if self.fetched is None:
             _show(made, outcome, item, {"changed": False})
             return
+        target = self.fetched.target
         try:
-            # the stamp first: it names the new file, so it says nothing of the old one should we die in between
-            made.host.stamp(item.target, _stamp(made, item, self.target.witness()))
-            previous = self.target.commit(None if item.own else _keep_as(item))
+            # the stamp first: it names the new volume, so it says nothing of the old one should we die in between
+            made.host.stamp(item.target, _stamp(made, item, target.witness()))
+            previous = target.commit(None if item.own and not made.request.recursive else _keep_as(item))
         except SnapshipError as error:
-            self.target.abort()
+            target.abort()
             outcome.failures.append(error.about(volume=item.source, remote=made.remote_name).as_dict())
             return
         outcome.changed = True
         actions = [f"swapped {item.target} in"] + ([f"kept {previous}"] if previous else [])
-        _show(made, outcome, item, dict(self.facts, changed=True, previous=previous, actions=actions))
+        _show(made, outcome, item, dict(self.fetched.facts, changed=True, previous=previous, actions=actions))
 
 
 def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
@@ -282,57 +299,32 @@ def _keep_as(item: Item) -> str:
     return name + suffix
 
 
-def _receive_safely(made: Plan, item: Item, workers: Workers) -> Received:
-    result = Received(made, item)
+def _receive_safely(made: Plan, item: Item, workers: Workers) -> Result:
+    result = Result(made, item)
     try:
         if item.error is not None:
             raise item.error
         if not item.done:
-            _receive(made, item, workers, result)
+            result.fetched = _receive(made, item, workers)
     except SnapshipError as error:
-        result.abort()
         result.error = error.about(volume=item.source, remote=made.remote_name)
-    except BaseException:
-        result.abort()
-        raise
     return result
 
 
-def _receive(made: Plan, item: Item, workers: Workers, result: Received) -> None:
+def _receive(made: Plan, item: Item, workers: Workers) -> Fetched:
     catalog = need(made.catalog, "a plan with a remote has opened it")
-    free = need(item.there, "plan() has looked").free
-    started, done = time.monotonic(), 0
+    backup, request = item.backup, made.request
+    receive = ReceiveRequest(item.place, backup.size, backup.fields.get("properties", {}), request.properties)
+    there = need(item.there, "plan() has looked")
 
-    def progress(count: int) -> None:
-        nonlocal done
-        done += count
-        made.host.progress(item.target, done, needed)
+    def progress(done: int, total: int) -> None:
+        made.host.progress(item.target, done, total)
 
     try:
-        with Assembly(catalog, item.manifests) as assembly:
-            needed = assembly.needed()
-            if needed > free:
-                raise VolumeError(
-                    f"no room to restore {item.target}: {show_bytes(needed)} needed, "
-                    f"{show_bytes(free)} free; what is there is untouched.",
-                    "Free some space, or restore elsewhere.",
-                    code="no_space",
-                )
-            result.target = target = item.provider.receive(
-                item.target, assembly.size, item.backup.fields.get("properties", {})
-            )
-            assembly.fetch(target, workers, progress)
-            target.sync()
-            assembly.check(target, workers)
-            result.facts = {
-                "bytes_written": assembly.written,
-                "bytes_fetched": assembly.fetched,
-                "seconds": round(time.monotonic() - started, 3),
-            }
+        return fetch(catalog, item.manifests, item.provider, receive, there, workers, progress)
     except CorruptError as error:
-        damaged = next((m.id for m in item.manifests if m.key.data in error.msg), item.backup.id)
-        advice = catalog.advice(need(item.chains, "plan() has listed them"), [damaged])
-        error.hint = " ".join(filter(None, (error.hint, advice)))
+        chains = need(item.chains, "plan() has listed them")
+        explain_damage(error, item.manifests, lambda bad: catalog.advice(chains, bad))
         raise
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .catalog import Catalog
 from .cleaning import clean_volume, put_back_used
 from .delivery import Delivery, deliver
-from .errors import BaseLostError, SnapshipError, UnknownError, VolumeError, need
+from .errors import BaseLostError, SnapshipError, UnknownError, need
 from .host import Host
 from .items import from_manifest
 from .leftovers import resume
@@ -24,6 +24,7 @@ from .outcome import Outcome
 from .planning import Choice, Look, Wish, check_owner, choose, look, newest_sound, satisfying
 from .remotes.store import ObjectStore
 from .snapshot import named
+from .sources import nothing_changed
 from .streams.pipeline import Workers
 from .taking import fresh, fresh_group, take
 from .units import parse_duration
@@ -61,6 +62,11 @@ class Run:
         """Under which snapshots are held for this remote and origin."""
         return f"{self.store.location} {self.wish.origin} {self.host.instance()}"
 
+    @property
+    def grouped(self) -> bool:
+        """Whether a unit's volumes are to be of one point in time."""
+        return self.request.consistent or self.request.recursive
+
     def prepare(self) -> None:
         """What has to be there before the first shipment (writes)."""
         self.host.keep_origin(self.wish.origin)
@@ -74,8 +80,7 @@ class Run:
 class UnitPlan:
     """A volume, or a consistent group: what is there and what is to be shipped, by volume."""
 
-    volumes: list[str]
-    provider: Provider
+    providers: dict[str, Provider]
     satisfied: dict[str, Manifest] = dataclasses.field(default_factory=dict)
     newest: dict[str, Manifest | None] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
@@ -83,10 +88,14 @@ class UnitPlan:
     warnings: list[str] = dataclasses.field(default_factory=list)
     error: SnapshipError | None = None
 
+    @property
+    def volumes(self) -> list[str]:
+        return list(self.providers)
+
 
 def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:
     """Look at the remote and the host, and decide. Reads only; what goes wrong is kept in ``error``."""
-    planned = UnitPlan(unit.volumes, unit.provider)
+    planned = UnitPlan(unit.providers)
     try:
         _plan(run, planned)
     except SnapshipError as error:
@@ -96,7 +105,7 @@ def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:
 
 def _plan(run: Run, unit: UnitPlan) -> None:
     catalog, wish = run.open_catalog, run.wish
-    looks = {volume: look(catalog, unit.provider, wish.origin, volume) for volume in unit.volumes}
+    looks = {volume: look(catalog, provider, wish.origin, volume) for volume, provider in unit.providers.items()}
     for volume, found in looks.items():
         unit.newest[volume] = newest_sound(catalog, found)
         check_owner(run.host, wish, unit.newest[volume])
@@ -115,7 +124,7 @@ def _plan(run: Run, unit: UnitPlan) -> None:
 
 def _one_point(run: Run, unit: UnitPlan, manifests: dict[str, Manifest]) -> bool:
     """A group is satisfied only by backups of one group."""
-    if not run.request.consistent:
+    if not run.grouped:
         return True
     groups = {manifest.group for manifest in manifests.values()}
     members = [manifest.fields["group"]["members"] for manifest in manifests.values() if manifest.group]
@@ -126,7 +135,7 @@ def _existing(run: Run, unit: UnitPlan, looks: dict[str, Look]) -> dict[str, Sna
     """Snapshots that are there and can be shipped: the one that was named, or one that is fresh enough."""
     wish, now = run.wish, time.time()
     by_volume = {volume: found.snapshots for volume, found in looks.items()}
-    if run.request.consistent:
+    if run.grouped:
         group = fresh_group(by_volume, wish.max_age, now, wish.snapshot)
         if group is None and wish.snapshot is not None:
             raise UnknownError(
@@ -137,7 +146,7 @@ def _existing(run: Run, unit: UnitPlan, looks: dict[str, Look]) -> dict[str, Sna
         return {each.volume: each for each in group or []}
     volume = unit.volumes[0]
     if wish.snapshot is not None:
-        snapshot = named(unit.provider, volume, wish.snapshot)
+        snapshot = named(unit.providers[volume], volume, wish.snapshot)
         if snapshot.flaw:
             raise UnknownError(
                 f"snapshot {wish.snapshot!r} of {volume} can't be shipped: {snapshot.flaw}.",
@@ -154,12 +163,8 @@ def _unchanged(unit: UnitPlan, volume: str) -> bool:
     if choice.base is None or choice.base_snapshot is None or newest is None or choice.base.id != newest.id:
         return False
     if snapshot is None:
-        return unit.provider.unchanged(choice.base_snapshot)
-    try:
-        with unit.provider.changes(choice.base_snapshot, snapshot) as (reader, changes):
-            return reader.size == choice.base_snapshot.size and next(changes, None) is None
-    except VolumeError:
-        return False  # another run tidied one of them away: what follows sees that
+        return unit.providers[volume].unchanged(choice.base_snapshot)
+    return nothing_changed(unit.providers[volume], choice.base_snapshot, snapshot)
 
 
 def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
@@ -192,7 +197,7 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
 def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     for volume in unit.volumes:
         put_back_used(run.open_catalog, run.wish.origin, volume)
-    resumed = resume(run, unit.volumes, unit.provider, outcome)
+    resumed = resume(run, unit.providers, outcome)
     again = plan_unit(run, unit)
     if again.error is not None:
         raise again.error
@@ -200,13 +205,14 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
         _report(run, again, outcome, again.satisfied)
     else:
         if not again.snapshots:
-            made, warnings = take(unit.provider, unit.volumes, None, run.request.consistent, run.request, run.holder)
+            made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder)
             again.snapshots = {each.volume: each for each in made}
             outcome.warnings += warnings
             outcome.changed = True
         resumed = []
         deliveries = [
-            Delivery(run, again.provider, again.snapshots[volume], again.choices[volume]) for volume in unit.volumes
+            Delivery(run, provider, again.snapshots[volume], again.choices[volume])
+            for volume, provider in unit.providers.items()
         ]
         deliver(run, deliveries, outcome, again.newest)
     for delivery in resumed:  # what was left from an earlier run is what satisfies this one

@@ -33,7 +33,8 @@ from .files import private_folder, sync_folder, writing
 from .host import Host
 from .manifest import Manifest, Segment
 from .names import BackupKey, encode, inflight_key, mint_id
-from .streams import encryption
+from .planning import Choice
+from .streams import encryption, thin
 from .streams.codec import Codec, codec_for
 from .streams.index import PART_RECORDS, RECORD, part_name
 from .streams.thin import Readable
@@ -41,6 +42,7 @@ from .units import iso_time
 from .version import FORMAT_VERSION, versions
 from .volumes.volume import Snapshot
 
+JOURNAL = 2  # version of the journal; one of another version is left to whoever wrote it
 MARK = "~"  # between a shipment's id and the instance that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
 
@@ -81,12 +83,16 @@ class Shipment:
 
     @classmethod
     def begin(
-        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, base: Manifest | None, reason: str
+        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, choice: Choice, stream: dict[str, Any]
     ) -> Shipment:
-        """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone."""
+        """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone.
+
+        ``stream`` is format, version and flags, as the manifest will have them.
+        """
+        base = choice.base
         backup_id = mint_id(snapshot.created)
         head: dict[str, Any] = {
-            "journal": 1,
+            "journal": JOURNAL,
             "id": backup_id,
             "base": base.id if base else None,
             "base_state_id": base.fields["state_id"] if base else None,
@@ -94,7 +100,8 @@ class Shipment:
             "volume": snapshot.volume,
             "snapshot": snapshot.name,
             "state_id": snapshot.state_id,
-            "reason": reason,
+            "reason": choice.reason,
+            "stream": stream,
             "compression": catalog.spec.compression,
             "encryption": None,
         }
@@ -118,7 +125,7 @@ class Shipment:
                 head = json.loads(source.readline())
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
-        return head if isinstance(head, dict) and head.get("journal") == 1 else None
+        return head if isinstance(head, dict) and head.get("journal") == JOURNAL else None
 
     @classmethod
     def resume(cls, host: Host, catalog: Catalog, head: dict[str, Any]) -> Shipment:
@@ -360,8 +367,20 @@ def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(part)
 
 
+def _stream(stream: dict[str, Any], parts: list[Stored]) -> dict[str, Any]:
+    """The manifest's field: for blocks the chunks in it, else the digests of its plain pieces."""
+    if stream["format"] == thin.FORMAT:
+        return dict(stream, data=sum(part.data for part in parts), unmap=sum(part.unmap for part in parts))
+    return dict(stream, digests=[part.job for part in parts])
+
+
 def fields_of(
-    shipment: Shipment, host: Host, snapshot: Snapshot, size: int, properties: dict[str, Any], index: dict[str, Any]
+    shipment: Shipment,
+    host: Host,
+    snapshot: Snapshot,
+    size: int,
+    properties: dict[str, Any],
+    index: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The manifest of a shipment whose data is stored."""
     head, parts = shipment.head, shipment.parts()
@@ -385,13 +404,7 @@ def fields_of(
         "size": size,
         "properties": properties,
         "bytes": {"changed": sum(part.changed for part in parts), "stored": sum(part.segment.size for part in parts)},
-        "stream": {
-            "format": "thin-send-recv",
-            "version": "1.1",
-            "flags": {},
-            "data": sum(part.data for part in parts),
-            "unmap": sum(part.unmap for part in parts),
-        },
+        "stream": _stream(head["stream"], parts),
         "compression": head["compression"],
         "encryption": head["encryption"],
         "segments": [list(part.segment) for part in parts],

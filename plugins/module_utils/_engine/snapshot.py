@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .errors import SnapshipError, UnknownError, UsageError
@@ -30,16 +32,20 @@ class Request(Quiesce):
     max_age: Any = None
     state: str = "present"
     consistent: bool = False
+    recursive: bool = False
 
 
 @dataclasses.dataclass
 class Unit:
     """Volumes that get their snapshots together: one, or a group."""
 
-    volumes: list[str]
-    provider: Provider
+    providers: dict[str, Provider]
     there: list[Snapshot] = dataclasses.field(default_factory=list)
     error: SnapshipError | None = None
+
+    @property
+    def volumes(self) -> list[str]:
+        return list(self.providers)
 
 
 @dataclasses.dataclass
@@ -79,9 +85,10 @@ def plan(host: Host, request: Request) -> Plan:
     if request.max_age is not None:
         parse_duration(request.max_age, "max_age")
     request.hooks()
-    units = split(request.volumes, request.provider, request.consistent and request.state == "present")
-    for unit in units:
-        if unit.error is None:
+    together = request.consistent and request.state == "present"
+    units = split(request.volumes, request.provider, together, request.recursive)
+    with looking_at(units):
+        for unit in units:
             try:
                 unit.there = _there(unit, request)
             except SnapshipError as error:
@@ -89,31 +96,46 @@ def plan(host: Host, request: Request) -> Plan:
     return Plan(request, units)
 
 
-def split(volumes: list[str], provider: str | None, together: bool) -> list[Unit]:
-    """The volumes one by one, or all in one unit."""
-    by_name: dict[str, Unit] = {}
+def split(volumes: list[str], provider: str | None, together: bool, recursive: bool = False) -> list[Unit]:
+    """The volumes one by one, each with all below it if ``recursive``, or all in one unit."""
+    units: list[Unit] = []
+    known: set[str] = set()
     for volume in volumes:
         one = provider_for(volume, provider)
         name = one.normalise(volume)
-        by_name.setdefault(name, Unit([name], one))
-    found = list(by_name.values())
+        names = [name, *one.children(name)] if recursive else [name]
+        unit = Unit({each: one for each in names if each not in known})
+        known.update(names)
+        if unit.providers:
+            units.append(unit)
     if together:
-        if len({unit.provider.name for unit in found}) > 1:
-            raise UsageError("a consistent group needs volumes of one provider.")
-        return [Unit([unit.volumes[0] for unit in found], found[0].provider)]
-    return found
+        return [Unit({volume: one for unit in units for volume, one in unit.providers.items()})]
+    return units
+
+
+@contextlib.contextmanager
+def looking_at(units: Iterable[Unit]) -> Iterator[None]:
+    """Inside, in this thread, volumes are looked up together and once."""
+    by_provider: dict[int, tuple[Provider, list[str]]] = {}
+    for unit in units:
+        for volume, provider in unit.providers.items():
+            by_provider.setdefault(id(provider), (provider, []))[1].append(volume)
+    with contextlib.ExitStack() as stack:
+        for provider, volumes in by_provider.values():
+            stack.enter_context(provider.looking_at(volumes))
+        yield
 
 
 def _there(unit: Unit, request: Request) -> list[Snapshot]:
     """The snapshots that satisfy the request (present), or are to go (absent)."""
-    by_volume = {volume: unit.provider.snapshots(volume) for volume in unit.volumes}
+    by_volume = {volume: provider.snapshots(volume) for volume, provider in unit.providers.items()}
     if request.state == "absent":
         return [each for found in by_volume.values() for each in found if each.name == request.name]
-    for volume in unit.volumes:
-        unit.provider.info(volume)
+    for volume, provider in unit.providers.items():
+        provider.info(volume)
     age = parse_duration(request.max_age, "max_age") if request.max_age is not None else None
     now = time.time()
-    if request.consistent:
+    if request.consistent or request.recursive:
         return fresh_group(by_volume, age, now, request.name) or []
     snapshots = by_volume[unit.volumes[0]]
     if age is not None:
@@ -136,13 +158,14 @@ def apply(host: Host, made: Plan) -> Outcome:
                             f"snapshot {snapshot.name!r} of {snapshot.volume} was the base for the next incremental; "
                             "that will be a full unless another base is there."
                         )
-                    unit.provider.remove(snapshot)
+                    unit.providers[snapshot.volume].remove(snapshot)
                 _show(outcome, unit, [])
                 outcome.changed = outcome.changed or bool(unit.there)
                 continue
             result = unit.there
             if not result:
-                result, warnings = take(unit.provider, unit.volumes, request.name, request.consistent, request)
+                group = request.consistent or request.recursive
+                result, warnings = take(unit.providers, request.name, group, request)
                 outcome.warnings += warnings
                 outcome.changed = True
             _show(outcome, unit, [each.public() for each in result])
@@ -157,7 +180,7 @@ def _expected(request: Request, unit: Unit) -> list[dict[str, Any]]:
         {
             "name": request.name or "(new)",
             "volume": volume,
-            "provider": unit.provider.name,
+            "provider": unit.providers[volume].name,
             "state_id": None,
             "group": None,
             "created": iso_time(time.time()),
@@ -183,12 +206,14 @@ def _show(outcome: Outcome, unit: Unit, after: list[Any]) -> None:
 def describe(volumes: list[str], provider: str | None = None) -> list[dict[str, Any]]:
     """All snapshots of these volumes, newest first."""
     found: list[Snapshot] = []
-    for unit in split(volumes, provider, False):
-        volume = unit.volumes[0]
-        snapshots = unit.provider.snapshots(volume)
-        if not snapshots:
-            unit.provider.info(volume)  # says so if there is no such volume
-        found += snapshots
+    units = split(volumes, provider, False)
+    with looking_at(units):
+        for unit in units:
+            for volume, one in unit.providers.items():
+                snapshots = one.snapshots(volume)
+                if not snapshots:
+                    one.info(volume)  # says so if there is no such volume
+                found += snapshots
     return [each.public() for each in sorted(found, key=lambda each: each.created, reverse=True)]
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import secrets
@@ -53,40 +54,82 @@ def check_name(name: str) -> str:
 
 
 def take(
-    provider: Provider,
-    volumes: list[str],
+    providers: dict[str, Provider],
     name: str | None,
     group: bool,
     options: Quiesce,
     holder: str | None = None,
 ) -> tuple[list[Snapshot], list[str]]:
-    """Snapshots of these volumes; all share one point in time and a group id if they are a group. Also warnings.
+    """Snapshots of these volumes (each with its provider); all share one point in time and a group id if they are a
+    group. Also warnings.
 
     With a ``holder`` they are made for a shipment and go when nothing rests on them.
     """
     hooks = options.hooks()
-    consistency = hooks.consistency
+    volumes = list(providers)
+    members = _Members(providers)
     request = TakeRequest(
         volumes=volumes,
         name=check_name(name) if name else automatic_name(),
         made_by="user" if holder is None else "snapship",
-        group=mint_id(time.time()) if group else None,
-        consistency=consistency,
+        created=0.0,
+        group={"id": mint_id(time.time()), "members": volumes} if group else None,
+        consistency=hooks.consistency,
         holds={} if holder is None else {holder: "pending"},
     )
-    mounts = [mount for volume in volumes for mount in provider.freezable(volume)] if options.quiesce != "none" else []
+    mounts = members.freezable() if options.quiesce != "none" else []
     made: list[Snapshot] = []
     try:
-        with hooks.around(volumes, request.name, mounts, consistency):
-            made, warnings = provider.take(request)
+        with hooks.around(volumes, request.name, mounts, request.consistency):
+            warnings = members.take(request, made)
     except BaseException:
         for snapshot in made:
-            try:
-                provider.remove(snapshot)
-            except (OSError, SnapshipError):
-                continue
+            with contextlib.suppress(OSError, SnapshipError):
+                providers[snapshot.volume].remove(snapshot)
         raise
     return made, warnings
+
+
+class _Members:
+    """Volumes of a snapshot, by provider."""
+
+    def __init__(self, providers: dict[str, Provider]) -> None:
+        self._providers = providers
+        self._parts: list[tuple[Provider, list[str]]] = []
+        for provider in {id(each): each for each in providers.values()}.values():
+            self._parts.append((provider, [volume for volume in providers if providers[volume] is provider]))
+
+    def freezable(self) -> list[str]:
+        """Mount points of all."""
+        found = [mount for volume, provider in self._providers.items() for mount in provider.freezable(volume)]
+        return list(dict.fromkeys(found))
+
+    def take(self, request: TakeRequest, made: list[Snapshot]) -> list[str]:
+        """Take them all, into ``made``, in the order of the volumes; returns warnings."""
+        at_once = len(self._parts) == 1 and self._parts[0][0].atomic(request.volumes)
+        watched = {} if at_once else self._activity()
+        created = int(time.time() * 1e6) / 1e6  # ids and manifests keep microseconds
+        warnings: list[str] = []
+        for provider, volumes in self._parts:
+            found, said = provider.take(request._replace(volumes=volumes, created=created))
+            made += found
+            warnings += said
+        made.sort(key=lambda snapshot: request.volumes.index(snapshot.volume))
+        if watched and request.consistency.get("method") in (None, "none"):
+            warnings += [
+                _torn(volume) for volume, was in self._activity().items() if was is None or was != watched[volume]
+            ]
+        return warnings
+
+    def _activity(self) -> dict[str, object]:
+        return {volume: provider.activity(volume) for volume, provider in self._providers.items()}
+
+
+def _torn(volume: str) -> str:
+    return (
+        f"{volume} was, or may have been, written while snapshots were made one after the other and nothing was "
+        "quiesced: the group isn't one point in time. Use pre_command and post_command, or quiesce."
+    )
 
 
 def fresh(snapshots: list[Snapshot], age: float, now: float) -> Snapshot | None:

@@ -55,7 +55,7 @@ def fields(**other: Any) -> Fields:
         "size": 4096,
         "properties": {},
         "bytes": {"changed": 0, "stored": 80},
-        "stream": {"format": "thin-send-recv", "version": "1.1", "flags": {}, "data": 0, "unmap": 0},
+        "stream": {"format": "thin-send-recv", "version": "1.1", "flags": [], "data": 0, "unmap": 0},
         "compression": "none",
         "encryption": None,
         "segments": [[0, 28, 28, SHA], [1, 52, 52, SHA]],

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple, Union
 
 from ..errors import CorruptError
 
+FORMAT, VERSION = "thin-send-recv", "1.1"
 HEADER = struct.Struct(">QQQI")
 COUNTS = struct.Struct(">QQQ")
 MAGIC_1_1 = 0x24C4F02AAE2E4FA9

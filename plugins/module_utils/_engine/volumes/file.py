@@ -13,9 +13,7 @@ import hashlib
 import os
 import secrets
 import stat
-import time
 from collections.abc import Iterator
-from typing import Any
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..files import try_lock
@@ -24,13 +22,26 @@ from .extents import ADDRESSES_KNOWN, filesystem_type, unescape
 from .file_reader import FileReader
 from .file_target import FileTarget, open_elsewhere, target_witness
 from .snapshot_store import SnapshotStore, filesystem_id, generation
-from .volume import Change, Reader, Snapshot, TakeRequest, Target, TargetState, VolumeInfo
+from .volume import (
+    Change,
+    Place,
+    Pressure,
+    Reader,
+    ReceiveRequest,
+    Snapshot,
+    TakeRequest,
+    Target,
+    TargetState,
+    VolumeInfo,
+)
 
 
 class FileProvider:
     """Image files, named by their absolute path."""
 
     name = "file"
+    sends = "thin-send-recv"
+    receives: tuple[str, ...] = ("thin-send-recv",)
 
     def claims(self, volume: str) -> bool:
         return volume.startswith("/") and (not volume.startswith("/dev/") or volume.startswith("/dev/shm/"))
@@ -47,6 +58,12 @@ class FileProvider:
         except UnicodeEncodeError:
             raise UsageError(f"the name {volume!r} isn't valid Unicode.") from None
         return os.path.normpath("/" + volume.lstrip("/"))
+
+    def looking_at(self, volumes: list[str]) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def children(self, volume: str) -> list[str]:
+        raise UsageError(f"recursive: {volume!r} is an image file, which has no volumes below it.")
 
     def info(self, volume: str) -> VolumeInfo:
         with self._image(volume) as (descriptor, found):
@@ -81,6 +98,9 @@ class FileProvider:
     def snapshots(self, volume: str) -> list[Snapshot]:
         return self._store(volume).load()
 
+    def bases(self, volume: str) -> list[Snapshot]:
+        return self.snapshots(volume)
+
     def freezable(self, volume: str) -> list[str]:
         """Mount points of filesystems on loop devices (and their partitions) backed by this image."""
         real, numbers = os.path.realpath(volume), set()
@@ -102,29 +122,37 @@ class FileProvider:
                     points.setdefault(number, unescape(fields[4]))
         return sorted(points.values())
 
+    def activity(self, volume: str) -> object:
+        with self._image(volume) as (_descriptor, found):
+            return found.st_mtime_ns, found.st_size
+
+    def atomic(self, volumes: list[str]) -> bool:
+        return len(volumes) == 1
+
+    def pressure(self, volume: str) -> list[Pressure]:
+        return []  # how full a filesystem is says little: what fills it may have nothing to do with snapshots
+
+    def pinned(self, volume: str) -> list[Snapshot]:
+        return []
+
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
         made: list[Snapshot] = []
         warnings: list[str] = []
-        before = {volume: _touched(volume) for volume in request.volumes}
-        created = time.time()
-        created = int(created * 1e6) / 1e6  # ids and manifests keep microseconds
-        group = {"id": request.group, "members": request.volumes} if request.group else None
+        quiesced = request.consistency.get("method") not in (None, "none")
         try:
             for volume in request.volumes:
-                made.append(self._take_one(volume, request, created, group))
+                before = self.activity(volume)
+                made.append(self._take_one(volume, request))
+                if made[-1].method == "copy" and not quiesced and self.activity(volume) != before:
+                    warnings.append(_torn(volume))
         except BaseException:
             for snapshot in made:
                 with contextlib.suppress(OSError, SnapshipError):
                     self.remove(snapshot)
             raise
-        quiesced = request.consistency.get("method") not in (None, "none")
-        if not quiesced:
-            moved = [volume for volume in request.volumes if _touched(volume) != before[volume]]
-            copied = {snapshot.volume for snapshot in made if snapshot.method == "copy" or len(made) > 1}
-            warnings = [_torn(volume, len(made) > 1) for volume in moved if volume in copied]
         return made, warnings
 
-    def _take_one(self, volume: str, request: TakeRequest, created: float, group: dict[str, Any] | None) -> Snapshot:
+    def _take_one(self, volume: str, request: TakeRequest) -> Snapshot:
         info = self.info(volume)
         store = self._store(volume)
         with store.explained(), store.lock(), self._image(volume) as (descriptor, _found):
@@ -138,10 +166,10 @@ class FileProvider:
                 volume=volume,
                 provider=self.name,
                 state_id=secrets.token_hex(16),
-                created=created,
+                created=request.created,
                 size=size,
                 lineage=info.lineage,
-                group=group,
+                group=request.group,
                 method=method,
                 path=store.path(request.name),
                 made_by=request.made_by,
@@ -169,6 +197,9 @@ class FileProvider:
                         current.holds[holder] = backup
                     store.save(current)
                     snapshot.holds = current.holds
+
+    def forget(self, volume: str, holder: str) -> None:
+        pass  # snapshots are all that keeps a base
 
     @contextlib.contextmanager
     def open(self, snapshot: Snapshot) -> Iterator[Reader]:
@@ -208,7 +239,8 @@ class FileProvider:
             with contextlib.closing(FileReader(new, found.st_size)) as now:
                 return next(look(now, old), None) is None
 
-    def target_state(self, target: str) -> TargetState:
+    def target_state(self, place: Place) -> TargetState:
+        target = place.target
         real = os.path.realpath(target)
         folder = os.path.dirname(real)
         try:
@@ -231,8 +263,11 @@ class FileProvider:
             )
         return TargetState(True, target_witness(real), open_elsewhere(real), free)
 
-    def receive(self, target: str, size: int, properties: dict[str, Any]) -> Target:
-        return FileTarget(os.path.realpath(target), size)
+    def recover(self, place: Place) -> None:
+        pass  # a file is swapped in one step
+
+    def receive(self, request: ReceiveRequest) -> Target:
+        return FileTarget(os.path.realpath(request.place.target), request.size)
 
 
 def _device(mount: list[str]) -> str:
@@ -245,15 +280,9 @@ def _device(mount: list[str]) -> str:
     return mount[2]
 
 
-def _touched(volume: str) -> tuple[int, int]:
-    found = os.stat(volume)
-    return found.st_mtime_ns, found.st_size
-
-
-def _torn(volume: str, group: bool) -> str:
-    what = "the group isn't one point in time" if group else "the copy may be torn"
+def _torn(volume: str) -> str:
     return (
-        f"{volume} was written while its snapshot was made and nothing was quiesced: {what}. "
+        f"{volume} was written while its snapshot was made and nothing was quiesced: the copy may be torn. "
         "Use pre_command and post_command, or quiesce."
     )
 

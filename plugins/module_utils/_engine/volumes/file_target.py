@@ -27,6 +27,8 @@ from .snapshot_store import filesystem_id
 class FileTarget:
     """The file that grows beside the target. A killed restore's is found again by its name and removed."""
 
+    zeroed = True
+
     def __init__(self, target: str, size: int) -> None:
         self._target = target
         self._folder = os.path.dirname(target)
@@ -159,7 +161,7 @@ def target_witness(path: str) -> dict[str, Any]:
 def _witness(descriptor: int) -> dict[str, Any]:
     found = os.fstat(descriptor)
     device = filesystem_id(descriptor)
-    return {"device": device, "inode": found.st_ino, "mtime": found.st_mtime_ns, "size": found.st_size}
+    return {"identity": f"{device:x}-{found.st_ino:x}", "mtime": found.st_mtime_ns, "size": found.st_size}
 
 
 def open_elsewhere(path: str) -> str | None:
