@@ -7,7 +7,7 @@ export PYTHON
 # Ansible insists on a UTF-8 locale; bare machines have none set.
 export LC_ALL := C.UTF-8
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-integration bench docs zipapp format clean
+.PHONY: help venv demo test lint test-unit test-integration lab test-lab lab-shell bench docs zipapp format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -19,7 +19,7 @@ demo: ## back up, change, back up again and restore an image file; DEMO_REMOTE=s
 	@dev/demo
 
 test: ## everything below that tests, with one sum at the end
-	@dev/test lint test-unit test-integration
+	@dev/test lint test-unit test-integration test-lab
 
 lint: ## the static gates; some of them: make lint GATES="ruff mypy"
 	@dev/lint $(GATES)
@@ -29,6 +29,15 @@ test-unit: ## tests/unit
 
 test-integration: ## tests/integration and tests/faults with a real S3 server; some: TARGETS="remote backup"
 	@dev/test-integration $(TARGETS)
+
+lab: venv ## build the guests that the tests of real LVM and ZFS run in (tests/lab/README.md)
+	@.venv/bin/python tests/lab/build.py
+
+test-lab: ## tests/lab: real LVM thin pools and ZFS, in guests; some: make test-lab PYTEST="-k thin"
+	@dev/test-lab $(PYTEST)
+
+lab-shell: venv ## a prompt in a guest with a thin pool and a zpool
+	@.venv/bin/python tests/lab/run.py --shell
 
 bench: venv ## speed and memory, compared with plain tools
 	@.venv/bin/python tests/bench/run.py $(BENCH)
