@@ -35,6 +35,9 @@ def default_config_dir() -> str:
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "snapship")
 
 
+VERIFIED_KEPT = 200  # backups of a volume whose verifications are remembered
+
+
 class Host:
     """Reads lazily; only methods that say so write."""
 
@@ -170,6 +173,19 @@ class Host:
         path = self._path("state", "held.json")
         with self.lock("the list of held snapshots", 60.0, "held"):
             write_json(path, [each for each in read_json(path) or [] if each[0] != location])
+
+    def verified(self, location: str, origin: str, volume: str) -> dict[str, dict[str, float]]:
+        """When backups of a volume were verified from here: by id and mode, seconds since the epoch."""
+        path = self._path("state", "verified", _hash(location, origin, volume) + ".json")
+        found: dict[str, dict[str, float]] = read_json(path) or {}
+        return found
+
+    def note_verified(self, location: str, origin: str, volume: str, backup_id: str, mode: str, when: float) -> None:
+        """Remember that (writes); of the newest backups only."""
+        found = self.verified(location, origin, volume)
+        found.setdefault(backup_id, {})[mode] = when
+        kept = dict(sorted(found.items())[-VERIFIED_KEPT:])
+        write_json(self._path("state", "verified", _hash(location, origin, volume) + ".json"), kept)
 
     def provenance(self, target: str) -> dict[str, Any]:
         """What was last restored to a target, as it was stamped then."""

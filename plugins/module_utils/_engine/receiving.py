@@ -28,7 +28,7 @@ from .streams.codec import Codec, codec_for
 from .streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
 from .streams.pipeline import Workers
 from .streams.thin import Readable
-from .volumes.volume import Target
+from .volumes.volume import Readback, Target
 
 _BATCH = 32 << 20  # bytes read back by one worker at a time
 _PIECE = 1 << 20
@@ -160,6 +160,51 @@ class Assembly:
             if segment.number not in filled and segment is not last:
                 self._plain(member, segment, True)
 
+    def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
+        """Fetch every segment of the chain and compare all that is in it with the index. ``progress``: bytes so far."""
+
+        def work(job: Job) -> None:
+            self._read_one(job)
+            progress(self.fetched)
+
+        workers.each(self._members, self._check_frame)
+        for number, member in enumerate(self._members):
+            by_segment = member.layer.records.by_segment()
+            workers.each((Job(number, segment, extents, []) for segment, extents in by_segment), work)
+
+    def _read_one(self, job: Job) -> None:
+        member = self._members[job.member]
+        key, plain = self._segment(job)
+        places = _places(key, plain, job)
+        for extent in job.extents:
+            at = places[extent.offset]
+            if extent.kind == MAPPED and member.codec.digest(plain[at : at + extent.length]) != extent.digest:
+                raise CorruptError(f"{key}: its data at {extent.offset} doesn't match the index.")
+
+    def note_partials(self, workers: Workers) -> None:
+        """Fetch the segments with extents that were partly replaced later: only with their data can the rest of them be
+        checked."""
+
+        def work(job: Job) -> None:
+            key, plain = self._segment(job)
+            places = _places(key, plain, job)
+            for extent, pieces in _partly(job):
+                whole = plain[places[extent.offset] : places[extent.offset] + extent.length]
+                self._note_partial(key, self._members[job.member], extent, pieces, whole)
+
+        workers.each((job for job in self.jobs() if _partly(job)), work)
+
+    def _segment(self, job: Job) -> tuple[str, memoryview]:
+        """Its key and its plain bytes, checked against the manifest."""
+        member = self._members[job.member]
+        key = f"{member.manifest.key.data}{job.number:08d}"
+        segment = member.segments.get(job.number)
+        if segment is None:
+            raise CorruptError(f"{key}: the index speaks of this segment, the manifest doesn't.")
+        # Of a segment that is stored as it is and used whole, headers are compared with the index here, and all data is
+        # once it is in place: hashing it before that too would find nothing more.
+        return key, memoryview(self._plain(member, segment, not (member.codec.transparent and _whole(job))))
+
     def _plain(self, member: Member, segment: Segment, digest: bool) -> Readable:
         key = member.manifest.key.data + segment.name
         stored = self._catalog.store.get(key, segment.size)
@@ -171,19 +216,13 @@ class Assembly:
 
     def _fetch_one(self, job: Job, target: Target) -> int:
         member = self._members[job.member]
-        key = f"{member.manifest.key.data}{job.number:08d}"
-        segment = member.segments.get(job.number)
-        if segment is None:
-            raise CorruptError(f"{key}: the index speaks of this segment, the manifest doesn't.")
-        # Of a segment that is stored as it is and used whole, headers are compared with the index here, and all data is
-        # once it is in place: hashing it before that too would find nothing more.
-        plain = memoryview(self._plain(member, segment, not (member.codec.transparent and _whole(job))))
+        key, plain = self._segment(job)
         places = _places(key, plain, job)
         written = 0
         for extent, pieces in job.live:
             at = places[extent.offset]
             whole = plain[at : at + extent.length]
-            if pieces != [(extent.offset, extent.end)]:
+            if _cut_short(extent, pieces):
                 self._note_partial(key, member, extent, pieces, whole)
             for start, end in pieces:
                 target.write(start, whole[start - extent.offset : end - extent.offset])
@@ -216,12 +255,12 @@ class Assembly:
 
     # --- checking
 
-    def check(self, target: Target, workers: Workers) -> None:
-        """Read the assembled volume back and compare it with the indexes. Raises CorruptError."""
+    def check(self, target: Readback, workers: Workers) -> None:
+        """Read a volume and compare it with the indexes. Raises CorruptError."""
         workers.each(_batches(self.pieces()), lambda batch: self._check_batch(batch, target))
         self._check_holes(target)
 
-    def _check_batch(self, batch: list[Piece], target: Target) -> None:
+    def _check_batch(self, batch: list[Piece], target: Readback) -> None:
         buffer = memoryview(mmap.mmap(-1, _PIECE))  # aligned: it can be read into without a copy
         for piece in batch:
             view = buffer[: piece.end - piece.start]
@@ -233,14 +272,14 @@ class Assembly:
                 good = hashlib.sha256(view).digest() == self._partial.get((piece.start, piece.end))
             if not good:
                 key = f"{member.manifest.key.data}{piece.extent.segment:08d}"
-                raise CorruptError(f"{key}: the restored volume at {piece.start} doesn't match the index.")
+                raise CorruptError(f"{key}: the volume at {piece.start} doesn't match the index.")
 
-    def _check_holes(self, target: Target) -> None:
+    def _check_holes(self, target: Readback) -> None:
         """What no backup of the chain has data for must be zero."""
         for start, end in self._holes(target):
             _check_zero(target, start, end)
 
-    def _holes(self, target: Target) -> Iterator[tuple[int, int]]:
+    def _holes(self, target: Readback) -> Iterator[tuple[int, int]]:
         """Regions that may hold something in the target and that no backup of the chain has data for."""
         covered = _joined(self.pieces())
         start, end = next(covered, (self.size, self.size))
@@ -255,6 +294,15 @@ class Assembly:
                 gap = min(stop, start if start > at else stop)
                 yield at, gap
                 at = gap
+
+
+def _cut_short(extent: Extent, pieces: list[tuple[int, int]]) -> bool:
+    return pieces != [(extent.offset, extent.end)]
+
+
+def _partly(job: Job) -> list[tuple[Extent, list[tuple[int, int]]]]:
+    """The extents of a segment that were partly replaced by later backups."""
+    return [(extent, pieces) for extent, pieces in job.live if _cut_short(extent, pieces)]
 
 
 def _whole(job: Job) -> bool:
@@ -301,11 +349,11 @@ def _joined(pieces: Iterator[Piece]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _check_zero(target: Target, start: int, end: int) -> None:
+def _check_zero(target: Readback, start: int, end: int) -> None:
     buffer = bytearray(_PIECE)
     while start < end:
         view = memoryview(buffer)[: min(_PIECE, end - start)]
         target.read_into(start, view)
         if bytes(view).strip(b"\0"):
-            raise CorruptError(f"the restored volume at {start} should be zero and isn't.")
+            raise CorruptError(f"the volume at {start} should be zero and isn't.")
         start += len(view)

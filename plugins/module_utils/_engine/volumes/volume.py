@@ -132,19 +132,23 @@ class StreamTarget(Received, Protocol):
         Raises VolumeError; after an exception inside nothing of this stream stays."""
 
 
-class Target(Received, Protocol):
+class Readback(Protocol):
+    """A block volume that can be compared with what was recorded of it."""
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill ``target`` from this offset. From any thread."""
+
+    def data(self) -> Iterator[tuple[int, int]]:
+        """Regions (start, end) that don't surely read as zero, in order."""
+
+
+class Target(Received, Readback, Protocol):
     """A block volume being received."""
 
     zeroed: bool  # whether what isn't written reads as zero
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write there. From any thread."""
-
-    def read_into(self, offset: int, target: memoryview) -> None:
-        """Read back what was written. From any thread."""
-
-    def data(self) -> Iterator[tuple[int, int]]:
-        """Regions (start, end) that don't surely read as zero, in order."""
 
 
 class TargetState(NamedTuple):
