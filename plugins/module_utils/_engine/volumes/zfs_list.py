@@ -46,20 +46,25 @@ def is_absent(error: ProgramError) -> bool:
 
 def rows(arguments: Sequence[str], columns: Sequence[str], names: Iterable[str]) -> Iterator[dict[str, str]]:
     """What ``zfs list`` or ``zfs get`` (with all its options but ``-Hp`` and ``-o``) says of datasets, as few calls as
-    there can be; those that aren't there are left out. Raises ProgramError for anything else."""
+    there can be; those that aren't there are left out. A value of the last column that was cut short, since somebody
+    put a line break into it, ends with one. Raises ProgramError for anything else."""
     for part in _parts(names):
+        found: dict[str, str] = {}
         for line in _lines(["zfs", arguments[0], "-Hp", "-o", ",".join(columns), *arguments[1:], *part]):
             fields = line.split("\t")
-            # A value of somebody's own property may hold a line break: its lines aren't rows.
             if len(fields) == len(columns):
-                yield dict(zip(columns, fields))
+                if found:
+                    yield found
+                found = dict(zip(columns, fields))
+            elif found and not found[columns[-1]].endswith("\n"):
+                found[columns[-1]] += "\n"
+        if found:
+            yield found
 
 
 def _lines(command: list[str]) -> list[str]:
     try:
-        done = subprocess.run(
-            command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except FileNotFoundError:
         raise missing(command[0]) from None
     except OSError as error:
@@ -69,7 +74,7 @@ def _lines(command: list[str]) -> list[str]:
         lines = said.splitlines()
         if not lines or not all(line.endswith(_ABSENT) for line in lines):
             raise one_line(command, done.returncode, said)
-    return done.stdout.decode(errors="surrogateescape").split("\n")
+    return done.stdout.decode(errors="surrogateescape").split("\n")[:-1]
 
 
 def _parts(names: Iterable[str]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .volume import Snapshot
 from .zfs_list import number, rows
@@ -132,10 +132,8 @@ def _standing(mark: Marked, dataset: Dataset) -> Snapshot:
 def properties_of(volumes: Iterable[str]) -> dict[str, dict[str, str]]:
     """Properties set on datasets themselves, or received, without our own; in one call."""
     found: dict[str, dict[str, str]] = {}
-    got: list[dict[str, Any]] = list(
-        rows(["get", "-s", "local,received", "-t", "filesystem,volume", "all"], ("name", "property", "value"), volumes)
-    )
-    for row in got:
-        if not row["property"].startswith("snapship:"):
+    columns = ("name", "property", "value")
+    for row in rows(["get", "-s", "local,received", "-t", "filesystem,volume", "all"], columns, volumes):
+        if not row["property"].startswith("snapship:") and not row["value"].endswith("\n"):
             found.setdefault(row["name"], {})[row["property"]] = row["value"]
     return found

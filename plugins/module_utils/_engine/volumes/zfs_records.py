@@ -23,10 +23,15 @@ HOLDS = "snapship:holds"  # what rests on it
 _LONGEST = 8191  # bytes of a property's value
 
 
-def record_text(dataset: str, request: TakeRequest) -> str:
-    """The record of a snapshot about to be made of the dataset with this GUID."""
+def _marks(datasets: list[str]) -> list[str]:
+    """GUIDs cut to 32 bits, since there is little room: enough to tell what came from another dataset."""
+    return [f"{int(guid) & 0xFFFFFFFF:08x}" for guid in datasets]
+
+
+def record_text(datasets: list[str], request: TakeRequest) -> str:
+    """The record of snapshots about to be made in one call of the datasets with these GUIDs."""
     fields = {
-        "dataset": dataset,
+        "datasets": _marks(datasets),
         "created": micros(request.created),
         "group": request.group,
         "made_by": request.made_by,
@@ -35,9 +40,9 @@ def record_text(dataset: str, request: TakeRequest) -> str:
     return _fitting(fields, "Its group has too many volumes, or its hooks say too much.")
 
 
-def holds_text(dataset: str, holds: dict[str, str]) -> str:
-    """What rests on a snapshot of the dataset with this GUID."""
-    return _fitting({"dataset": dataset, "holds": holds}, "Too many remotes hold it.")
+def holds_text(datasets: list[str], holds: dict[str, str]) -> str:
+    """What rests on snapshots of the datasets with these GUIDs."""
+    return _fitting({"datasets": _marks(datasets), "holds": holds}, "Too many remotes hold it.")
 
 
 def _fitting(fields: dict[str, Any], why: str) -> str:
@@ -66,10 +71,15 @@ def snapshot_from(row: dict[str, str], dataset: str) -> Snapshot:
         consistency={"method": "none"},
         holds=read_holds(row[HOLDS], dataset),
     )
-    fields = record.unpack(row[RECORD])
-    if fields and fields.get("dataset") == dataset:
-        _fill(made, fields)
+    _fill(made, _own(row[RECORD], dataset))
     return made
+
+
+def _own(text: str, dataset: str) -> dict[str, Any]:
+    """What a property says that was set on a snapshot of this dataset; nothing for one that came from elsewhere."""
+    fields = record.unpack(text) or {}
+    marks = fields.get("datasets")
+    return fields if isinstance(marks, list) and _marks([dataset])[0] in marks else {}
 
 
 def _fill(made: Snapshot, fields: dict[str, Any]) -> None:
@@ -86,6 +96,5 @@ def _fill(made: Snapshot, fields: dict[str, Any]) -> None:
 
 def read_holds(text: str, dataset: str) -> dict[str, str]:
     """What rests on a snapshot of the dataset with this GUID, by holder."""
-    fields = record.unpack(text)
-    holds = fields.get("holds") if fields and fields.get("dataset") == dataset else None
+    holds = _own(text, dataset).get("holds")
     return {str(holder): str(backup) for holder, backup in holds.items()} if isinstance(holds, dict) else {}

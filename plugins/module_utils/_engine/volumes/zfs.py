@@ -1,0 +1,218 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Provider ``zfs``: filesystems and zvols, their snapshots, and the streams that ZFS itself makes and takes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+from ..errors import UsageError, VolumeError
+from . import zfs_device, zfs_holds, zfs_send, zfs_take
+from .volume import (
+    ByteSource,
+    Place,
+    Pressure,
+    ReceiveRequest,
+    Snapshot,
+    StreamTarget,
+    TakeRequest,
+    Target,
+    TargetState,
+    VolumeInfo,
+)
+from .zfs_list import rows, zfs, zpool
+from .zfs_listing import Dataset, Listing, look, look_below, properties_of
+from .zfs_names import is_beside, normalise, pool_of
+
+_POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
+
+
+class _Seen:
+    """What looking_at() was told, and found out."""
+
+    def __init__(self, volumes: list[str]) -> None:
+        self.volumes = volumes
+        self.listing: Listing | None = None
+        self.properties: dict[str, dict[str, str]] | None = None
+        self.fullness: dict[str, float] = {}
+
+
+class ZfsProvider:
+    """Filesystems and zvols, named as ZFS names them."""
+
+    name = "zfs"
+    sends = "zfs-send"
+    receives = ("zfs-send", "thin-send-recv")
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    # --- names
+
+    def claims(self, volume: str) -> bool:
+        try:
+            return os.path.isdir(os.path.join(_POOLS, pool_of(normalise(volume))))
+        except (UsageError, OSError, ValueError):
+            return volume.startswith("/dev/zvol/")
+
+    def normalise(self, volume: str) -> str:
+        return normalise(volume)
+
+    # --- what is there
+
+    @contextlib.contextmanager
+    def looking_at(self, volumes: list[str]) -> Iterator[None]:
+        before = self._seen
+        self._local.seen = _Seen(volumes)
+        try:
+            yield
+        finally:
+            self._local.seen = before
+
+    @property
+    def _seen(self) -> _Seen | None:
+        found: _Seen | None = getattr(self._local, "seen", None)
+        return found
+
+    def _changed(self) -> None:
+        """Something was written: what was found out before isn't so any more."""
+        seen = self._seen
+        if seen is not None:
+            self._local.seen = _Seen(seen.volumes)
+
+    def _listing(self, volume: str) -> Listing:
+        seen = self._seen
+        if seen is None or volume not in seen.volumes:
+            return look([volume])
+        if seen.listing is None:
+            seen.listing = look(seen.volumes)
+        return seen.listing
+
+    def _properties(self, volume: str) -> dict[str, str]:
+        seen = self._seen
+        if seen is None or volume not in seen.volumes:
+            return properties_of([volume]).get(volume, {})
+        if seen.properties is None:
+            seen.properties = properties_of(seen.volumes)
+        return seen.properties.get(volume, {})
+
+    def _dataset(self, volume: str) -> Dataset:
+        found = self._listing(volume).datasets.get(volume)
+        if found is None:
+            raise zfs_take.unknown(volume)
+        return found
+
+    def info(self, volume: str) -> VolumeInfo:
+        found = self._dataset(volume)
+        properties = {
+            "type": found.type,
+            "volblocksize" if found.type == "volume" else "recordsize": found.block,
+            "encryption": found.encryption,
+            "properties": self._properties(volume),
+        }
+        return VolumeInfo(volume, found.size, found.guid, properties)
+
+    def children(self, volume: str) -> list[str]:
+        names = rows(["list", "-r", "-t", "filesystem,volume"], ("name",), [volume])
+        return sorted(row["name"] for row in names if row["name"] != volume and not is_beside(row["name"]))
+
+    def snapshots(self, volume: str) -> list[Snapshot]:
+        return self._listing(volume).snapshots(volume)
+
+    def bases(self, volume: str) -> list[Snapshot]:
+        return self._listing(volume).bases(volume)
+
+    def unchanged(self, base: Snapshot) -> bool:
+        if base.method == "bookmark":
+            return False
+        zpool("sync", pool_of(base.volume))  # what was written a moment ago counts, too
+        column = f"written@{base.name}"
+        found = {
+            row["name"]: row for row in rows(["list", "-t", "all"], ("name", "guid", column), [base.volume, base.path])
+        }
+        same = base.path in found and found[base.path]["guid"] == base.state_id
+        return same and base.volume in found and found[base.volume][column] == "0"
+
+    def freezable(self, volume: str) -> list[str]:
+        """None for filesystems of ZFS itself: their snapshots are of one moment as they are."""
+        return zfs_device.mounted_on(volume)
+
+    def activity(self, volume: str) -> object:
+        return zfs_device.activity(volume)
+
+    def atomic(self, volumes: list[str]) -> bool:
+        return len({pool_of(volume) for volume in volumes}) == 1
+
+    def pressure(self, volume: str) -> list[Pressure]:
+        pool, seen = pool_of(volume), self._seen
+        if seen is None:
+            return [Pressure(pool, zfs_take.fullness([pool])[pool], "data")]
+        if pool not in seen.fullness:
+            seen.fullness.update(zfs_take.fullness(sorted({pool, *map(pool_of, seen.volumes)})))
+        return [Pressure(pool, seen.fullness[pool], "data")]
+
+    def pinned(self, volume: str) -> list[Snapshot]:
+        found = look_below(pool_of(volume))
+        snapshots = [each for dataset in found.datasets for each in found.snapshots(dataset)]
+        return sorted((each for each in snapshots if each.made_by == "snapship"), key=lambda each: each.created)
+
+    def versions(self) -> dict[str, str]:
+        """The versions of ZFS' programs and of its kernel module, as they call themselves."""
+        lines = zfs("version").split()
+        kernel = next((line for line in lines if line.startswith("zfs-kmod-")), "")
+        program = next((line for line in lines if line.startswith("zfs-") and line != kernel), "")
+        return {"zfs": program[len("zfs-") :], "zfs-kmod": kernel[len("zfs-kmod-") :]}
+
+    # --- snapshots
+
+    def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
+        try:
+            return zfs_take.take(request), []
+        finally:
+            self._changed()
+
+    def remove(self, snapshot: Snapshot) -> None:
+        try:
+            zfs_take.remove(snapshot)
+        finally:
+            self._changed()
+
+    def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
+        try:
+            zfs_holds.hold(snapshot, holder, backup)
+        finally:
+            self._changed()
+
+    def forget(self, volume: str, holder: str) -> None:
+        try:
+            zfs_holds.forget(volume, holder)
+        finally:
+            self._changed()
+
+    # --- streams
+
+    @contextlib.contextmanager
+    def send(self, base: Snapshot | None, snapshot: Snapshot, flags: list[str] | None) -> Iterator[ByteSource]:
+        chosen = zfs_send.flags_for(self._dataset(snapshot.volume).encrypted, flags, snapshot.volume)
+        with zfs_send.sending(base, snapshot, chosen) as sender:
+            yield sender
+
+    # --- restores
+
+    def target_state(self, place: Place) -> TargetState:
+        raise VolumeError("not yet")
+
+    def recover(self, place: Place) -> None:
+        raise VolumeError("not yet")
+
+    def receive_streams(self, request: ReceiveRequest) -> StreamTarget:
+        raise VolumeError("not yet")
+
+    def receive(self, request: ReceiveRequest) -> Target:
+        raise VolumeError("not yet")
