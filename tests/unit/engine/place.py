@@ -14,7 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, define, delete, info, restore, snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine import (
+    backup,
+    define,
+    delete,
+    info,
+    restore,
+    snapshot,
+    verify,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
@@ -93,6 +101,10 @@ class Place:
         data = Path(target).read_bytes()
         os.unlink(target)
         return data
+
+    def verify(self, *volumes: str, mode: str, check: bool = False, **options: Any) -> Outcome:
+        options = {"remote_spec": self.options, "origin": "o", **options}
+        return _run(verify, self.host, verify.Request(volumes=list(volumes), mode=mode, **options), check)
 
     def remove(self, backup_id: str, check: bool = False, **options: Any) -> Outcome:
         options = {"remote_spec": self.options, "origin": "o", **options}
