@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Callable, NamedTuple, cast
 
 from .catalog import Catalog
-from .errors import CorruptError, SnapshipError, VolumeError
+from .errors import CorruptError, VolumeError
 from .fetching import check_kind, fetch
 from .manifest import Manifest
 from .receiving import Assembly
@@ -171,8 +171,8 @@ def _differs(task: Task, what: str) -> CorruptError:
     backup = task.backup
     return CorruptError(
         f"backup {backup.id} of {backup.fields['volume']} isn't what its source is: {what}.",
-        "Ship a new full (type: full). Where the stream is made by the storage's own program, an update of that program "
-        "may also change it: mode: restore tells."
+        "Ship a new full (type: full). Where the storage's own program makes the stream, an update of that program may "
+        "also change it: mode: restore tells."
         if not task.in_blocks
         else "Don't rely on this backup or on those that rest on it: ship a new full (type: full).",
         code="source_differs",

@@ -22,6 +22,7 @@ from .leftovers import resume
 from .manifest import Manifest
 from .outcome import Outcome
 from .planning import Choice, Look, Wish, check_owner, choose, look, newest_sound, satisfying
+from .pressing import relieve
 from .remotes.store import ObjectStore
 from .snapshot import named
 from .sources import nothing_changed
@@ -187,10 +188,15 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
                 if attempt == ATTEMPTS:
                     raise
                 outcome.warn(f"{error.msg} It was planned anew.")
+        # From here on the backup is there whatever happens, and the next run tries again.
+        try:
+            _relieve(run, dataclasses.replace(unit, choices={}, snapshots={}), outcome)
+        except SnapshipError as error:
+            outcome.warn(f"bases that should go from a tight pool couldn't be removed: {error.msg}")
         for volume in unit.volumes:
             try:
                 clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
-            except SnapshipError as error:  # the backup is there all the same, and the next run tries again
+            except SnapshipError as error:
                 outcome.warn(f"what may go from the remote couldn't be cleared away: {error.msg}")
 
 
@@ -204,6 +210,7 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     if again.satisfied:
         _report(run, again, outcome, again.satisfied)
     else:
+        _relieve(run, again, outcome)
         if not again.snapshots:
             made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder)
             again.snapshots = {each.volume: each for each in made}
@@ -217,6 +224,16 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
         deliver(run, deliveries, outcome, again.newest)
     for delivery in resumed:  # what was left from an earlier run is what satisfies this one
         outcome.items = [delivery.item if item["id"] == delivery.item["id"] else item for item in outcome.items]
+
+
+def _relieve(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
+    """Make room in the pools where they get tight; not at the cost of what this run needs."""
+    spare = {choice.base_snapshot.state_id for choice in unit.choices.values() if choice.base_snapshot}
+    spare |= {snapshot.state_id for snapshot in unit.snapshots.values()}
+    for volume, provider in unit.providers.items():
+        for text in relieve(provider, volume, run.request.pool_high, spare):
+            outcome.warn(text)
+            outcome.changed = True
 
 
 def _report(run: Run, unit: UnitPlan, outcome: Outcome, manifests: dict[str, Manifest]) -> None:
