@@ -73,6 +73,9 @@ def run(guest: Guest, options: argparse.Namespace) -> int:
 
 
 def shell(guest: Guest) -> int:
+    if not sys.stdin.isatty():
+        print("error: a prompt needs a terminal", file=sys.stderr)
+        return 1
     with terminal_kept():
         guest.boot(terminal=True)
         guest.run("sh", "-c", SHELL_SET_UP, "sh", *guest.disks[:3])
@@ -83,9 +86,6 @@ def shell(guest: Guest) -> int:
 @contextlib.contextmanager
 def terminal_kept() -> Iterator[None]:
     """The guest's kernel changes the terminal's modes and, ended as it is, doesn't change them back."""
-    if not sys.stdin.isatty():
-        yield
-        return
     modes = termios.tcgetattr(sys.stdin)
     try:
         yield
