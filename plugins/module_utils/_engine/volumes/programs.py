@@ -41,24 +41,28 @@ def missing(program: str) -> UnknownError:
     )
 
 
-def run(command: Sequence[str], timeout: float | None = None) -> str:
+def run(command: Sequence[str]) -> str:
     """What a program wrote to its standard output. Raises ProgramError where it fails, UnknownError where it isn't
-    there. ``timeout`` in seconds."""
+    there.
+
+    It is in a session of its own and always waited for: a program that is cut down in the middle of its work may leave
+    a device suspended, so neither Ctrl-C nor a kill of this process or of its group reaches it.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(command),
             env=environment(),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
     except FileNotFoundError:
         raise missing(command[0]) from None
     except OSError as error:
         raise VolumeError(f"{command[0]} can't be run: {error.strerror}.", code="program") from error
-    except subprocess.TimeoutExpired:
-        raise VolumeError(f"{command[0]} didn't end within {timeout:g} s and was killed.", code="program") from None
-    if done.returncode != 0:
-        raise ProgramError(command, done.returncode, done.stderr.decode(errors="replace"))
-    return done.stdout.decode(errors="surrogateescape")
+    with process:  # waits, whatever happens inside
+        output, said = process.communicate()
+    if process.returncode != 0:
+        raise ProgramError(command, process.returncode, said.decode(errors="replace"))
+    return output.decode(errors="surrogateescape")
