@@ -36,25 +36,19 @@ PYTEST_OPTIONS = ("-o", "cache_dir=/tmp/pytest-cache", "-o", "tmp_path_retention
 def main() -> int:
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_arguments: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="snapship-lab-", dir=options.dir) as directory:
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="snapship-lab-", dir=options.dir))
         guest = Guest(Path(directory), (options.size * GIB,) * options.disks, options.memory)
+        stack.callback(guest.power_off)
         try:
-            with contextlib.closing(Closing(guest)):
-                if options.shell:
-                    return shell(guest)
-                guest.boot()
-                return run(guest, options)
+            return shell(guest) if options.shell else run(guest, options)
         except (CannotBuild, GuestLost, TimeoutError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
 
 
-class Closing:
-    def __init__(self, guest: Guest) -> None:
-        self.close = guest.power_off
-
-
 def run(guest: Guest, options: argparse.Namespace) -> int:
+    guest.boot()
     words, report = list(options.command), guest.folder / "junit.xml"
     if options.pytest:
         python = CHECKOUT / ".venv/bin/python"
