@@ -211,17 +211,7 @@ class Guest:
 
     def _command_line(self, built: Path, channel: int, terminal: bool) -> list[object]:
         # In a process namespace of its own nothing of a guest outlives its first process, nor that one this one.
-        namespace = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            "--",
-            "unshare",
-            "--pid",
-            "--mount-proc",
-            "--fork",
-            "--kill-child",
-        ]
+        namespace = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--pid", "--fork", "--kill-child"]
         disks = [f"ubda={self.directory}/scratch.img"]
         disks += [f"{Path(disk).name}={image}" for disk, image in zip(self.disks, self.images)]
         consoles = ["con=null", "con0=fd:2,fd:2", "ssl=null", f"ssl0=fd:{channel}"]
