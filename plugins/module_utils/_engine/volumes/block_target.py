@@ -1,0 +1,125 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Writing a volume to any block device, with a note of what was touched."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterator
+
+from ..direct import ALIGN, WORTH, open_direct, write_direct
+from ..errors import SnapshipError, VolumeError
+from .device_reader import read_device
+
+
+class Touched:
+    """Which pieces of a device, each of ``grain`` bytes, were written to; a bit for each."""
+
+    def __init__(self, size: int, grain: int) -> None:
+        self._size = size
+        self._grain = grain
+        self._bits = bytearray(size // grain // 8 + 1)
+        self._lock = threading.Lock()
+
+    def add(self, offset: int, length: int) -> None:
+        """Note a write. From any thread."""
+        with self._lock:
+            for piece in range(offset // self._grain, (offset + length - 1) // self._grain + 1):
+                self._bits[piece >> 3] |= 1 << (piece & 7)
+
+    def regions(self) -> Iterator[tuple[int, int]]:
+        """Start and end of what was touched, whole pieces, joined, in order."""
+        start = -1
+        for piece in range(-(-self._size // self._grain)):
+            if not piece & 7 and not self._bits[piece >> 3] and start < 0:
+                continue
+            set_here = self._bits[piece >> 3] >> (piece & 7) & 1
+            if set_here and start < 0:
+                start = piece * self._grain
+            elif not set_here and start >= 0:
+                yield start, piece * self._grain
+                start = -1
+        if start >= 0:
+            yield start, self._size
+
+
+class BlockTarget:
+    """The part of a :class:`.volume.Target` that is the same for every block device.
+
+    The device is new, or reads as zeros; it is opened for this alone. ``grain``: bytes that the storage gives a device
+    at a time, so that a write may bring in what it doesn't cover (where ``zeroed`` is false).
+    """
+
+    def __init__(self, path: str, name: str, grain: int, zeroed: bool = True) -> None:
+        """``name`` is what errors call it. Raises VolumeError."""
+        self.zeroed = zeroed
+        self._name = name
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._explained(error) from error
+        self.device_size = os.lseek(self._descriptor, 0, os.SEEK_END)
+        self._direct = open_direct(self._descriptor, os.O_RDWR)
+        self._touched = Touched(self.device_size, grain)
+
+    @property
+    def descriptor(self) -> int:
+        """Of the open device."""
+        return self._descriptor
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Write there. From any thread."""
+        if not len(data):
+            return
+        self._touched.add(offset, len(data))
+        try:
+            if self._direct is not None and len(data) >= WORTH and not offset % ALIGN and not len(data) % ALIGN:
+                write_direct(self._direct, offset, data)
+                return
+            while data:
+                done = os.pwrite(self._descriptor, data, offset)
+                offset, data = offset + done, data[done:]
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Read back what was written. From any thread."""
+        try:
+            done = read_device(self._descriptor, self._direct, offset, target)
+        except OSError as error:
+            raise self._explained(error) from error
+        if done < len(target):
+            raise VolumeError(f"{self._name}: what was restored is shorter than it must be.")
+
+    def data(self) -> Iterator[tuple[int, int]]:
+        """Regions that were touched, in order, in whole grains up to the device's end."""
+        return self._touched.regions()
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def close(self) -> None:
+        """Let go of the device."""
+        for descriptor in (self._direct, self._descriptor):
+            with contextlib.suppress(OSError):
+                os.close(-1 if descriptor is None else descriptor)
+        self._direct, self._descriptor = None, -1
+
+    def _explained(self, error: OSError) -> SnapshipError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENODATA):
+            return VolumeError(
+                f"no room to restore {self._name}: its pool is full; what was there is untouched.",
+                "Extend the pool, or restore elsewhere.",
+                code="no_space",
+            )
+        return VolumeError(f"{self._name} can't be restored: {error.strerror}; what was there is untouched.")

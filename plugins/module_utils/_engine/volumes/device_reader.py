@@ -1,0 +1,64 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Reading block devices from several threads, past the page cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ..direct import ALIGN, open_direct, read_direct
+from ..errors import VolumeError
+from .ranges import Ranges
+from .volume import Change
+
+
+class DeviceReader:
+    """An open snapshot of known size (bytes), and which regions of it hold something."""
+
+    def __init__(self, descriptor: int, size: int, ranges: Ranges | None = None) -> None:
+        """The descriptor stays the caller's. Without ``ranges`` all of it may hold something."""
+        self.size = size
+        self._descriptor = descriptor
+        self._ranges = ranges
+        self._direct = open_direct(descriptor, os.O_RDONLY)
+
+    def close(self) -> None:
+        """Close what was opened besides."""
+        if self._direct is not None:
+            os.close(self._direct)
+            self._direct = None
+
+    def data(self) -> Iterator[Change]:
+        """Regions that may hold something, in order."""
+        if self._ranges is None:
+            yield Change(0, self.size, True)
+            return
+        for start, end, mapped in self._ranges:
+            if mapped:
+                yield Change(start, end - start, True)
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill ``target`` from this offset. Raises VolumeError where the device ends before, or can't be read."""
+        try:
+            done = read_device(self._descriptor, self._direct, offset, target)
+        except OSError as error:
+            raise VolumeError(f"a snapshot can't be read at {offset} bytes: {error.strerror}.") from error
+        if done < len(target):
+            raise VolumeError(f"a snapshot ends at {offset + done} bytes, before its size.")
+
+
+def read_device(descriptor: int, direct: int | None, offset: int, target: memoryview) -> int:
+    """Read from a device, past the cache where that can be; returns bytes, fewer only at its end."""
+    done = 0
+    if direct is not None and offset % ALIGN == 0 and len(target) % ALIGN == 0:
+        done = read_direct(direct, offset, target)
+    while done < len(target):
+        count = os.preadv(descriptor, [target[done:]], offset + done)
+        if not count:
+            break
+        done += count
+    return done

@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Where block devices are in use: filesystems on them and on what lies above them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from .extents import unescape
+
+
+def mount_table() -> Iterator[tuple[str, str]]:
+    """All mounts: the device's number as ``major:minor``, and the mount point."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        for line in mounts:
+            fields = line.rstrip("\n").split(" ")
+            yield _number(fields), unescape(fields[4])
+
+
+def _number(mount: list[str]) -> str:
+    """Of the device a line of mountinfo is about: btrfs gives a made up one there, so its source is asked."""
+    source = unescape(mount[mount.index("-") + 2])
+    if mount[2].startswith("0:") and source.startswith("/dev/"):
+        with contextlib.suppress(OSError):
+            number = os.stat(source).st_rdev
+            return f"{os.major(number)}:{os.minor(number)}"
+    return mount[2]
+
+
+def mounted_on(numbers: set[str]) -> list[str]:
+    """One mount point for each filesystem on these devices (``major:minor``), sorted."""
+    points: dict[str, str] = {}
+    for number, point in mount_table():
+        if number in numbers:
+            points.setdefault(number, point)
+    return sorted(points.values())
+
+
+def above(number: str) -> dict[str, str]:
+    """A device (``major:minor``), its partitions and all devices that lie on them, each with its kernel name."""
+    found: dict[str, str] = {}
+    _collect(os.path.realpath(f"/sys/dev/block/{number}"), found)
+    return found
+
+
+def _collect(folder: str, found: dict[str, str]) -> None:
+    try:
+        with open(os.path.join(folder, "dev"), encoding="ascii") as source:
+            number = source.read().strip()
+    except OSError:
+        return
+    if number in found:
+        return
+    found[number] = os.path.basename(folder)
+    with contextlib.suppress(OSError):
+        for holder in os.listdir(os.path.join(folder, "holders")):
+            _collect(os.path.realpath(f"/sys/class/block/{holder}"), found)
+    for entry in os.listdir(folder):
+        if os.path.exists(os.path.join(folder, entry, "partition")):
+            _collect(os.path.join(folder, entry), found)
