@@ -15,10 +15,12 @@ class ModuleDocFragment:
 options:
   provider:
     description:
-      - What keeps the volumes. Where it is not set, it is found out by looking at them.
-      - V(file) is for image files.
+      - What keeps the volumes, image files (V(file)), thin pools of LVM (V(lvm_thin)) or ZFS (V(zfs)).
+      - Where it is not set, it follows from the name. An absolute path is an image file. V(vg0/db) is a logical
+        volume where there is a volume group V(vg0), and V(tank/db) a dataset where a pool V(tank) is imported. Where
+        there are both, this option has to be set.
     type: str
-    choices: [file]
+    choices: [file, lvm_thin, zfs]
 """
 
     POINT_IN_TIME = r"""
@@ -26,7 +28,16 @@ options:
   consistent:
     description:
       - Treat the volumes as one group, with one point in time and one group id, all or nothing.
+      - Datasets of one ZFS pool are of one point in time by nature. Other volumes get their snapshots one right after
+        the other, so have what writes to them hold still meanwhile, by O(pre_command) and O(post_command) or by
+        O(quiesce). The task warns when one of them was, or may have been, written to meanwhile.
       - Otherwise they are independent of each other, and one that fails does not stop the others.
+    type: bool
+    default: false
+  recursive:
+    description:
+      - Take along all datasets below each of the volumes. Each volume with what is below it is one group, of one point
+        in time, all or nothing. Only ZFS has volumes below volumes.
     type: bool
     default: false
   quiesce:

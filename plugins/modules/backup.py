@@ -45,7 +45,8 @@ attributes:
 options:
   volumes:
     description:
-      - The volumes, a list of names or one name. For image files a name is an absolute path.
+      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
+        logical volume in a thin pool of LVM, and an absolute path for an image file.
       - A string with a comma in it is one name.
       - With O(state=absent) one name, or none where O(id) is found only once on the remote.
     type: raw
@@ -77,6 +78,15 @@ options:
       - Make no backup of a volume that has not changed since the last one.
     type: bool
     default: false
+  pool_high:
+    description:
+      - How full, in percent, the pool of a volume may be before the snapshots in it that are kept as bases for the next
+        increments are given up, oldest first. The task warns then. After that the next backup of such a volume
+        is a full one, or in ZFS an increment that rests on a bookmark, which takes no space.
+      - V(100) keeps them in any case. Snapshots that were taken by M(snapship.dr.snapshot) are always kept.
+      - Whatever is set here, no snapshot is taken where the pool's data or metadata is 95 % full.
+    type: int
+    default: 80
   adopt_origin:
     description:
       - Take over O(origin) although another machine owns it, after that machine was replaced or its service has
@@ -101,6 +111,7 @@ options:
 seealso:
   - module: snapship.dr.backup_info
   - module: snapship.dr.restore
+  - module: snapship.dr.verify
 """
 
 EXAMPLES = r"""
@@ -128,6 +139,20 @@ EXAMPLES = r"""
   loop: "{{ shipped.backups }}"
   loop_control:
     label: "{{ item.id }}"
+
+- name: A dataset and all below it, as of one point in time
+  snapship.dr.backup:
+    remote: offsite
+    volumes: tank/home
+    recursive: true
+    max_age: 1h
+
+- name: A logical volume in a thin pool
+  snapship.dr.backup:
+    remote: offsite
+    volumes: vg0/db
+    max_age: 1h
+    pool_high: 70
 
 - name: Remove a backup and all that rest on it
   snapship.dr.backup:
@@ -160,7 +185,7 @@ backups:
       description: What keeps the volume.
       type: str
       returned: always
-      sample: file
+      sample: lvm_thin
     volume:
       description: The volume.
       type: str
@@ -196,11 +221,11 @@ backups:
       type: str
       returned: always
     bytes_logical:
-      description: Size of the volume.
+      description: Size of the volume. For a filesystem of ZFS how much its content takes without compression.
       type: int
       returned: always
     bytes_changed:
-      description: How much of it is in this backup, before compression.
+      description: How much of it is in this backup, before compression. For ZFS the length of its stream.
       type: int
       returned: always
     bytes_stored:
@@ -289,11 +314,13 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
         volumes=names(params["volumes"], "volumes"),
         provider=params["provider"],
         consistent=params["consistent"],
+        recursive=params["recursive"],
         snapshot=params["snapshot"],
         max_age=params["max_age"],
         type=params["type"],
         full_every=params["full_every"],
         skip_unchanged=params["skip_unchanged"],
+        pool_high=params["pool_high"],
         parallel=params["parallel"],
         quiesce=params["quiesce"],
         pre_command=command(params["pre_command"], "pre_command"),
@@ -333,6 +360,7 @@ def main() -> None:
                 "type": {"type": "str", "choices": ["auto", "full", "incremental"], "default": "auto"},
                 "full_every": {"type": "str"},
                 "skip_unchanged": {"type": "bool", "default": False},
+                "pool_high": {"type": "int", "default": 80},
                 "adopt_origin": {"type": "bool", "default": False},
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 "id": {"type": "str"},

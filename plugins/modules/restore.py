@@ -43,7 +43,10 @@ options:
     type: str
   target:
     description:
-      - The volume to restore into. For an image file its absolute path; the directory must be there.
+      - The volume to restore into. For an image file its absolute path; the directory must be there. For a dataset the
+        one above it must be there.
+      - Backups of image files and logical volumes can be restored to each of them, and to a zvol. Those from ZFS can
+        be restored to ZFS only.
     type: str
   volumes:
     description:
@@ -77,6 +80,26 @@ options:
     description:
       - Restore the backups of this group, which are of one point in time.
     type: str
+  recursive:
+    description:
+      - Restore also all volumes below O(source) that were backed up with it at the same point in time, to the same
+        places below O(target), all or nothing.
+    type: bool
+    default: false
+  pool:
+    description:
+      - The thin pool in which a logical volume is made, V(pool0) or V(vg0/pool0), of the target's volume group.
+      - By default it is the pool of what is to be replaced, or else the only one of the volume group.
+    type: str
+  properties:
+    description:
+      - Names of properties to set on a restored dataset, as they were recorded with the backup, V(compression) for
+        instance. V(all) is for all that are safe to set.
+      - V(mountpoint) is set only where it is named. In any case a restored dataset is not mounted.
+      - Only ZFS has properties. By default none is set, so that they are inherited from the dataset above.
+    type: list
+    elements: str
+    default: []
   overwrite:
     description:
       - Whether a target that exists may be replaced. It is kept beside it (see RV(restored[].previous)), unless it is
@@ -92,6 +115,7 @@ options:
 seealso:
   - module: snapship.dr.backup
   - module: snapship.dr.backup_info
+  - module: snapship.dr.verify
 """
 
 EXAMPLES = r"""
@@ -112,6 +136,27 @@ EXAMPLES = r"""
         target: /srv/monday/db.img
       - source: /srv/wal.img
         target: /srv/monday/wal.img
+
+- name: A dataset with all below it
+  snapship.dr.restore:
+    remote: offsite
+    source: tank/home
+    target: tank/home-restored
+    recursive: true
+    properties: [compression, recordsize]
+
+- name: A logical volume, in a pool of one's choice
+  snapship.dr.restore:
+    remote: offsite
+    source: vg0/db
+    target: vg0/db-restored
+    pool: vg0/pool0
+
+- name: The same logical volume as an image file
+  snapship.dr.restore:
+    remote: offsite
+    source: vg0/db
+    target: /srv/db-from-lv.img
 
 - name: Back to the newest backup, whatever was written meanwhile
   snapship.dr.restore:
@@ -255,6 +300,9 @@ def request(params: Mapping[str, Any]) -> restore.Request:
         group=params["group"],
         overwrite=params["overwrite"],
         discard_changes=params["discard_changes"],
+        recursive=params["recursive"],
+        pool=params["pool"],
+        properties=params["properties"],
         parallel=params["parallel"],
         lock_timeout=params["lock_timeout"],
     )
@@ -285,6 +333,9 @@ def main() -> None:
                 "group": {"type": "str"},
                 "overwrite": {"type": "bool", "default": False},
                 "discard_changes": {"type": "bool", "default": False},
+                "recursive": {"type": "bool", "default": False},
+                "pool": {"type": "str"},
+                "properties": {"type": "list", "elements": "str", "default": []},
             },
         ),
         mutually_exclusive=[

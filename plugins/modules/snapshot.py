@@ -19,6 +19,7 @@ description:
   - An image file is cloned by reflink where its filesystem can do that, and copied (holes stay holes) where it
     cannot. A copy of an image that is being written to is torn, so have its writer pause, by O(pre_command) and
     O(post_command) for instance.
+  - A snapshot in a thin pool of LVM is read-only and is not activated by itself.
   - M(snapship.dr.backup) takes the snapshots it needs by itself. This module is for snapshots of one's own.
 extends_documentation_fragment:
   - snapship.dr._attributes
@@ -38,13 +39,15 @@ attributes:
 options:
   volumes:
     description:
-      - The volumes, a list of names or one name. For image files a name is an absolute path.
+      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
+        logical volume in a thin pool of LVM, and an absolute path for an image file.
       - A string with a comma in it is one name.
     type: raw
     required: true
   name:
     description:
-      - Name of the snapshot.
+      - Name of the snapshot. In ZFS and LVM it can hold letters, digits and a few signs only. What they do not take is
+        refused, and the message says what they do.
       - One of O(name) and O(max_age) is needed with O(state=present).
     type: str
   max_age:
@@ -78,6 +81,20 @@ EXAMPLES = r"""
     consistent: true
     max_age: 1h
 
+- name: A dataset and all below it
+  snapship.dr.snapshot:
+    volumes: tank/home
+    recursive: true
+    name: monday
+
+- name: Logical volumes at one point in time, while their database holds still
+  snapship.dr.snapshot:
+    volumes: [vg0/db, vg0/wal]
+    consistent: true
+    max_age: 1h
+    pre_command: [/usr/local/sbin/hold, --writes]
+    post_command: [/usr/local/sbin/hold, --go-on]
+
 - name: The upgrade went well
   snapship.dr.snapshot:
     volumes: /srv/db.img
@@ -107,7 +124,7 @@ snapshots:
       returned: always
       sample: file
     state_id:
-      description: Identity of the content, which stays with it wherever it is shipped.
+      description: Identity of the content, which stays with it wherever it is shipped. In ZFS its GUID.
       type: str
       returned: always
     group:
@@ -124,10 +141,12 @@ snapshots:
       type: int
       returned: always
     method:
-      description: How it was made, V(reflink) (atomic, shares its space with the image) or V(copy).
+      description: >-
+        How it was made. V(thin) by LVM, V(snapshot) by ZFS, V(reflink) of an image file (all of them atomic, and they
+        share their space with the volume), V(copy) of an image file where its filesystem knows no reflinks.
       type: str
       returned: always
-      sample: reflink
+      sample: thin
     path:
       description: Where it is kept.
       type: str
@@ -195,6 +214,7 @@ def request(params: Mapping[str, Any]) -> snapshot.Request:
         max_age=params["max_age"],
         state=params["state"],
         consistent=params["consistent"],
+        recursive=params["recursive"],
         quiesce=params["quiesce"],
         pre_command=command(params["pre_command"], "pre_command"),
         post_command=command(params["post_command"], "post_command"),

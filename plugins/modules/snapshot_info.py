@@ -24,7 +24,8 @@ extends_documentation_fragment:
 options:
   volumes:
     description:
-      - The volumes, a list of names or one name. For image files a name is an absolute path.
+      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
+        logical volume in a thin pool of LVM, and an absolute path for an image file.
       - A string with a comma in it is one name.
     type: raw
     required: true
@@ -65,7 +66,7 @@ snapshots:
       returned: always
       sample: file
     state_id:
-      description: Identity of the content, which stays with it wherever it is shipped.
+      description: Identity of the content, which stays with it wherever it is shipped. In ZFS its GUID.
       type: str
       returned: always
     group:
@@ -82,10 +83,12 @@ snapshots:
       type: int
       returned: always
     method:
-      description: How it was made, V(reflink) (atomic, shares its space with the image) or V(copy).
+      description: >-
+        How it was made. V(thin) by LVM, V(snapshot) by ZFS, V(reflink) of an image file (all of them atomic, and they
+        share their space with the volume), V(copy) of an image file where its filesystem knows no reflinks.
       type: str
       returned: always
-      sample: reflink
+      sample: thin
     path:
       description: Where it is kept.
       type: str

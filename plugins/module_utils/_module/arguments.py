@@ -108,13 +108,14 @@ def volumes(required: bool = False) -> Spec:
 
 def provider() -> Spec:
     """What keeps the volumes."""
-    return {"provider": {"type": "str", "choices": ["file"]}}
+    return {"provider": {"type": "str", "choices": ["file", "lvm_thin", "zfs"]}}
 
 
 def point_in_time() -> Spec:
     """How a snapshot is taken: alone or as a group, and what runs around it."""
     return {
         "consistent": {"type": "bool", "default": False},
+        "recursive": {"type": "bool", "default": False},
         "quiesce": {"type": "str", "choices": ["none", "fsfreeze"], "default": "none"},
         "pre_command": {"type": "raw"},
         "post_command": {"type": "raw"},

@@ -100,6 +100,24 @@ def test_several_are_restored_at_once(machine: Machine) -> None:
     assert first_target.read_bytes() == machine.image.read_bytes()
 
 
+def test_verifying(machine: Machine) -> None:
+    where = ("--path", machine.remote)
+    backup = machine.json("backup", machine.image, "--max-age", "0s", *where)["backups"][0]["id"]
+    code, out, err = machine.run("verify", machine.image, "--mode", "data", *where)
+    head, row = out.splitlines()
+    assert (code, err) == (0, "")
+    assert head.split() == ["VOLUME", "ID", "CREATED", "MODE", "VERIFIED", "READ", "FETCHED", "SECONDS"]
+    assert row.startswith(f"{machine.image}  {backup}  ")
+    found = machine.json("verify", machine.image, "--max-age", "1h", *where)
+    assert (found["changed"], found["verified"][0]["id"], found["failures"]) == (False, backup, [])
+    (segment,) = machine.remote.glob(f"data/*/*/{backup}/00000000")
+    segment.write_bytes(segment.read_bytes()[:-1] + b"?")
+    code, out, err = machine.run("verify", machine.image, "--mode", "data", *where)
+    assert (code, out) == (1, "")
+    assert f"{backup}/00000000" in err
+    assert machine.run("verify", machine.image.with_name("none.img"), *where)[0] == 1
+
+
 def test_check_writes_nothing(machine: Machine) -> None:
     machine.run("backup", machine.image, "--path", machine.remote, "--max-age", "0s")
     backup = machine.json("list", "--path", machine.remote)["backups"][0]["id"]
@@ -111,6 +129,7 @@ def test_check_writes_nothing(machine: Machine) -> None:
         ("backup", machine.image, "--path", machine.remote, "--max-age", "0s"),
         ("restore", machine.image, target, "--path", machine.remote),
         ("delete", backup, "--path", machine.remote),
+        ("verify", machine.image, "--path", machine.remote),
     ):
         assert machine.json(*command, "--check")["changed"] is True
         code, out, _err = machine.run(*command, "--check")
@@ -196,6 +215,12 @@ def test_all_volumes_failed(machine: Machine) -> None:
         ["restore", "--path", "/srv/b"],
         ["snapshot", "/srv/db.img", "--max-age", "0s", "--pre-command", "'"],
         ["snapshot", "/srv/db.img", "--max-age", "0s", "--pre-command", ""],
+        ["backup", "/srv/db.img", "--max-age", "1h", "--path", "/srv/b", "--pool-high", "0"],
+        ["backup", "/srv/db.img", "--max-age", "1h", "--path", "/srv/b", "--provider", "tape"],
+        ["backup", "/srv/db.img", "--max-age", "1h", "--path", "/srv/b", "--recursive"],
+        ["verify", "--path", "/srv/b"],
+        ["verify", "/srv/db.img", "--path", "/srv/b", "--mode", "guess"],
+        ["verify", "/srv/db.img", "--path", "/srv/b", "--max-age", "7"],
         ["remote", "add", "nas", "--path", "relative"],
         ["remote", "add", "nas"],
         ["remote"],
@@ -248,6 +273,7 @@ def test_every_command_explains_itself(machine: Machine) -> None:
         "list",
         "show",
         "restore",
+        "verify",
     ):
         code, out, _err = machine.run(*words.split(), "--help")
         assert code == 0

@@ -96,6 +96,16 @@ BACKUPS: Table = (
 )
 LISTED: Table = (_CREATED, _VOLUME, _ORIGIN, _TYPE, _ID, Column("COMPLETE", "complete", plain))
 REMOVED: Table = (_VOLUME, _TYPE, _ID, _CREATED)
+VERIFIED: Table = (
+    _VOLUME,
+    _ID,
+    _CREATED,
+    Column("MODE", "mode", plain),
+    Column("VERIFIED", "verified", moment),
+    Column("READ", "bytes_read", size, True),
+    Column("FETCHED", "bytes_fetched", size, True),
+    _SECONDS,
+)
 RESTORED: Table = (
     Column("SOURCE", "source", plain),
     Column("TARGET", "target", plain),

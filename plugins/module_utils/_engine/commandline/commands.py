@@ -11,7 +11,7 @@ import argparse
 import shlex
 from typing import Any
 
-from .. import backup, define, delete, info, restore, snapshot
+from .. import backup, define, delete, info, restore, snapshot, verify
 from ..errors import UsageError
 from ..host import Host
 from ..outcome import Outcome
@@ -67,6 +67,7 @@ def ship(host: Host, args: argparse.Namespace) -> Outcome:
         type=args.type,
         full_every=args.full_every,
         skip_unchanged=args.skip_unchanged,
+        pool_high=args.pool_high,
         parallel=args.parallel,
         lock_timeout=args.lock_timeout,
         **_hooks(args),
@@ -115,10 +116,33 @@ def fetch(host: Host, args: argparse.Namespace) -> Outcome:
         group=args.group,
         overwrite=args.overwrite,
         discard_changes=args.discard_changes,
+        recursive=args.recursive,
+        pool=args.pool,
+        properties=args.properties or [],
         parallel=args.parallel,
         lock_timeout=args.lock_timeout,
     )
     return _carry_out(restore, host, request, args)
+
+
+def prove(host: Host, args: argparse.Namespace) -> Outcome:
+    """Verify backups."""
+    name, spec = remote_options.choice(args)
+    request = verify.Request(
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        volumes=args.volumes,
+        provider=args.provider,
+        backup=args.backup,
+        mode=args.mode,
+        max_age=args.max_age,
+        scratch=args.scratch,
+        pool=args.pool,
+        parallel=args.parallel,
+        lock_timeout=args.lock_timeout,
+    )
+    return _carry_out(verify, host, request, args)
 
 
 def _carry_out(use_case: Any, host: Host, request: Any, args: argparse.Namespace) -> Outcome:
@@ -130,6 +154,7 @@ def _carry_out(use_case: Any, host: Host, request: Any, args: argparse.Namespace
 def _hooks(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "consistent": args.consistent,
+        "recursive": args.recursive,
         "quiesce": args.quiesce,
         "pre_command": _words(args.pre_command, "--pre-command"),
         "post_command": _words(args.post_command, "--post-command"),

@@ -12,8 +12,14 @@ from typing import Any, Callable, NamedTuple
 
 from ..version import VERSION
 from . import commands
-from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, Table
+from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, VERIFIED, Table
 from .remote_options import add_definition
+
+_POOL_HIGH = "give up kept bases, oldest first, where the volume's pool is fuller than that; 100: never (80)"
+_MODES = (
+    "metadata: all is there in its size; data: read all that is stored; source: compare with the snapshot here; "
+    "restore: restore it to scratch (metadata)"
+)
 
 Arguments = argparse.Namespace
 Subparsers = Any  # argparse keeps the name of this type to itself
@@ -48,6 +54,7 @@ def build() -> argparse.ArgumentParser:
     _backup(subparsers)
     _listing(subparsers)
     _restore(subparsers)
+    _verify(subparsers)
     return parser
 
 
@@ -129,6 +136,7 @@ _DELETE = _Command("delete", "ID", "remove a backup from a remote", commands.rem
 _LIST = _Command("list", "[VOLUME...]", "list the backups on a remote", commands.list_backups, "backups", LISTED, False)
 _SHOW = _Command("show", "ID", "show all of one backup", commands.list_backups, "backups", LISTED, False)
 _RESTORE = _Command("restore", "SOURCE TARGET", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
+_VERIFY = _Command("verify", "VOLUME...", "prove that backups are good", commands.prove, "verified", VERIFIED)
 
 
 def _remote(subparsers: Subparsers) -> None:
@@ -168,6 +176,7 @@ def _backup(subparsers: Subparsers) -> None:
     parser.add_argument("--type", choices=("auto", "full", "incremental"), default="auto", help="what to make")
     parser.add_argument("--full-every", metavar="AGE", help="make a full one if the newest full one is older")
     parser.add_argument("--skip-unchanged", action="store_true", help="make none of a volume that hasn't changed")
+    parser.add_argument("--pool-high", metavar="PERCENT", type=int, default=80, help=_POOL_HIGH)
     parser.add_argument("--adopt-origin", action="store_true", help="take over the origin from another machine")
     _point_in_time(parser)
     _parallel(parser)
@@ -210,7 +219,29 @@ def _restore(subparsers: Subparsers) -> None:
     which.add_argument("--group", metavar="ID", help="the backups of one point in time")
     parser.add_argument("--overwrite", action="store_true", help="replace a target that exists; it is kept beside")
     parser.add_argument("--discard-changes", action="store_true", help="even one that was written to since its restore")
+    parser.add_argument("--recursive", action="store_true", help="with all below that was backed up at the same moment")
+    parser.add_argument("--pool", help="the thin pool in which a new logical volume is made, as in vg0/pool0")
+    parser.add_argument(
+        "--property",
+        dest="properties",
+        metavar="NAME",
+        action="append",
+        help="a recorded property to set on a restored dataset, or all; can be given again and again",
+    )
     _provider(parser)
+    _parallel(parser)
+    _at_remote(parser)
+
+
+def _verify(subparsers: Subparsers) -> None:
+    parser = _VERIFY.add_to(subparsers)
+    _volumes(parser)
+    modes = ("metadata", "data", "source", "restore")
+    parser.add_argument("--mode", choices=modes, default="metadata", help=_MODES)
+    parser.add_argument("--max-age", metavar="AGE", help="only if that wasn't done here within this time, as in 7d")
+    parser.add_argument("--backup", metavar="ID", help="the backup; without it, the newest")
+    parser.add_argument("--scratch", metavar="VOLUME", help="where to restore to with --mode restore (beside it)")
+    parser.add_argument("--pool", help="the thin pool in which that is made, where it is a logical volume")
     _parallel(parser)
     _at_remote(parser)
 
@@ -221,11 +252,12 @@ def _volumes(parser: argparse.ArgumentParser) -> None:
 
 
 def _provider(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--provider", help="what keeps the volumes; found out by itself")
+    parser.add_argument("--provider", help="what keeps the volumes: file, lvm_thin or zfs; follows from their names")
 
 
 def _point_in_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--consistent", action="store_true", help="one point in time for all, all or nothing")
+    parser.add_argument("--recursive", action="store_true", help="with all datasets below each; each tree is one group")
     parser.add_argument("--quiesce", choices=("none", "fsfreeze"), default="none", help="what to do meanwhile")
     parser.add_argument("--pre-command", metavar="COMMAND", help="run before the snapshot (split into words, no shell)")
     parser.add_argument("--post-command", metavar="COMMAND", help="run after it, in any case")
