@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from ..errors import UsageError
 from .file import FileProvider
+from .lvm_thin import LvmThinProvider
 from .volume import Provider
+from .zfs import ZfsProvider
 
-PROVIDERS: dict[str, Provider] = {"file": FileProvider()}
+PROVIDERS: dict[str, Provider] = {"file": FileProvider(), "lvm_thin": LvmThinProvider(), "zfs": ZfsProvider()}
 
 
 def provider_for(volume: str, given: str | None = None) -> Provider:
@@ -26,8 +28,11 @@ def provider_for(volume: str, given: str | None = None) -> Provider:
     claiming = [provider for provider in PROVIDERS.values() if provider.claims(volume)]
     if len(claiming) == 1:
         return claiming[0]
+    names = " and ".join(sorted(provider.name for provider in claiming))
+    why = f"fits providers {names}" if claiming else "fits no provider that is at work on this host"
     raise UsageError(
-        f"volume {volume!r}: no provider fits its name for certain.",
-        f"An image file is named by its absolute path; else say provider ({choices}).",
+        f"volume {volume!r} {why}.",
+        "An image file is named by its absolute path, a ZFS dataset by pool/dataset of a pool that is imported here, an "
+        f"LVM-thin volume by vg/lv of a volume group that is here. Where that isn't enough say provider ({choices}).",
         code="provider",
     )
