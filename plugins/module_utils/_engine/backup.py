@@ -108,7 +108,7 @@ def plan(host: Host, request: Request) -> Plan:
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
-    with looking_at(units):
+    with looking_at(unit.providers for unit in units):
         made = Plan(run, [plan_unit(run, unit) for unit in plans])
     if any(not unit.satisfied and unit.error is None for unit in made.units):
         made.lacking = lacking(spec.compression, spec.encryption_key is not None)

@@ -29,9 +29,10 @@ class Holding:
 
     def move(self, snapshot: Snapshot, backup_id: str) -> None:
         """Hold the snapshot just shipped; release the others, and remove those that were made for shipping only."""
-        self.provider.hold(snapshot, self.holder, backup_id)
-        self.host.note_held(self.location, self.holder, self.provider.name, snapshot.volume)
-        self.release(snapshot.volume, besides=snapshot.state_id)
+        with self.provider.looking_at([snapshot.volume]):
+            self.provider.hold(snapshot, self.holder, backup_id)
+            self.host.note_held(self.location, self.holder, self.provider.name, snapshot.volume)
+            self.release(snapshot.volume, besides=snapshot.state_id)
 
     def release(self, volume: str, besides: str = "") -> None:
         """Release this holder's snapshots of a volume."""
@@ -61,4 +62,5 @@ def release_all(host: Host, location: str) -> None:
     for holder, provider, volume in host.held(location):
         each = provider_for(volume, provider)
         Holding(host, each, location, holder).release(volume)
+        each.forget(volume, holder)
     host.forget_held(location)

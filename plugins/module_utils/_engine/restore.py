@@ -118,7 +118,8 @@ def plan(host: Host, request: Request) -> Plan:
     catalog.absent = spec.type == "directory" and not catalog.store.exists()
     wanted = Wanted(request.backup, when[0] if when else None, request.group)
     for item in items:
-        _find(made, item, wanted)
+        with item.provider.looking_at([item.target]):
+            _find(made, item, wanted)
         if request.recursive and item.manifests:
             below = [_item(request, member, item.target + member[len(item.source) :]) for member in _below(item)]
             for each in below:

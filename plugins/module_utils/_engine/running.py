@@ -24,7 +24,7 @@ from .outcome import Outcome
 from .planning import Choice, Look, Wish, check_owner, choose, look, newest_sound, satisfying
 from .pressing import relieve
 from .remotes.store import ObjectStore
-from .snapshot import named
+from .snapshot import looking_at, named
 from .sources import nothing_changed
 from .streams.pipeline import Workers
 from .taking import fresh, fresh_group, take
@@ -204,18 +204,16 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     for volume in unit.volumes:
         put_back_used(run.open_catalog, run.wish.origin, volume)
     resumed = resume(run, unit.providers, outcome)
-    again = plan_unit(run, unit)
-    if again.error is not None:
-        raise again.error
+    with looking_at([unit.providers]):
+        again = plan_unit(run, unit)
+        if again.error is not None:
+            raise again.error
+        if not again.satisfied:
+            _relieve(run, again, outcome)
+            _take(run, again, outcome)
     if again.satisfied:
         _report(run, again, outcome, again.satisfied)
     else:
-        _relieve(run, again, outcome)
-        if not again.snapshots:
-            made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder)
-            again.snapshots = {each.volume: each for each in made}
-            outcome.warnings += warnings
-            outcome.changed = True
         resumed = []
         deliveries = [
             Delivery(run, provider, again.snapshots[volume], again.choices[volume])
@@ -224,6 +222,15 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
         deliver(run, deliveries, outcome, again.newest)
     for delivery in resumed:  # what was left from an earlier run is what satisfies this one
         outcome.items = [delivery.item if item["id"] == delivery.item["id"] else item for item in outcome.items]
+
+
+def _take(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
+    """Snapshots to ship, where there aren't any."""
+    if not unit.snapshots:
+        made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder)
+        unit.snapshots = {each.volume: each for each in made}
+        outcome.warnings += warnings
+        outcome.changed = True
 
 
 def _relieve(run: Run, unit: UnitPlan, outcome: Outcome) -> None:

@@ -87,7 +87,7 @@ def plan(host: Host, request: Request) -> Plan:
     request.hooks()
     together = request.consistent and request.state == "present"
     units = split(request.volumes, request.provider, together, request.recursive)
-    with looking_at(units):
+    with looking_at(unit.providers for unit in units):
         for unit in units:
             try:
                 unit.there = _there(unit, request)
@@ -114,11 +114,11 @@ def split(volumes: list[str], provider: str | None, together: bool, recursive: b
 
 
 @contextlib.contextmanager
-def looking_at(units: Iterable[Unit]) -> Iterator[None]:
+def looking_at(units: Iterable[dict[str, Provider]]) -> Iterator[None]:
     """Inside, in this thread, volumes are looked up together and once."""
     by_provider: dict[int, tuple[Provider, list[str]]] = {}
     for unit in units:
-        for volume, provider in unit.providers.items():
+        for volume, provider in unit.items():
             by_provider.setdefault(id(provider), (provider, []))[1].append(volume)
     with contextlib.ExitStack() as stack:
         for provider, volumes in by_provider.values():
@@ -207,7 +207,7 @@ def describe(volumes: list[str], provider: str | None = None) -> list[dict[str, 
     """All snapshots of these volumes, newest first."""
     found: list[Snapshot] = []
     units = split(volumes, provider, False)
-    with looking_at(units):
+    with looking_at(unit.providers for unit in units):
         for unit in units:
             for volume, one in unit.providers.items():
                 snapshots = one.snapshots(volume)
