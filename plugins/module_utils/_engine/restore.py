@@ -125,10 +125,23 @@ def plan(host: Host, request: Request) -> Plan:
             for each in below:
                 _find(made, each, Wanted(None, None, item.backup.group))
             made.items += below
+    if request.recursive:
+        _check_properties(made)
     targets = [item.target for item in made.items]
     if len(set(targets)) != len(targets):
         raise UsageError("two volumes are to be restored to one target.")
     return made
+
+
+def _check_properties(made: Plan) -> None:
+    """In a tree most volumes inherit what is set on one of them. Raises UsageError for what is set on none."""
+    known = {name for item in made.items if item.manifests for name in _own(item.backup)}
+    unknown = [name for name in made.request.properties if name != "all" and name not in known]
+    if unknown and all(item.manifests for item in made.items):
+        raise UsageError(
+            f"no volume of the tree has a property {unknown[0]!r} of its own (there are: "
+            f"{', '.join(sorted(known)) or 'none'})."
+        )
 
 
 def _item(request: Request, source: str, target: str) -> Item:
@@ -312,10 +325,18 @@ def _receive_safely(made: Plan, item: Item, workers: Workers) -> Result:
     return result
 
 
+def _own(backup: Manifest) -> dict[str, Any]:
+    """Properties that were set on the volume itself."""
+    found = backup.fields.get("properties", {}).get("properties")
+    return found if isinstance(found, dict) else {}
+
+
 def _receive(made: Plan, item: Item, workers: Workers) -> Fetched:
     catalog = need(made.catalog, "a plan with a remote has opened it")
     backup, request = item.backup, made.request
-    receive = ReceiveRequest(item.place, backup.size, backup.fields.get("properties", {}), request.properties)
+    recorded = backup.fields.get("properties", {})
+    wanted = [name for name in request.properties if not request.recursive or name == "all" or name in _own(backup)]
+    receive = ReceiveRequest(item.place, backup.size, recorded, wanted)
     there = need(item.there, "plan() has looked")
 
     def progress(done: int, total: int) -> None:

@@ -44,4 +44,4 @@ def check_nothing_left(source: Kind) -> None:
         assert not {name for name in names - known if ".before-" not in name}, names
         snapshots = call("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-d", "1", source.volume).split()
         assert len(snapshots) == 1, snapshots
-        assert len(call("zfs", "list", "-H", "-o", "name", "-t", "bookmark", source.volume).split()) == 1
+        assert len(call("zfs", "list", "-H", "-o", "name", "-t", "bookmark", source.volume).split()) <= 2

@@ -59,16 +59,19 @@ def hold(snapshot: Snapshot, holder: str, backup: str | None) -> None:
             if holds != there.holds:
                 _note(there, holds)
             snapshot.holds = holds
-        for mark in found.bookmarks(snapshot.volume):
-            if mark.holder == holder_digest(holder) and _goes(mark, snapshot, backup):
+        if backup not in (None, "pending"):
+            mine = [mark for mark in found.bookmarks(snapshot.volume) if mark.holder == holder_digest(holder)]
+            for mark in _spent(mine, snapshot):
                 drop_bookmark(mark)
 
 
-def _goes(mark: Marked, snapshot: Snapshot, backup: str | None) -> bool:
-    """Whether a bookmark of this holder isn't needed now that this snapshot is, or isn't, held."""
-    if backup is None:
-        return mark.guid == snapshot.state_id
-    return backup != "pending" and mark.guid != snapshot.state_id and mark.created <= snapshot.created
+def _spent(marks: list[Marked], snapshot: Snapshot) -> list[Marked]:
+    """Bookmarks, newest first, that aren't needed now that a backup rests on this snapshot.
+
+    The one before it stays: with it the increment that was just shipped can be compared with its source.
+    """
+    older = [mark for mark in marks if mark.guid != snapshot.state_id and mark.created <= snapshot.created]
+    return older[1:]
 
 
 def _note(snapshot: Snapshot, holds: dict[str, str]) -> None:
