@@ -143,7 +143,7 @@ EXAMPLES = r"""
     source: tank/home
     target: tank/home-restored
     recursive: true
-    properties: [compression, recordsize]
+    properties: [all]
 
 - name: A logical volume, in a pool of one's choice
   snapship.dr.restore:

@@ -4,8 +4,8 @@
 """What a bad disk or a bug would do.
 
 ``damage.py segment BACKUP PLACE`` changes a byte of the first segment of a backup on a remote: a directory, or the
-bucket that a JSON file tells of. ``damage.py snapshot IMAGE`` changes a byte of each snapshot of an image, and its record
-so that it seems untouched.
+bucket that a JSON file tells of. ``damage.py snapshot IMAGE`` changes a byte of each snapshot of an image, and its
+record so that it seems untouched.
 """
 
 from __future__ import annotations
