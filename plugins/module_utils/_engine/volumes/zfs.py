@@ -12,23 +12,23 @@ import os
 import threading
 from collections.abc import Iterator
 
-from ..errors import UsageError, VolumeError
-from . import zfs_device, zfs_holds, zfs_send, zfs_take
+from ..errors import UsageError
+from . import zfs_device, zfs_holds, zfs_place, zfs_send, zfs_swap, zfs_take
 from .volume import (
     ByteSource,
     Place,
     Pressure,
     ReceiveRequest,
     Snapshot,
-    StreamTarget,
     TakeRequest,
-    Target,
     TargetState,
     VolumeInfo,
 )
 from .zfs_list import rows, zfs, zpool
 from .zfs_listing import Dataset, Listing, look, look_below, properties_of
 from .zfs_names import is_beside, normalise, pool_of
+from .zfs_receive import ZfsStreamTarget
+from .zvol_target import ZvolTarget
 
 _POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
 
@@ -206,13 +206,16 @@ class ZfsProvider:
     # --- restores
 
     def target_state(self, place: Place) -> TargetState:
-        raise VolumeError("not yet")
+        return zfs_place.state(place.target)
 
     def recover(self, place: Place) -> None:
-        raise VolumeError("not yet")
+        try:
+            zfs_swap.recover(place.target)
+        finally:
+            self._changed()
 
-    def receive_streams(self, request: ReceiveRequest) -> StreamTarget:
-        raise VolumeError("not yet")
+    def receive_streams(self, request: ReceiveRequest) -> ZfsStreamTarget:
+        return ZfsStreamTarget(request)
 
-    def receive(self, request: ReceiveRequest) -> Target:
-        raise VolumeError("not yet")
+    def receive(self, request: ReceiveRequest) -> ZvolTarget:
+        return ZvolTarget(request)

@@ -12,11 +12,11 @@ import errno
 import fcntl
 import glob
 import os
+import stat
 import time
-from collections.abc import Iterator
 
 from ..errors import VolumeError
-from .extents import unescape
+from . import mounts
 
 _BLKZNAME = 0x8100127D  # _IOR(0x12, 125, char[256]): the name of the zvol (OpenZFS, include/sys/fs/zfs.h)
 _PATIENCE = 20.0  # seconds in which a device has to come
@@ -74,37 +74,16 @@ def activity(volume: str) -> object:
 def mounted_on(volume: str) -> list[str]:
     """Mount points of filesystems on a zvol, its partitions, and what is made of those (device mapper, raid)."""
     device = device_of(volume)
-    if device is None:
-        return []
-    numbers = set(_numbers(os.path.basename(device)))
-    points: dict[str, str] = {}
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-        for line in mounts:
-            fields = line.split(" ")
-            number = _source_number(fields)
-            if number in numbers:
-                points.setdefault(number, unescape(fields[4]))
-    return sorted(points.values())
+    return mounts.mounted_on(set(_above(device))) if device is not None else []
 
 
-def _numbers(name: str) -> Iterator[str]:
-    """``major:minor`` of a block device and of all that is made of it."""
-    for place in [f"/sys/block/{name}", *glob.glob(f"/sys/block/{name}/{name}p*")]:
-        with contextlib.suppress(OSError):
-            with open(os.path.join(place, "dev"), encoding="ascii") as source:
-                yield source.read().strip()
-            for holder in os.listdir(os.path.join(place, "holders")):
-                yield from _numbers(holder)
-
-
-def _source_number(mount: list[str]) -> str:
-    """Number of the device a line of mountinfo is about: btrfs gives a made up one there, so its source is asked."""
-    source = unescape(mount[mount.index("-") + 2])
-    if mount[2].startswith("0:") and source.startswith("/dev/"):
-        with contextlib.suppress(OSError):
-            number = os.stat(source).st_rdev
-            return f"{os.major(number)}:{os.minor(number)}"
-    return mount[2]
+def _above(device: str) -> dict[str, str]:
+    """By ``major:minor`` the kernel's names of a device, its partitions, and what is made of those."""
+    try:
+        number = os.stat(device).st_rdev
+    except OSError:
+        return {}
+    return mounts.above(f"{os.major(number)}:{os.minor(number)}")
 
 
 def used_by(volume: str) -> str | None:
@@ -112,24 +91,23 @@ def used_by(volume: str) -> str | None:
     device = device_of(volume)
     if device is None:
         return None
-    mounts = mounted_on(volume)
-    if mounts:
-        return f"mounted on {mounts[0]}"
+    stacked = _above(device)
+    points = mounts.mounted_on(set(stacked))
+    if points:
+        return f"mounted on {points[0]}"
     name = os.path.basename(device)
-    for place in [f"/sys/block/{name}", *glob.glob(f"/sys/block/{name}/{name}p*")]:
-        with contextlib.suppress(OSError):
-            holders = os.listdir(os.path.join(place, "holders"))
-            if holders:
-                return f"part of /dev/{holders[0]}"
-    return _process_with(device) or _claimed(device)
+    own = {number for number, each in stacked.items() if each == name or each.startswith(f"{name}p")}
+    others = sorted(each for number, each in stacked.items() if number not in own)
+    if others:
+        return f"part of /dev/{others[0]}"
+    return _process_with(own) or _claimed(device)
 
 
-def _process_with(device: str) -> str | None:
-    wanted = {os.stat(path).st_rdev for path in [device, *glob.glob(device + "p[0-9]*")]}
+def _process_with(numbers: set[str]) -> str | None:
     for link in glob.iglob("/proc/[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
             found = os.stat(link)
-            if found.st_rdev in wanted:
+            if stat.S_ISBLK(found.st_mode) and f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}" in numbers:
                 return f"process {link.split('/')[2]}"
     return None
 
