@@ -19,6 +19,7 @@ from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, Place
 
 THIN_POOL = {"mib": 3000, "metadata_mib": 16}
 INCREMENTS = 10
+ASKED_AGAIN = (0, 7)  # states for which everything is done as check, run, again, check
 
 
 def s3_options(bucket: Bucket) -> dict[str, Any]:
@@ -27,8 +28,8 @@ def s3_options(bucket: Bucket) -> dict[str, Any]:
         "bucket": bucket.name,
         "endpoint_url": bucket.endpoint,
         "region": bucket.region,
-        "access_key": bucket.rw.access,
-        "secret_key": bucket.rw.secret,
+        "access_key": bucket.rw.access_key,
+        "secret_key": bucket.rw.secret_key,
     }
 
 
@@ -59,11 +60,13 @@ def test_eleven_states_from_two_remotes(
         assert outcome.changed and not outcome.failures, outcome.failures
         states.append(source.state())
         for place, found in zip(places, ids):
-            assert place.ship(source.volume, snapshot=f"state{number}", check=True).changed
+            if number in ASKED_AGAIN:
+                assert place.ship(source.volume, snapshot=f"state{number}", check=True).changed
             item = place.one(source.volume, snapshot=f"state{number}")
             assert item["type"] == ("incremental" if number else "full"), item["reason"]
-            assert not place.ship(source.volume, snapshot=f"state{number}").changed
-            assert not place.ship(source.volume, snapshot=f"state{number}", check=True).changed
+            if number in ASKED_AGAIN:
+                assert not place.ship(source.volume, snapshot=f"state{number}").changed
+                assert not place.ship(source.volume, snapshot=f"state{number}", check=True).changed
             found.append(item["id"])
     for place, found in zip(places, ids):
         assert [each["id"] for each in place.list(source.volume)] == found[::-1]
@@ -74,18 +77,21 @@ def test_eleven_states_from_two_remotes(
         rng.shuffle(order)
         for number in order:
             target = source.target(f"restored{number}")
-            restore_and_compare(place, source, target, found[number], states[number])
+            restore_and_compare(place, source, target, found[number], states[number], number in ASKED_AGAIN)
 
 
-def restore_and_compare(place: Place, source: Kind, target: str, backup: str, state: object) -> None:
-    assert place.fetch(source.volume, target, backup=backup, check=True).changed
+def restore_and_compare(
+    place: Place, source: Kind, target: str, backup: str, state: object, ask_again: bool = True
+) -> None:
+    if ask_again:
+        assert place.fetch(source.volume, target, backup=backup, check=True).changed
     outcome = place.fetch(source.volume, target, backup=backup)
     assert outcome.changed and not outcome.failures, outcome.failures
-    assert source.state_of(target) == state
-    again = place.fetch(source.volume, target, backup=backup)
-    if not isinstance(source, Filesystem):  # mounting it, to look, writes to it
+    if ask_again:
+        again = place.fetch(source.volume, target, backup=backup)
         assert not again.changed and not again.failures, again.failures
         assert not place.fetch(source.volume, target, backup=backup, check=True).changed
+    assert source.state_of(target) == state
     source.remove(target)
 
 
@@ -104,8 +110,8 @@ def test_a_thin_stream_goes_into_volume_zvol_and_image(thin_pool: ThinPool, zpoo
         assert place.one(volume)["type"] == "incremental"
         was = device_state(Path(volume) if volume == image else source.device(volume))
         for target, device in (
-            (source.target("there"), lambda name: source.device(name)),
-            (zvol.target("there"), lambda name: zvol.device(name)),
+            (source.target("there"), source.device),
+            (zvol.target("there"), zvol.device),
             (str(tmp_path / "there.img"), Path),
         ):
             outcome = place.fetch(volume, target)
