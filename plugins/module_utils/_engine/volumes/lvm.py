@@ -21,7 +21,7 @@ from .programs import ProgramError
 _FIELDS = (
     *("vg_name", "vg_uuid", "lv_name", "lv_uuid", "lv_size", "lv_tags", "segtype", "pool_lv", "pool_lv_uuid"),
     *("thin_id", "chunk_size", "zero", "data_percent", "metadata_percent", "lv_permissions", "lv_device_open"),
-    *("lv_kernel_major", "lv_kernel_minor", "metadata_lv"),
+    *("lv_kernel_major", "lv_kernel_minor", "metadata_lv", "lv_metadata_size"),
 )
 
 
@@ -46,6 +46,7 @@ class Lv(NamedTuple):
     device: tuple[int, int] | None  # major, minor while active
     is_open: bool
     metadata: str  # of pools: the LV that holds the metadata
+    metadata_size: int  # of pools
 
     @property
     def is_thin(self) -> bool:
@@ -171,6 +172,7 @@ def _volume(row: dict[str, Any]) -> Lv:
         device=device if device[0] >= 0 else None,
         is_open=row["lv_device_open"] == "open",
         metadata=row["metadata_lv"].strip("[]"),
+        metadata_size=int(row["lv_metadata_size"] or 0),
     )
 
 
@@ -178,10 +180,13 @@ def _percent(text: str) -> float | None:
     return float(text) if text else None
 
 
+_NOISE = ("WARNING: Sum of all thin", "WARNING: You have not turned on", "WARNING: Set activation", "File descriptor")
+
+
 def one_line(said: str) -> str:
     """What a program said, without its warnings about things that aren't wrong, in one line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if not line.startswith(("WARNING:", "File descriptor"))]
+    errors = [line for line in lines if not line.startswith(_NOISE)]
     return "; ".join(errors or lines) or "it said nothing"
 
 
@@ -190,9 +195,13 @@ def change(what: str, command: list[str]) -> str:
     try:
         return programs.run(command)
     except ProgramError as error:
-        raise VolumeError(f"{what}: {one_line(error.said)}", code=_code(error.said)) from error
+        code = _code(error.said)
+        raise VolumeError(f"{what}: {one_line(error.said)}", _HINTS.get(code, ""), code=code) from error
     finally:
         reports.drop()
+
+
+_HINTS = {"pool_full": "Extend the pool, or remove snapshots.", "in_use": "Close what has it open."}
 
 
 def _code(said: str) -> str:

@@ -117,9 +117,10 @@ class LvmThinProvider:
     # --- snapshots
 
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
-        for volume in request.volumes:
-            lvm_place.volume_of(volume)
-        return lvm_snapshots.Taking(request).run(), []
+        with reports.keeping():
+            for volume in request.volumes:
+                lvm_place.volume_of(volume)
+            return lvm_snapshots.Taking(request).run(), []
 
     def remove(self, snapshot: Snapshot) -> None:
         lvm_snapshots.remove(snapshot)

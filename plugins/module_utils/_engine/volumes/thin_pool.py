@@ -29,6 +29,7 @@ LOCKS = "/run/snapship/thin-pools"
 NOTES = "/var/lib/snapship/metadata-snapshots"
 OURS_TIMEOUT = 1800.0  # seconds to wait for another run of ours, which may read the metadata of a huge pool
 OTHERS_TIMEOUT = 60.0  # seconds to wait for somebody else's metadata snapshot to go
+_BLOCK = 4096  # bytes of a block of metadata
 FULL = 95.0  # percent of data or metadata from which nothing of ours is put into a pool
 
 
@@ -47,7 +48,14 @@ class PoolStatus(NamedTuple):
 
     @property
     def metadata_percent(self) -> float:
-        return 100.0 * self.metadata_used / self.metadata if self.metadata else 0.0
+        """Of what the kernel lets a pool use."""
+        return 100.0 * self.metadata_used / usable(self.metadata) if self.metadata else 0.0
+
+
+def usable(blocks: int) -> int:
+    """Of this many blocks of metadata, those that can be used: the kernel keeps a tenth, or 16 MiB, and stops a pool
+    that would need more (__set_metadata_reserve in dm-thin-metadata.c)."""
+    return blocks - min(4096, blocks // 10)
 
 
 def status(pool: Lv) -> PoolStatus | None:
@@ -74,10 +82,15 @@ def status(pool: Lv) -> PoolStatus | None:
 
 def check_room(pool: Lv) -> None:
     """Raises VolumeError (``pool_full``) where a pool is too full to put anything in."""
-    for what, percent in (("data", pool.data_percent), ("metadata", pool.metadata_percent)):
+    metadata = pool.metadata_percent
+    blocks = pool.metadata_size // _BLOCK
+    if metadata is not None and blocks:
+        metadata = metadata * blocks / usable(blocks)
+    for what, percent in (("data", pool.data_percent), ("metadata", metadata)):
         if percent is not None and percent >= FULL:
             raise VolumeError(
-                f"the {what} of thin pool {pool.name} is {percent:.1f} % full; nothing was changed.",
+                f"the {what} of thin pool {pool.name} is {percent:.1f} % full, of what the kernel lets a pool use; "
+                "nothing was changed.",
                 f"Extend it (lvextend {'--poolmetadatasize +SIZE ' if what == 'metadata' else '-L +SIZE '}{pool.name})"
                 " or remove snapshots: a pool that runs full stops every volume in it.",
                 code="pool_full",
@@ -123,7 +136,7 @@ def _lock(pool: Lv, timeout: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _active(pool: Lv) -> Iterator[None]:
     """The pool active; inactive again afterwards if it was."""
-    was = status(pool) is not None
+    was = os.path.exists(f"/dev/mapper/{pool_device(pool)}")
     if not was:
         lvm.activate(pool)
     try:
