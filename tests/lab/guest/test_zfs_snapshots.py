@@ -22,6 +22,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import zfs_take
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import StreamProvider
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs_names import bookmark_name
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import (
     HOLDER,
@@ -178,16 +179,21 @@ def test_holds_move_and_bookmarks_with_them(provider: ZfsProvider, zpool: Zpool)
     assert len(bookmarks(volume)) == 2
     provider.hold(first, HOLDER, "backup-1")
     assert first.holds == {HOLDER: "backup-1", other: "pending"} == provider.snapshots(volume)[0].holds
-    (second,) = take(provider, volume)
-    provider.hold(second, HOLDER, "pending")
-    assert len(bookmarks(volume)) == 3  # the older one stays until the newer is shipped
-    provider.hold(second, HOLDER, "backup-2")
+    states = [first.state_id]
+    for number in (2, 3):
+        (later,) = take(provider, volume)
+        states.append(later.state_id)
+        provider.hold(later, HOLDER, "pending")
+        assert len(bookmarks(volume)) == number + 1  # older ones stay until the newer is shipped
+        provider.hold(later, HOLDER, f"backup-{number}")
+    # the two newest, the last to compare an increment with its source by, and the other holder's
+    assert sorted(guid(each) for each in bookmarks(volume)) == sorted(states)
     provider.hold(first, HOLDER, None)
     assert first.holds == {other: "pending"}
-    assert len(bookmarks(volume)) == 2
     provider.hold(first, other, None)
-    assert provider.snapshots(volume)[1].holds == {}
-    assert [guid(each) for each in bookmarks(volume)] == [second.state_id]
+    assert provider.snapshots(volume)[2].holds == {}
+    provider.forget(volume, other)
+    assert [guid(each) for each in bookmarks(volume)] == states[1:]
 
 
 def test_holds_of_two_runs_at_once_both_stay(provider: ZfsProvider, zpool: Zpool) -> None:
@@ -208,15 +214,19 @@ def test_holds_of_two_runs_at_once_both_stay(provider: ZfsProvider, zpool: Zpool
 
 def test_two_snapshots_of_one_second_get_a_bookmark_each(provider: ZfsProvider, zpool: Zpool) -> None:
     volume = zpool.filesystem()
-    call("zfs", "snapshot", f"{volume}@a", f"{zpool.name}@a")
-    call("zfs", "snapshot", f"{volume}@b")
-    a, b = sorted(provider.snapshots(volume), key=lambda each: each.name)
-    b.created = a.created  # whatever the clock did meanwhile
-    provider.hold(a, HOLDER, "pending")
-    call("zfs", "bookmark", a.path, bookmarks(volume)[0] + ".2")
-    assert {each.state_id for each in provider.bases(volume)} == {a.state_id, b.state_id}
-    provider.hold(b, HOLDER, "backup-2")
-    assert {guid(each) for each in bookmarks(volume)} == {b.state_id}
+    made = []
+    for name in ("a", "b"):
+        call("zfs", "snapshot", f"{volume}@{name}")
+        made.append(provider.snapshots(volume)[0])
+    first = f"{volume}#{bookmark_name(HOLDER, made[1].created)}"
+    call("zfs", "bookmark", made[0].path, first)  # whatever the clock did meanwhile
+    provider.hold(made[1], HOLDER, "pending")
+    assert {each: guid(each) for each in bookmarks(volume)} == {
+        first: made[0].state_id,
+        f"{first}.2": made[1].state_id,
+    }
+    call("zfs", "destroy", made[1].path)
+    assert {each.state_id for each in provider.bases(volume)} == {each.state_id for each in made}
 
 
 def test_a_renamed_snapshot_is_the_same_and_its_name_is_free(provider: ZfsProvider, zpool: Zpool) -> None:
@@ -270,11 +280,14 @@ def test_a_write_of_a_moment_ago_is_a_change(provider: ZfsProvider, zpool: Zpool
     place = zpool.path(volume) / "data" if kind == "filesystem" else zpool.device(volume)
     scatter(place)
     (made,) = take(provider, volume)
-    assert provider.unchanged(made)
+    (second,) = take(provider, volume)
+    assert provider.unchanged(made) and provider.unchanged(second)
     before = provider.activity(volume)
     with place.open("r+b", buffering=0) as file:
         file.write(b"x")
-    assert not provider.unchanged(made)
+    assert not provider.unchanged(made) and not provider.unchanged(second)
+    call("zfs", "snapshot", f"{volume}@between")
+    assert not provider.unchanged(second)
     assert (before is None) == (kind == "filesystem")
     assert before is None or provider.activity(volume) != before
 
@@ -305,7 +318,7 @@ def test_fifty_datasets_are_looked_at_in_three_calls(
 ) -> None:
     parent = zpool.filesystem("many")
     volumes = [zpool.filesystem(f"many/d{number}") for number in range(50)]
-    made = take(provider, *volumes, holds={HOLDER: "pending"})
+    made = take(provider, *volumes)
     calls = tmp_path / "calls"
     program = tmp_path / "zfs"
     real = next(path for path in ("/usr/sbin/zfs", "/sbin/zfs", "/usr/local/sbin/zfs") if os.path.exists(path))
@@ -319,14 +332,18 @@ def test_fifty_datasets_are_looked_at_in_three_calls(
             assert provider.info(volume).lineage == snapshot.lineage
             assert provider.snapshots(volume) == provider.bases(volume) == [snapshot]
             assert provider.pressure(volume)[0].percent < 50
+            assert provider.unchanged(snapshot)
 
     assert len(calls.read_text().splitlines()) <= 3, calls.read_text()
     with provider.looking_at(volumes):
-        assert provider.snapshots(volumes[0]) == [made[0]]
-        provider.hold(made[0], HOLDER, None)
-        assert provider.snapshots(volumes[0])[0].holds == {}
+        assert provider.snapshots(volumes[0]) == [made[0]] and provider.unchanged(made[0])
+        (zpool.path(volumes[0]) / "new").write_bytes(b"x")
+        provider.hold(made[0], HOLDER, "pending")
+        assert not provider.unchanged(made[0]) and provider.unchanged(made[1])
+        assert provider.snapshots(volumes[0])[0].holds == {HOLDER: "pending"}
         provider.remove(made[0])
-        assert provider.snapshots(volumes[0]) == []
+        assert provider.snapshots(volumes[0]) == [] and provider.snapshots(volumes[1]) == [made[1]]
+        assert [each.method for each in provider.bases(volumes[0])] == ["bookmark"]
     pinned = [each.volume for each in provider.pinned(parent)]
     assert sorted(pinned) == sorted(volumes[1:])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 from ..errors import UsageError
@@ -24,13 +25,14 @@ from .volume import (
     TargetState,
     VolumeInfo,
 )
-from .zfs_list import rows, zfs, zpool
-from .zfs_listing import Dataset, Listing, look, look_below, properties_of
+from .zfs_list import zfs, zpool
+from .zfs_listing import Dataset, Listing, look, look_below, properties_of, same_as_now
 from .zfs_names import is_beside, normalise, pool_of
 from .zfs_receive import ZfsStreamTarget
 from .zvol_target import ZvolTarget
 
 _POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
+_FRESH = 5.0  # seconds for which a listing of a tree serves those who look at its members next
 
 
 class _Seen:
@@ -39,6 +41,8 @@ class _Seen:
     def __init__(self, volumes: list[str]) -> None:
         self.volumes = volumes
         self.listing: Listing | None = None
+        self.stale: set[str] = set()  # what was changed since
+        self.same: dict[str, set[str]] | None = None
         self.properties: dict[str, dict[str, str]] | None = None
         self.fullness: dict[str, float] = {}
 
@@ -48,7 +52,7 @@ class ZfsProvider:
 
     name = "zfs"
     sends = "zfs-send"
-    receives = ("zfs-send", "thin-send-recv")
+    receives: tuple[str, ...] = ("zfs-send", "thin-send-recv")
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -69,7 +73,10 @@ class ZfsProvider:
     @contextlib.contextmanager
     def looking_at(self, volumes: list[str]) -> Iterator[None]:
         before = self._seen
-        self._local.seen = _Seen(volumes)
+        self._local.seen = seen = _Seen(volumes)
+        since, ahead = self._local.__dict__.pop("ahead", (0.0, None))
+        if ahead is not None and time.monotonic() - since < _FRESH and set(volumes) <= set(ahead.datasets):
+            seen.listing = ahead
         try:
             yield
         finally:
@@ -80,11 +87,14 @@ class ZfsProvider:
         found: _Seen | None = getattr(self._local, "seen", None)
         return found
 
-    def _changed(self) -> None:
-        """Something was written: what was found out before isn't so any more."""
+    def _changed(self, *volumes: str) -> None:
+        """These were written to: what was found out about them before isn't so any more."""
+        self._local.__dict__.pop("ahead", None)
         seen = self._seen
         if seen is not None:
-            self._local.seen = _Seen(seen.volumes)
+            seen.stale.update(volumes)
+            seen.same = None
+            seen.fullness = {}
 
     def _listing(self, volume: str) -> Listing:
         seen = self._seen
@@ -92,6 +102,9 @@ class ZfsProvider:
             return look([volume])
         if seen.listing is None:
             seen.listing = look(seen.volumes)
+        elif volume in seen.stale:
+            seen.listing.replace(seen.stale, look(seen.stale))
+            seen.stale = set()
         return seen.listing
 
     def _properties(self, volume: str) -> dict[str, str]:
@@ -119,8 +132,10 @@ class ZfsProvider:
         return VolumeInfo(volume, found.size, found.guid, properties)
 
     def children(self, volume: str) -> list[str]:
-        names = rows(["list", "-r", "-t", "filesystem,volume"], ("name",), [volume])
-        return sorted(row["name"] for row in names if row["name"] != volume and not is_beside(row["name"]))
+        """All that is listed here is at hand when these are looked at next."""
+        found = look_below(volume)
+        self._local.ahead = time.monotonic(), found
+        return sorted(name for name in found.datasets if name != volume and not is_beside(name))
 
     def snapshots(self, volume: str) -> list[Snapshot]:
         return self._listing(volume).snapshots(volume)
@@ -129,15 +144,20 @@ class ZfsProvider:
         return self._listing(volume).bases(volume)
 
     def unchanged(self, base: Snapshot) -> bool:
-        if base.method == "bookmark":
-            return False
-        zpool("sync", pool_of(base.volume))  # what was written a moment ago counts, too
-        column = f"written@{base.name}"
-        found = {
-            row["name"]: row for row in rows(["list", "-t", "all"], ("name", "guid", column), [base.volume, base.path])
-        }
-        same = base.path in found and found[base.path]["guid"] == base.state_id
-        return same and base.volume in found and found[base.volume][column] == "0"
+        return base.method != "bookmark" and base.state_id in self._same(base.volume)
+
+    def _same(self, volume: str) -> set[str]:
+        """GUIDs of the snapshots that are as the volume is now."""
+        seen = self._seen
+        volumes = [volume] if seen is None or volume not in seen.volumes else seen.volumes
+        if seen is not None and seen.same is not None and volume in seen.same:
+            return seen.same[volume]
+        for pool in sorted({pool_of(each) for each in volumes if self.claims(each)}):
+            zpool("sync", pool)  # what was written a moment ago counts, too
+        found = same_as_now(volumes)
+        if seen is not None:
+            seen.same = found
+        return found.get(volume, set())
 
     def freezable(self, volume: str) -> list[str]:
         """None for filesystems of ZFS itself: their snapshots are of one moment as they are."""
@@ -175,25 +195,25 @@ class ZfsProvider:
         try:
             return zfs_take.take(request), []
         finally:
-            self._changed()
+            self._changed(*request.volumes)
 
     def remove(self, snapshot: Snapshot) -> None:
         try:
             zfs_take.remove(snapshot)
         finally:
-            self._changed()
+            self._changed(snapshot.volume)
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         try:
             zfs_holds.hold(snapshot, holder, backup)
         finally:
-            self._changed()
+            self._changed(snapshot.volume)
 
     def forget(self, volume: str, holder: str) -> None:
         try:
             zfs_holds.forget(volume, holder)
         finally:
-            self._changed()
+            self._changed(volume)
 
     # --- streams
 
@@ -212,7 +232,7 @@ class ZfsProvider:
         try:
             zfs_swap.recover(place.target)
         finally:
-            self._changed()
+            self._changed(place.target)
 
     def receive_streams(self, request: ReceiveRequest) -> ZfsStreamTarget:
         return ZfsStreamTarget(request)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -57,6 +58,15 @@ class Listing:
             elif kind in ("snapshot", "bookmark"):
                 self._found.setdefault(owner, {})[row["name"]] = row
 
+    def replace(self, volumes: Iterable[str], fresh: Listing) -> None:
+        """Take what a later listing says of these."""
+        for volume in volumes:
+            self.datasets.pop(volume, None)
+            self._found.pop(volume, None)
+            if volume in fresh.datasets:
+                self.datasets[volume] = fresh.datasets[volume]
+                self._found[volume] = fresh._found.get(volume, {})
+
     def _rows(self, volume: str, kind: str) -> list[dict[str, str]]:
         found = [row for row in self._found.get(volume, {}).values() if row["type"] == kind]
         return sorted(found, key=lambda row: number(row["createtxg"]), reverse=True)
@@ -92,9 +102,33 @@ def look(volumes: Iterable[str]) -> Listing:
     return Listing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-d", "1"], COLUMNS, volumes))
 
 
-def look_below(pool: str) -> Listing:
-    """All datasets and snapshots of a pool."""
-    return Listing(rows(["list", "-t", "filesystem,volume,snapshot", "-r"], COLUMNS, [pool]))
+def same_as_now(volumes: Iterable[str]) -> dict[str, set[str]]:
+    """GUIDs of the snapshots since which nothing was written to a dataset, for each; in one call of ``zfs``.
+
+    What was written but isn't on disk yet (``zpool sync``) isn't seen.
+    """
+    found: dict[str, list[tuple[int, str, int]]] = {}
+    columns = ("type", "guid", "createtxg", "written", "name")
+    for row in rows(["list", "-t", "filesystem,volume,snapshot", "-d", "1"], columns, volumes):
+        volume, _at, snapshot = row["name"].partition("@")
+        order = number(row["createtxg"]) if snapshot else sys.maxsize
+        found.setdefault(volume, []).append((order, row["guid"], number(row["written"])))
+    return {volume: _same(states) for volume, states in found.items()}
+
+
+def _same(states: Iterable[tuple[int, str, int]]) -> set[str]:
+    """Of states in any order, the dataset as the last of them, those like it: each says what was written before it."""
+    same, written = set(), 0
+    for _order, state, before in sorted(states, reverse=True):
+        if written == 0:
+            same.add(state)
+        written += before
+    return same
+
+
+def look_below(dataset: str) -> Listing:
+    """A dataset and all below it, with their snapshots and bookmarks."""
+    return Listing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-r"], COLUMNS, [dataset]))
 
 
 def _dataset(row: dict[str, str]) -> Dataset:
