@@ -44,6 +44,8 @@ options:
     description:
       - V(fsfreeze) freezes the filesystems that are mounted from the volumes while the snapshot is made, and thaws them
         after O(hook_timeout) at the latest. Needs root.
+      - It is for image files and zvols. A filesystem on a logical volume is frozen by LVM itself while its snapshot is
+        made, and must not be before.
     type: str
     choices: [none, fsfreeze]
     default: none

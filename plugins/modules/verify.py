@@ -58,9 +58,9 @@ options:
         reads manifests only.
       - V(data) fetches every stored byte and compares it with what was recorded.
       - V(source) reads the snapshot on this host that the backup was made from, and compares it with what was recorded.
-        It fetches no data, and it finds an increment that lacks something. It needs that snapshot, so it is for the newest
-        backup mostly. An increment of ZFS is compared by itself, without those that it rests on, and can only be
-        compared while the snapshot it was based on, or a bookmark of that, is there.
+        It fetches no data, and it finds an increment that lacks something. It needs that snapshot, which is kept of the
+        newest backup. An increment of ZFS is compared by itself, without those that it rests on, and needs a bookmark
+        of what it was based on, which is kept, too.
       - V(restore) restores the backup to O(scratch), where it is read back and compared, and removed again.
     type: str
     choices: [metadata, data, source, restore]
@@ -114,7 +114,7 @@ EXAMPLES = r"""
 - name: What was shipped is what is in the snapshot here
   snapship.dr.verify:
     remote: offsite
-    volumes: [vg0/db, tank/db]
+    volumes: [vg0/db, tank/home]
     mode: source
     max_age: 1d
 

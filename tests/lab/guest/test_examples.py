@@ -35,7 +35,7 @@ def site(tmp_path: Path, thin_pool: ThinPool, zpool: Zpool) -> Site:
     """A host with a database in ``vg0`` and ``tank``, and home directories in ``tank``."""
     for name in ("db", "wal"):
         write(f"/dev/{thin_pool.volume(8, name)}", os.urandom(MIB))
-    zpool.filesystem("home")
+    zpool.filesystem("home", "-o", "compression=lz4", "-o", "recordsize=64K")
     for name in ("home", "home/alice", "db"):
         if name != "home":
             zpool.filesystem(name)
@@ -71,7 +71,7 @@ def test_the_modules_examples(
     site: Site, thin_pool: ThinPool, zpool: Zpool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SNAPSHIP_CONFIG_DIR", str(site.directory / "config"))
-    both = {"remote": "offsite", "volumes": ["vg0/db", "tank/db"], "max_age": "1h"}
+    both = {"remote": "offsite", "volumes": ["vg0/db", "tank/home"], "max_age": "1h"}
     tasks = [know("offsite"), {"name": "Prepare", "snapship.dr.backup": both}]
     tasks += [task for module in MODULES.values() for task in of_module(module) if need_pools(task)]
     run(site, tasks, capsys)
@@ -80,6 +80,7 @@ def test_the_modules_examples(
     assert (site.directory / "srv/db-from-lv.img").read_bytes() == content
     for name in ("", "/alice"):
         same_files(zpool, f"{zpool.name}/home{name}", f"{zpool.name}/home-restored{name}")
+    assert call("zfs", "get", "-H", "-o", "value", "recordsize", f"{zpool.name}/home-restored").strip() == "64K"
 
 
 def same_files(zpool: Zpool, dataset: str, restored: str) -> None:
