@@ -96,8 +96,8 @@ options:
       - Names of properties to set on a restored dataset, as they were recorded with the backup, V(compression) for
         instance. V(all) is for all that are safe to set.
       - V(mountpoint) is set only where it is named. In any case a restored dataset is not mounted.
-      - Only ZFS has properties, and those are recorded that were set on the dataset itself. With O(recursive) each dataset
-        gets those of its own.
+      - Only ZFS has properties, and those are recorded that were set on the dataset itself. With O(recursive) each
+        dataset gets those of its own.
       - By default none is set, so that they are inherited from the dataset above.
     type: list
     elements: str
