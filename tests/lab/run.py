@@ -28,7 +28,7 @@ SHELL_SET_UP = """
 vgcreate -q lab "$1" "$2" && lvcreate -q -L 6G -c 64k -T lab/pool
 zpool create -O mountpoint=/tank tank "$3"
 """
-TAKEN_ALONG = ("CI", "TERM")
+TAKEN_ALONG = ("CI", "TERM", "SNAPSHIP_SEED", "SNAPSHIP_KILLS", "SNAPSHIP_INCREMENTS")
 # The checkout is read-only in a guest, and all that its tests write has to fit.
 PYTEST_OPTIONS = ("-o", "cache_dir=/tmp/pytest-cache", "-o", "tmp_path_retention_policy=failed")
 

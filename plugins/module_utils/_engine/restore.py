@@ -249,7 +249,8 @@ def apply(host: Host, made: Plan) -> Outcome:
             raise errors[0]
         received = workers.together(made.items, lambda item: _receive_safely(made, item, workers))
         failed = [result.error for result in received if result.error is not None]
-        for result in received:
+        # parents first: what was restored below them goes into them
+        for result in sorted(received, key=lambda each: each.item.target.count("/")):
             if together and failed:
                 result.abort()
             elif result.error is None:
@@ -257,6 +258,8 @@ def apply(host: Host, made: Plan) -> Outcome:
         if together and failed:
             raise failed[0]
         outcome.failures += [error.as_dict() for error in failed]
+        order = [item.target for item in made.items]
+        outcome.items.sort(key=lambda each: order.index(each["target"]))
     return outcome
 
 

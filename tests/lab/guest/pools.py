@@ -110,7 +110,7 @@ class Zpool:
 
     def clear(self) -> None:
         """Destroys every dataset and snapshot of the pool but its root."""
-        for child in call("zfs", "list", "-H", "-o", "name", "-d", "1", self.name).split()[1:]:
+        for child in call("zfs", "list", "-H", "-o", "name", "-d", "1", self.name).splitlines()[1:]:
             call("zfs", "destroy", "-R", "-f", child)
         call("zfs", "destroy", "-R", f"{self.name}@%", check=False)
 

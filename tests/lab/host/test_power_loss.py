@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.snapship.dr.tests.lab.machine import CHECKOUT, GIB, Command, Guest
 
-CUTS = int(os.environ.get("SNAPSHIP_POWER_CUTS", "4"))
+CUTS = int(os.environ.get("SNAPSHIP_POWER_CUTS", "3"))
 PROGRAM = ("env", "PYTHONDONTWRITEBYTECODE=1", str(CHECKOUT / ".venv/bin/python"), str(CHECKOUT / "tests/lab/power.py"))
 
 

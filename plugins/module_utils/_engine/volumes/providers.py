@@ -33,6 +33,7 @@ def provider_for(volume: str, given: str | None = None) -> Provider:
     raise UsageError(
         f"volume {volume!r} {why}.",
         "An image file is named by its absolute path, a ZFS dataset by pool/dataset of a pool that is imported here, an "
-        f"LVM-thin volume by vg/lv of a volume group that is here. Where that isn't enough say provider ({choices}).",
+        "LVM-thin volume by vg/lv of a volume group that is here. "
+        f"Where that isn't enough, say provider ({choices}).",
         code="provider",
     )
