@@ -32,8 +32,8 @@ def provider_for(volume: str, given: str | None = None) -> Provider:
     why = f"fits providers {names}" if claiming else "fits no provider that is at work on this host"
     raise UsageError(
         f"volume {volume!r} {why}.",
-        "An image file is named by its absolute path, a ZFS dataset by pool/dataset of a pool that is imported here, an "
-        "LVM-thin volume by vg/lv of a volume group that is here. "
+        "An image file is named by its absolute path, a ZFS dataset by pool/dataset of a pool that is imported here, "
+        "an LVM-thin volume by vg/lv of a volume group that is here. "
         f"Where that isn't enough, say provider ({choices}).",
         code="provider",
     )
