@@ -232,6 +232,11 @@ def activate(volume: Lv) -> None:
     change(f"{volume.name} can't be activated", ["lvchange", "-ay", "-K", *_which(volume)])
 
 
+def refresh(volume: Lv) -> None:
+    """Load its device anew, and resume it."""
+    change(f"{volume.name} is suspended and can't be resumed", ["lvchange", "--refresh", *_which(volume)])
+
+
 def deactivate(volume: Lv) -> None:
     """Make its device go, unless somebody has it open."""
     with contextlib.suppress(VolumeError):

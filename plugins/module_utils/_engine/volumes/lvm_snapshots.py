@@ -22,6 +22,7 @@ from . import lvm, lvm_tags
 from .lvm import Listing, Lv, reports
 from .lvm_names import parse, snapshot_lv
 from .lvm_tags import Record, Witness
+from .lvm_use import resume_left
 from .thin_pool import check_room, release_leaked
 from .volume import Snapshot, TakeRequest
 
@@ -156,6 +157,7 @@ class Taking:
             if origin.uuid != uuids[volume]:
                 raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
             pool = listing.pool_of(origin)
+            resume_left(origin, pool)
             release_leaked(pool)
             check_room(pool)
             if any(each.name == self._request.name for each in snapshots_of(volume, listing)):

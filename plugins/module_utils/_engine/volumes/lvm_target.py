@@ -20,7 +20,7 @@ from .block_target import BlockTarget
 from .lvm import Listing, Lv, reports
 from .lvm_names import LvName, beside, kept_name
 from .lvm_reading import is_device
-from .lvm_use import used_by
+from .lvm_use import resume_left, used_by
 from .thin_pool import FULL, metadata_snapshot, status
 
 RESTORING = lvm_tags.named("restoring", "1")  # on an LV that is being received
@@ -203,6 +203,8 @@ def _drop(listing: Listing, uuid: str) -> None:
 def recover(name: LvName) -> None:
     """After a kill in the middle of a swap: finish it where the old LV had been renamed, else undo it."""
     listing = reports.fresh(name.vg)
+    mine = (listing.by_name.get(lv) for lv in (name.lv, beside(name, "restore")))
+    resume_left(*(each for lv in mine if lv is not None and lv.is_thin for each in (lv, listing.pool_of(lv))))
     found = swapping(listing, name)
     if found is None:
         return

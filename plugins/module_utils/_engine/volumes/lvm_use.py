@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import time
 
-from . import programs
+from . import lvm, programs
 from .lvm import Lv
 from .mounts import above, mounted_on
 from .programs import ProgramError
+
+_MOMENT = 1.0  # seconds; no program of LVM's has a device suspended for longer
 
 
 def number(lv: Lv) -> str | None:
@@ -66,3 +68,27 @@ def written(lv: Lv) -> tuple[str, ...] | None:
     except OSError:
         return None
     return (device, *fields[4:7:2], *fields[11:14:2])  # writes, sectors written, discards, sectors discarded
+
+
+# --- what killed programs leave
+
+
+def resume_left(*volumes: Lv) -> None:
+    """Resume volumes and pools that a program of LVM's left suspended when it was killed or the power failed: all that
+    is done with them hangs. One that another program has suspended just now is left to it."""
+    left = [lv for lv in volumes if _suspended(lv)]
+    if left:
+        time.sleep(_MOMENT)
+    for lv in left:
+        if _suspended(lv):
+            lvm.refresh(lv)
+
+
+def _suspended(lv: Lv) -> bool:
+    try:
+        path = f"/dev/mapper/{lvm.pool_device(lv)}" if lv.is_pool else lv.name.device
+        device = os.stat(path).st_rdev
+        with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/dm/suspended", encoding="ascii") as source:
+            return source.read().strip() == "1"
+    except OSError:
+        return False  # it isn't active
