@@ -172,10 +172,10 @@ class ZfsProvider:
     def pressure(self, volume: str) -> list[Pressure]:
         pool, seen = pool_of(volume), self._seen
         if seen is None:
-            return [Pressure(pool, zfs_take.fullness([pool])[pool], "data")]
-        if pool not in seen.fullness:
-            seen.fullness.update(zfs_take.fullness(sorted({pool, *map(pool_of, seen.volumes)})))
-        return [Pressure(pool, seen.fullness[pool], "data")]
+            found = zfs_take.fullness()
+        else:
+            found = seen.fullness = seen.fullness or zfs_take.fullness()
+        return [Pressure(pool, found[pool], "data")] if pool in found else []
 
     def pinned(self, volume: str) -> list[Snapshot]:
         found = look_below(pool_of(volume))

@@ -17,7 +17,7 @@ _SAFE = frozenset(
     (
         *("aclinherit", "aclmode", "acltype", "atime", "checksum", "compression", "copies", "dnodesize", "logbias"),
         *("nbmand", "primarycache", "recordsize", "redundant_metadata", "relatime", "secondarycache", "snapdir"),
-        *("special_small_blocks", "sync", "vscan", "xattr", "exec", "setuid", "devices", "longname"),
+        *("special_small_blocks", "sync", "vscan", "xattr", "exec", "setuid", "devices"),
     )
 )
 ALL = "all"

@@ -115,7 +115,7 @@ def _settle_old(target: str, note: dict[str, Any]) -> str | None:
     there = find([keep]).get(keep) if keep else None
     if there is None or there.guid != old:
         return None
-    if there.type == "filesystem" and there.own.get("mountpoint", "/")[:1] == "/" and "mountpoint" in there.own:
+    if there.own.get("mountpoint", "").startswith("/") and there.values["canmount"] == "on":
         zfs("set", "canmount=noauto", there.name)
     if note.get("drop") and droppable(there.name):
         try:

@@ -23,18 +23,20 @@ _SHOWN = 20  # names in an error
 _BUSY = ("dataset is busy", "being held", "dependent clones")
 
 
-def fullness(pools: list[str]) -> dict[str, float]:
-    """How full pools are, percent."""
-    lines = zpool("list", "-Hp", "-o", "name,capacity", *pools).splitlines()
-    return {name: float(percent) for name, _tab, percent in (line.partition("\t") for line in lines)}
+def fullness() -> dict[str, float]:
+    """How full each pool is, percent."""
+    lines = zpool("list", "-Hp", "-o", "name,capacity").splitlines()
+    found = [line.partition("\t") for line in lines]
+    return {name: float(percent) for name, _tab, percent in found if percent.isdigit()}  # "-": it can't be told
 
 
 def check_room(pools: list[str], what: str) -> None:
     """Refuse to add anything to pools that are nearly full. ``what`` begins the message."""
-    for pool, percent in fullness(sorted(set(pools))).items():
-        if percent >= FULL_PERCENT:
+    known = fullness()
+    for pool in sorted(set(pools) & set(known)):
+        if known[pool] >= FULL_PERCENT:
             raise VolumeError(
-                f"{what}: pool {pool} is {percent:.0f} % full.",
+                f"{what}: pool {pool} is {known[pool]:.0f} % full.",
                 "Remove snapshots or data there, or add disks to it; nothing was changed.",
                 code="pool_full",
             )
