@@ -18,8 +18,8 @@ from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, Place
 
 THIN_POOL = {"mib": 3000, "metadata_mib": 16}
-INCREMENTS = int(os.environ.get("SNAPSHIP_INCREMENTS", "4"))  # 10 for the whole proof
-ASKED_AGAIN = (0, 3)  # states for which everything is done as check, run, again, check
+INCREMENTS = int(os.environ.get("SNAPSHIP_INCREMENTS", "3"))  # 10 is the whole proof, each kind from both remotes
+ASKED_AGAIN = (0, 2)  # states for which everything is done as check, run, again, check
 
 
 def s3_options(bucket: Bucket) -> dict[str, Any]:
@@ -42,15 +42,15 @@ def make(kind: str, request: pytest.FixtureRequest) -> Kind:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["lvm", "zvol", "filesystem"])
-def test_every_state_from_two_remotes(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path, bucket: Bucket
-) -> None:
+def test_every_state_can_be_had_again(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     seed = int(os.environ.get("SNAPSHIP_SEED", "0")) or random.randrange(1 << 31)
     print(f"SNAPSHIP_SEED={seed}")
     rng = random.Random(seed)
     source = make(kind, request)
     source.write(0, rng.randbytes(3 * MIB))
-    places = [Place(tmp_path), Place(tmp_path, **s3_options(bucket))]
+    places = [Place(tmp_path)]
+    if kind == "lvm" or INCREMENTS >= 10:
+        places.append(Place(tmp_path, **s3_options(request.getfixturevalue("bucket"))))
     states: list[object] = []
     ids: list[list[str]] = [[], []]
     for number in range(INCREMENTS + 1):
