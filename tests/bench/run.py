@@ -4,7 +4,8 @@
 """``make bench``: how fast backups and restores are, as ratios to what the machine can do, within one run.
 
 Each round runs every contender once, on a fresh server; the figure is the median of the rounds' ratios. A ratio of
-0.90 means nine tenths of the reference's speed. Options: --size GIB, --rounds N, --dir FOLDER, --only WORD.
+0.90 means nine tenths of the reference's speed. Options: --size GIB, --rounds N, --dir FOLDER, --only WORD,
+--lab-size GIB, --no-lab. What needs the lab (``--only lab``, or a part of it) is left out where that can't run.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.names import e
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import lab
 from seaweed import S3Server
 from sink import Sink
 
@@ -184,7 +186,9 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=6.0, help="GiB of random data; fulls should take 10 s or more")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dir", type=Path, default=None, help="where images and servers are put (default: build/)")
-    parser.add_argument("--only", choices=(*ROUNDS, "list"), default=None)
+    parser.add_argument("--only", choices=(*ROUNDS, "list", "lab", *lab.PARTS), default=None)
+    parser.add_argument("--lab-size", type=float, default=4.0, help="GiB of data in each volume of the lab")
+    parser.add_argument("--no-lab", action="store_true", help="files only")
     arguments = parser.parse_args()
     parent = arguments.dir or Path(__file__).resolve().parents[2] / "build"
     parent.mkdir(exist_ok=True)
@@ -193,7 +197,7 @@ def main() -> None:
         folder = Path(name)
         if arguments.only in (None, "list"):
             lines.append(f"listing 10,000 backups: {list_requests(folder, 10_000)} list requests (at most 11)")
-        if arguments.only != "list":
+        if arguments.only in (None, *ROUNDS):
             bench = Bench(folder, int(arguments.size * 1024) * MIB)
             rounds: dict[str, list[dict[str, float]]] = {name: [] for name in ROUNDS}
             for number in range(arguments.rounds):
@@ -207,6 +211,9 @@ def main() -> None:
                 if rounds[name]
             ]
             lines.append(f"peak memory: {max(bench.peaks):.0f} MiB (less than 600)")
+    if arguments.only in (None, "lab", *lab.PARTS) and not arguments.no_lab:
+        parts = (arguments.only,) if arguments.only in lab.PARTS else lab.PARTS
+        lines += lab.run(parent, arguments.lab_size, arguments.rounds, parts)
     print("\n" + "\n".join(lines))
 
 
