@@ -329,6 +329,7 @@ def test_an_interruption(machine: Machine, program: Path) -> None:
         while not ready.exists():
             assert running.poll() is None
             time.sleep(0.05)
+        time.sleep(0.5)  # both have come to where they wait, however busy the machine is
         os.killpg(running.pid, signal.SIGINT)
         out, err = running.communicate(timeout=30)
     assert running.returncode == 128 + signal.SIGINT
