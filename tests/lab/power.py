@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.tests.lab.guest.health import check_health, check_nothing_left
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call
@@ -114,6 +115,14 @@ def acknowledge(name: str, source: Kind) -> None:
     durably(ROOT / "known.json", listed)
 
 
+def restore(source: Kind) -> Outcome:
+    """Over what an earlier one left, which a boot has mounted."""
+    target = source.target("back")
+    if isinstance(source, Filesystem):
+        call("zfs", "unmount", target, check=False)
+    return place().fetch(source.volume, target, overwrite=True, discard_changes=True)
+
+
 def work(seed: int) -> None:
     """Runs after a check in the same boot, or after set-up in one of its own."""
     if not os.path.exists("/tank/db"):
@@ -128,8 +137,7 @@ def work(seed: int) -> None:
             acknowledge(name, source)
             continue
         if what == "restore":
-            target = source.target("back")
-            outcome = place().fetch(source.volume, target, overwrite=True, discard_changes=True)
+            outcome = restore(source)
         elif what == "verify":
             outcome = place().verify(source.volume, mode=rng.choice(["source", "restore"]))
         else:
@@ -166,7 +174,7 @@ def check() -> None:
             assert not outcome.failures, outcome.failures
             assert json.loads(json.dumps(source.state_of(target))) == state, f"{name}: {backup} isn't what it was"
             source.remove(target)
-        outcome = place().fetch(source.volume, source.target("back"), overwrite=True, discard_changes=True)
+        outcome = restore(source)
         assert not outcome.failures, outcome.failures
         for mode in ("data", "source"):
             assert not place().verify(source.volume, mode=mode).failures
