@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.snapship.dr.tests.lab.machine import CHECKOUT, GIB, Command, Guest
 
 CUTS = int(os.environ.get("SNAPSHIP_POWER_CUTS", "3"))
+LIMIT = 900.0  # seconds for what takes about one minute on a machine that does nothing else
 PROGRAM = ("env", "PYTHONDONTWRITEBYTECODE=1", str(CHECKOUT / ".venv/bin/python"), str(CHECKOUT / "tests/lab/power.py"))
 
 
@@ -27,7 +28,7 @@ def test_power_is_cut_at_any_moment(tmp_path: Path) -> None:
     print(f"SNAPSHIP_SEED={seed}")
     rng = random.Random(seed)
     with Guest(tmp_path, disks=(6 * GIB, 6 * GIB)) as guest:
-        guest.run(*PROGRAM, "set-up")
+        guest.run(*PROGRAM, "set-up", seconds=LIMIT)
         guest.halt()
         for cut in range(CUTS):
             guest.boot()
@@ -51,5 +52,5 @@ def _wait(work: Command, seconds: float) -> None:
 
 
 def _check(guest: Guest) -> None:
-    done = guest.run(*PROGRAM, "check", check=False)
+    done = guest.run(*PROGRAM, "check", check=False, seconds=LIMIT)
     assert done.code == 0, done.text + done.errors
