@@ -56,9 +56,13 @@ class Victim:
             self.survived[kind] += 1
             self.lengths[kind] *= 0.8  # the next one shall not come too late again
             return
-        os.killpg(group, signal.SIGKILL)
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:  # it ended in between
+            self.survived[kind] += 1
+        else:
+            self.killed[kind] += 1
         assert self.operations.wait()
-        self.killed[kind] += 1
 
 
 def _change(place: Place, rng: random.Random) -> None:

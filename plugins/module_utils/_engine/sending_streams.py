@@ -12,6 +12,7 @@ bytes there.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import queue
 from collections.abc import Iterator
 from typing import Callable, NamedTuple
@@ -28,23 +29,22 @@ class Job(NamedTuple):
     """One piece of the stream: its number, the buffer it is in, and its bytes."""
 
     number: int
-    buffer: bytearray
+    buffer: mmap.mmap
     length: int
 
 
 def send_stream(shipment: Shipment, source: ByteSource, workers: Workers, progress: Callable[[int], None]) -> None:
     """Store all segments of a stream. ``progress`` gets bytes read, from any thread."""
-    free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+    free: queue.SimpleQueue[mmap.mmap | None] = queue.SimpleQueue()
     for _each in range(workers.count + 1):
-        free.put(bytearray())
+        free.put(None)  # made when it is needed
     count = 0
 
     def jobs() -> Iterator[Job]:
         nonlocal count
         while True:
-            buffer = free.get()
-            if not buffer:
-                buffer.extend(bytes(SEGMENT_BYTES))
+            # Private anonymous memory: pages come as they are filled, and only those.
+            buffer = free.get() or mmap.mmap(-1, SEGMENT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             length = source.read_into(memoryview(buffer))
             if length or not count:
                 yield Job(count, buffer, length)
