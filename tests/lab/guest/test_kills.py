@@ -23,7 +23,7 @@ from ansible_collections.snapship.dr.tests.lab.guest.health import check_health,
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin, Zvol
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place
 
-KILLS = int(os.environ.get("SNAPSHIP_KILLS", "6"))
+KILLS = int(os.environ.get("SNAPSHIP_KILLS", "4"))
 THIN_POOL = {"mib": 3000, "metadata_mib": 16}
 MOST = 6  # backups, so that the whole stays quick
 

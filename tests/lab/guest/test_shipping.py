@@ -18,8 +18,8 @@ from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, Place
 
 THIN_POOL = {"mib": 3000, "metadata_mib": 16}
-INCREMENTS = int(os.environ.get("SNAPSHIP_INCREMENTS", "3"))  # 10 is the whole proof, each kind from both remotes
-ASKED_AGAIN = (0, 2)  # states for which everything is done as check, run, again, check
+INCREMENTS = int(os.environ.get("SNAPSHIP_INCREMENTS", "2"))  # 10 is the whole proof, each kind from both remotes
+ASKED_AGAIN = (1,)  # states for which everything is done as check, run, again, check
 
 
 def s3_options(bucket: Bucket) -> dict[str, Any]:

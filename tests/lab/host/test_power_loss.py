@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.snapship.dr.tests.lab.machine import CHECKOUT, GIB, Command, Guest
 
-CUTS = int(os.environ.get("SNAPSHIP_POWER_CUTS", "3"))
+CUTS = int(os.environ.get("SNAPSHIP_POWER_CUTS", "2"))
 LIMIT = 900.0  # seconds for what takes about one minute on a machine that does nothing else
 PROGRAM = ("env", "PYTHONDONTWRITEBYTECODE=1", str(CHECKOUT / ".venv/bin/python"), str(CHECKOUT / "tests/lab/power.py"))
 
