@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import random
 import signal
@@ -74,12 +75,14 @@ class Victim:
         report.unlink(missing_ok=True)
         child = os.fork()
         if not child:
-            os.setsid()
+            os.setpgid(0, 0)
             try:
                 work()
             except BaseException:  # noqa: BLE001  # told by the parent
                 report.write_text(traceback.format_exc())
             os._exit(0)
+        with contextlib.suppress(OSError):  # whichever of the two comes first
+            os.setpgid(child, child)
         started = time.monotonic()
         time.sleep(self.rng.uniform(0.0, self.seconds[what] * 1.1))
         (os.killpg if self.rng.random() < 0.5 else os.kill)(child, signal.SIGKILL)
