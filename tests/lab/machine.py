@@ -90,7 +90,7 @@ class Command:
 class Guest:
     """``directory`` (kept small unless the guest writes much) holds disks and log; give each guest its own."""
 
-    def __init__(self, directory: Path, disks: tuple[int, ...] = (4 * GIB,) * 4, memory_mib: int = 1536) -> None:
+    def __init__(self, directory: Path, disks: tuple[int, ...] = (4 * GIB,) * 4, memory_mib: int = 2560) -> None:
         self.directory = directory
         self.memory_mib = memory_mib
         self.folder = directory / "folder"

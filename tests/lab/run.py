@@ -98,7 +98,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shell", action="store_true", help="a prompt")
     parser.add_argument("--disks", type=int, default=4, help="how many (default: 4)")
     parser.add_argument("--size", type=int, default=8, help="GiB of each disk, which are sparse (default: 8)")
-    parser.add_argument("--memory", type=int, default=1536, help="MiB (default: 1536)")
+    parser.add_argument("--memory", type=int, default=2560, help="MiB (default: 2560)")
     parser.add_argument("--seconds", type=float, default=3600, help="after which the guest is ended")
     parser.add_argument("--junit", type=Path, help="where pytest's report goes")
     parser.add_argument("--dir", type=Path, help="where the disks lie while it runs (default: TMPDIR)")
