@@ -14,7 +14,7 @@ from typing import Callable, NamedTuple, cast
 from .catalog import Catalog
 from .errors import CorruptError, VolumeError
 from .fetching import check_kind, fetch
-from .manifest import Manifest
+from .manifest import Manifest, Segment
 from .receiving import Assembly
 from .relaying import read_segment
 from .streams import thin
@@ -74,18 +74,21 @@ def _data(task: Task) -> Proof:
             return Proof(fetched=assembly.fetched)
     proof = Proof()
     for manifest in task.chain:
-        codec = codec_for(manifest.fields, manifest.id, task.catalog.keyring)
-        digests = manifest.fields["stream"]["digests"]
-
-        def work(number: int, manifest: Manifest = manifest) -> None:
-            segment = manifest.segments[number]
-            plain = read_segment(task.catalog, manifest, codec, segment)  # noqa: B023  # done before the next turn
-            if codec.digest(plain).hex() != digests[number]:  # noqa: B023
-                raise CorruptError(f"{manifest.key.data}{segment.name}: its data doesn't match the manifest.")
-
-        task.workers.each(range(len(manifest.segments)), work)
+        _read_stream(task, manifest)
         proof.fetched += sum(segment.size for segment in manifest.segments)
     return proof
+
+
+def _read_stream(task: Task, manifest: Manifest) -> None:
+    """Read all segments of a stream that isn't one of blocks. Raises CorruptError that names the one at fault."""
+    codec = codec_for(manifest.fields, manifest.id, task.catalog.keyring)
+
+    def work(pair: tuple[Segment, str]) -> None:
+        segment, digest = pair
+        if codec.digest(read_segment(task.catalog, manifest, codec, segment)).hex() != digest:
+            raise CorruptError(f"{manifest.key.data}{segment.name}: its data doesn't match the manifest.")
+
+    task.workers.each(zip(manifest.segments, manifest.fields["stream"]["digests"]), work)
 
 
 def _source(task: Task) -> Proof:
