@@ -92,7 +92,7 @@ def make_thin_pool(disks: list[str]) -> Iterator[Callable[..., ThinPool]]:
     def make(mib: int = 2048, chunk: str = "64k", metadata_mib: int = 8) -> ThinPool:
         nonlocal count
         if count == 0:
-            call("vgcreate", "-q", group, *disks[:2])
+            call("vgcreate", "-q", "-s", "1M", group, *disks[:2])  # so that metadata can be small
         count += 1
         pool = ThinPool(group, f"pool{count}")
         size = ["-L", f"{mib}M", "-c", chunk, f"--poolmetadatasize={metadata_mib}M"]
