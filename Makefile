@@ -18,8 +18,8 @@ venv: ## .venv with Ansible, the libraries and the test tools
 demo: ## back up, change, back up again and restore an image file; DEMO_REMOTE=s3 for an S3 server
 	@dev/demo
 
-test: ## lint, test-unit and test-integration, with one sum at the end
-	@dev/test lint test-unit test-integration
+test: ## lint, test-unit, test-integration and test-lab, with one sum at the end
+	@dev/test lint test-unit test-integration test-lab
 
 lint: ## the static gates; some of them: make lint GATES="ruff mypy"
 	@dev/lint $(GATES)
