@@ -28,6 +28,11 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
         plan = use_case.plan(host, request(module.params))
         return plan.preview() if module.check_mode else use_case.apply(host, plan)
 
+    finish(module, work, returns)
+
+
+def finish(module: AnsibleModule, work: Callable[[], Outcome], returns: str) -> NoReturn:
+    """Do the work of a module that can change something, and exit with what came of it."""
     outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
         module.warn(warning)
@@ -41,7 +46,12 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
 
 def answer(module: AnsibleModule, listing: Callable[[Host, Params], Outcome], returns: str) -> NoReturn:
     """Read and return; exits the module."""
-    outcome = _guarded(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
+    tell(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
+
+
+def tell(module: AnsibleModule, work: Callable[[], Outcome], returns: str) -> NoReturn:
+    """Do the work of a module that only reads, and exit with what it found."""
+    outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
         module.warn(warning)
     module.exit_json(changed=False, **{returns: outcome.items})
