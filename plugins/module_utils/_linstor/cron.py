@@ -1,0 +1,108 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Times of schedules as LINSTOR takes them: the five fields of Unix cron, in the controller's time zone.
+
+LINSTOR parses them with cron-utils in its UNIX dialect: lists, ranges that don't wrap around, steps, names of months
+and weekdays; none of Quartz's L, W, #, ?.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .._engine.errors import UsageError
+
+#: words that stand for an expression
+WORDS = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *"}
+
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+class _Field(NamedTuple):
+    name: str
+    low: int
+    high: int
+    names: dict[str, int]
+
+
+_FIELDS = (
+    _Field("minute", 0, 59, {}),
+    _Field("hour", 0, 23, {}),
+    _Field("day of the month", 1, 31, {}),
+    _Field("month", 1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
+    _Field("day of the week", 0, 7, {name: number for number, name in enumerate(_WEEKDAYS)}),
+)
+
+
+def parse_cron(value: str, what: str) -> str:
+    """The expression in its plain form: words replaced, one space between fields. Raises UsageError."""
+    fields = WORDS.get(value.strip().lower(), value).split()
+    if len(fields) != len(_FIELDS):
+        raise UsageError(
+            f"{what}: {value!r} has {len(fields)} fields, not five.",
+            f"Write minute, hour, day of the month, month and day of the week, or one of {', '.join(WORDS)}.",
+        )
+    values = [_values(text, field, f"{what}: {value!r}") for text, field in zip(fields, _FIELDS)]
+    days, months = values[2], values[3]
+    if fields[4] == "*" and not any(min(days) <= _LONGEST[month - 1] for month in months):
+        raise UsageError(f"{what}: {value!r} never comes: none of these months has such a day.")
+    return " ".join(fields)
+
+
+def _values(text: str, field: _Field, where: str) -> set[int]:
+    """All values that a field stands for."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?", part)
+        if not match or (match["first"] == "*" and match["last"]):
+            raise UsageError(f"{where}: {part!r} is no {field.name}.")
+        if match["first"] == "*":
+            low, high = field.low, field.high
+        else:
+            low = _number(match["first"], field, where)
+            # N/step runs from N on, as N-high/step
+            high = _number(match["last"], field, where) if match["last"] else (field.high if match["step"] else low)
+        step = int(match["step"] or 1)
+        if high < low:
+            raise UsageError(f"{where}: the range {part!r} runs backwards.", "Write it as two ranges.")
+        if not 1 <= step <= field.high:
+            raise UsageError(f"{where}: {part!r} has a step of {step}.")
+        found.update(range(low, high + 1, step))
+    return found
+
+
+def _number(text: str, field: _Field, where: str) -> int:
+    number = field.names.get(text.upper(), int(text) if text.isdecimal() and text.isascii() else -1)
+    if not field.low <= number <= field.high:
+        raise UsageError(f"{where}: {text!r} is no {field.name} ({field.low} to {field.high}).")
+    return number
+
+
+def shift(cron: str, minutes: int, what: str) -> str:
+    """The expression with each start so many minutes later. Raises UsageError where cron can't say that.
+
+    The minute has to be one number, and the hour a number, a list of numbers, or ``*``. A start isn't moved to the
+    next day, as that would change the day it belongs to.
+    """
+    if not minutes:
+        return cron
+    minute, hour, *rest = cron.split()
+    if not minute.isdecimal() or not re.fullmatch(r"\*|\d+(,\d+)*", hour):
+        raise UsageError(
+            f"{what}: the starts of {cron!r} can't be spread.",
+            "Spreading needs one minute, and hours as numbers or *, as in 0 * * * * or 30 1,13 * * *.",
+        )
+    later, late = divmod(int(minute) + minutes, 60)
+    if hour == "*":
+        # Each hour has a start anyhow; more than an hour later is the same as the rest of it later.
+        return " ".join([str(late), hour, *rest])
+    hours = [int(number) + later for number in hour.split(",")]
+    if max(hours) > 23:
+        raise UsageError(f"{what}: {cron!r}, {minutes} minutes later, is on the next day.", "Spread over less time.")
+    return " ".join([str(late), ",".join(str(number) for number in hours), *rest])
