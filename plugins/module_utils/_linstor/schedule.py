@@ -1,0 +1,353 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: a schedule by which LINSTOR makes backups itself, and what it is enabled on.
+
+All resources of one schedule start at the same instant. To spread them, several schedules are made of one, each some
+minutes later, and a resource's name decides which of them is its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from typing import Any
+
+from .._engine.errors import UnknownError, UsageError
+from .._engine.outcome import Outcome
+from .._engine.units import parse_duration
+from .connection import Cluster
+from .cron import parse_cron, shift
+from .levels import CLUSTER, GROUP, RESOURCE, Level, Setting, put
+
+CONCURRENT = "BackupShipping/MaxConcurrentBackupsPerNode"
+_NUMBERS = ("keep_local", "keep_remote", "max_retries")
+_FIELDS = ("full_cron", "inc_cron", *_NUMBERS, "on_failure")
+_ENABLED = {"enabled": True, "disabled": False, "inherited": None}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{1,47}")
+
+
+@dataclasses.dataclass
+class Request:
+    """As the module's options. What is ``None`` is left as it is, a number below zero takes a limit away."""
+
+    name: str = ""
+    state: str = "present"
+    full_cron: str | None = None
+    inc_cron: str | None = None
+    keep_local: int | None = None
+    keep_remote: int | None = None
+    on_failure: str | None = None
+    max_retries: int | None = None
+    remote: str | None = None
+    resources: list[str] = dataclasses.field(default_factory=list)
+    resource_groups: list[str] = dataclasses.field(default_factory=list)
+    all_resources: bool = False
+    enablement: str = "enabled"
+    node: str | None = None
+    target_storage_pool: str | None = None
+    storage_pool_map: dict[str, str] | None = None
+    force_restore: bool | None = None
+    target_resource_group: str | None = None
+    force_move_resource_group: bool | None = None
+    target_resource: str | None = None
+    spread: str | None = None
+    spread_slots: int = 4
+    max_concurrent_per_node: int | None = None
+    nodes: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Definition:
+    """A schedule that is there, or is to be: fields as LINSTOR has them, without those that aren't set."""
+
+    name: str
+    was: dict[str, Any] | None
+    wanted: dict[str, Any] | None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that aren't as they should be; ``None`` for those to take away."""
+        was, wanted = self.was or {}, self.wanted or {}
+        return {field: wanted.get(field) for field in _FIELDS if was.get(field) != wanted.get(field)}
+
+
+@dataclasses.dataclass
+class Enablement:
+    """One schedule on one level."""
+
+    schedule: str
+    level: Level
+    was: Setting
+    wanted: Setting
+
+
+@dataclasses.dataclass
+class Plan:
+    """What differs from what is asked for. ``limits``: (node or "", value now, value wanted)."""
+
+    request: Request
+    definitions: list[Definition]
+    enablements: list[Enablement]
+    limits: list[tuple[str, str | None, str]]
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        changed = any(each.was != each.wanted for each in self.definitions)
+        changed = changed or any(each.was != each.wanted for each in self.enablements)
+        changed = changed or any(was != wanted for _node, was, wanted in self.limits)
+        outcome = Outcome(changed=changed, warnings=list(self.warnings))
+        for each in self.definitions:
+            outcome.items.append(_show(self, each))
+            outcome.before[each.name], outcome.after[each.name] = each.was, each.wanted
+        for entry in self.enablements:
+            key = f"{entry.schedule} to {self.request.remote} on {entry.level}"
+            outcome.before[key], outcome.after[key] = entry.was.show(), entry.wanted.show()
+        for node, was, wanted in self.limits:
+            key = f"{CONCURRENT} of {node or 'the controller'}"
+            outcome.before[key], outcome.after[key] = was, wanted
+        return outcome
+
+
+def _show(made: Plan, definition: Definition) -> dict[str, Any]:
+    enabled = [
+        dict(each.wanted.show(), level=each.level.kind, on=each.level.name or None, remote=made.request.remote)
+        for each in made.enablements
+        if each.schedule == definition.name
+    ]
+    fields = definition.wanted or {}
+    shown: dict[str, Any] = {"name": definition.name, "state": "absent" if definition.wanted is None else "present"}
+    shown.update({field: fields.get(field) for field in _FIELDS})
+    return dict(shown, enabled_on=enabled, actions=[])
+
+
+def plan(cluster: Cluster, request: Request) -> Plan:
+    """Reads only: schedules, and as far as asked for resource definitions, groups, nodes and properties: one list each.
+
+    Raises UsageError before anything is asked for what LINSTOR would refuse, or would silently ignore.
+    """
+    _check(request)
+    slots = _slots(request)
+    there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
+    by_name = {name.lower(): name for name in there}
+    definitions = []
+    for name, wanted in slots.items():
+        was = there.get(by_name.get(name.lower(), name))
+        definitions.append(Definition(name, was, None if wanted is None else _merged(request, was, wanted)))
+    # what an earlier spread, or none, has left
+    mine = re.compile(rf"{re.escape(request.name)}(-slot\d+)?", re.IGNORECASE)
+    wanted_names = {name.lower() for name in slots}
+    stale = [name for name in there if mine.fullmatch(name) and name.lower() not in wanted_names]
+    definitions += [Definition(name, there[name], None) for name in sorted(stale)]
+    enablements, limits = [], []
+    if request.state == "present":
+        properties = (
+            cluster.properties() if request.all_resources or request.max_concurrent_per_node is not None else {}
+        )
+        enablements = _enablements(cluster, request, list(slots), properties)
+        limits = _limits(cluster, request, properties)
+    made = Plan(request, definitions, enablements, limits)
+    if request.state == "present" and not request.remote:
+        made.warnings += _unused(request)
+    return made
+
+
+def _unused(request: Request) -> list[str]:
+    given = [name for name in ("resources", "resource_groups", "all_resources") if getattr(request, name)]
+    return [f"{', '.join(given)} without remote: nothing was enabled."] if given else []
+
+
+def _fields(found: Any) -> dict[str, Any]:
+    data = {field: getattr(found, field, None) for field in _FIELDS}
+    return {field: value for field, value in data.items() if value not in (None, "")}
+
+
+def _slots(request: Request) -> dict[str, dict[str, Any] | None]:
+    """The schedules that are to be there, and the cron fields that differ between them."""
+    if request.state == "absent":
+        return {}
+    crons: dict[str, Any] = {}
+    if request.full_cron is not None:
+        crons["full_cron"] = parse_cron(request.full_cron, "full_cron")
+    if request.inc_cron is not None:
+        crons["inc_cron"] = parse_cron(request.inc_cron, "inc_cron") if request.inc_cron else ""
+    if request.spread is None:
+        return {request.name: crons}
+    window = int(parse_duration(request.spread, "spread") // 60)
+    step = window / request.spread_slots
+    if step < 1:
+        raise UsageError("spread: the slots are less than a minute apart.", "Spread over more time, or fewer slots.")
+    made: dict[str, dict[str, Any] | None] = {}
+    for number in range(request.spread_slots):
+        later = int(number * step)
+        moved = {field: shift(cron, later, field) if cron else cron for field, cron in crons.items()}
+        made[f"{request.name}-slot{number + 1}"] = moved
+    return made
+
+
+def _merged(request: Request, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
+    """The fields as they should be: what is there, with what is asked for."""
+    wanted = dict(was or {"on_failure": "SKIP"}, **crons)
+    for field in (*_NUMBERS, "on_failure"):
+        value = getattr(request, field)
+        if value is not None:
+            wanted[field] = value
+    if "full_cron" not in wanted:
+        raise UsageError(f"schedule {request.name!r} isn't there yet and needs full_cron.", "Say when fulls are made.")
+    return {
+        field: value
+        for field, value in wanted.items()
+        if value != "" and not (field in _NUMBERS and int(value) < 0)  # taken away
+    }
+
+
+def _enablements(
+    cluster: Cluster, request: Request, schedules: list[str], properties: dict[str, str]
+) -> list[Enablement]:
+    """What is set on each level that was asked for, in each of the schedules, and what should be."""
+    if not request.remote:
+        return []
+    known: dict[Level, dict[str, str]] = {Level(CLUSTER): properties} if request.all_resources else {}
+    if request.resources:
+        listed = cluster.read("resource_dfn_list", query_volume_definitions=False, what="listing resource definitions")
+        there = {str(each.name).lower(): each for each in listed.resource_definitions}
+        for name in request.resources:
+            known[Level(RESOURCE, name)] = dict(_one(there, name, "resource").properties)
+    if request.resource_groups:
+        listed = cluster.read("resource_group_list_raise", what="listing resource groups")
+        there = {str(each.name).lower(): each for each in listed.resource_groups}
+        for name in request.resource_groups:
+            known[Level(GROUP, name)] = dict(_one(there, name, "resource group").properties)
+    found: list[Enablement] = []
+    for level, props in known.items():
+        own = schedules[slot_of(level.name, len(schedules))] if level.name else schedules[0]
+        for schedule in schedules:
+            was = Setting.read(props, request.remote, schedule)
+            wanted = _wanted(request, was) if schedule == own else Setting()
+            if schedule == own or was != wanted:
+                found.append(Enablement(schedule, level, was, wanted))
+    return found
+
+
+def slot_of(name: str, slots: int) -> int:
+    """Which of so many schedules a resource or group belongs to: always the same for one name, about even for many."""
+    digest = hashlib.sha256(name.lower().encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % slots
+
+
+def _one(there: dict[str, Any], name: str, kind: str) -> Any:
+    found = there.get(name.lower())
+    if found is None:
+        known = ", ".join(sorted(str(each.name) for each in there.values())[:20]) or "none"
+        raise UnknownError(f"there is no {kind} {name!r} (there are: {known}).", code="unknown_volume")
+    return found
+
+
+def _wanted(request: Request, was: Setting) -> Setting:
+    enabled = _ENABLED[request.enablement]
+    if enabled is None:
+        return Setting()
+    if enabled is False:
+        return dataclasses.replace(was, enabled=False)
+    asked: dict[str, Any] = {field.name: getattr(request, field.name, None) for field in dataclasses.fields(Setting)}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "storage_pool_map" in given:
+        given["storage_pool_map"] = tuple(sorted(given["storage_pool_map"].items()))
+    return dataclasses.replace(was, **given, enabled=True)
+
+
+def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> list[tuple[str, str | None, str]]:
+    if request.max_concurrent_per_node is None:
+        return []
+    wanted = str(max(request.max_concurrent_per_node, -1))
+    if not request.nodes:
+        # without the property there is no limit
+        return [("", properties.get(CONCURRENT, "-1"), wanted)]
+    there = {str(each.name).lower(): each for each in cluster.read("node_list", what="listing nodes").nodes}
+    return [(name, _one(there, name, "node").props.get(CONCURRENT), wanted) for name in request.nodes]
+
+
+def _check(request: Request) -> None:
+    longest = f"{request.name}-slot{request.spread_slots}" if request.spread is not None else request.name
+    if not _NAME.fullmatch(longest):
+        raise UsageError(
+            f"name: {request.name!r} is no name for a schedule.",
+            "Use 2 to 48 letters, digits, - and _ (with spread, what is added to it counts too).",
+        )
+    if not 1 <= request.spread_slots <= 60:
+        raise UsageError("spread_slots is between 1 and 60.")
+    if request.spread is not None and request.all_resources:
+        raise UsageError(
+            "spread needs resources or resource_groups.", "What is enabled for the whole cluster starts all at once."
+        )
+    only_resources = [
+        name
+        for name in ("target_resource", "target_resource_group", "force_move_resource_group")
+        if getattr(request, name)
+    ]
+    if only_resources and (request.resource_groups or request.all_resources):
+        raise UsageError(
+            f"{' and '.join(only_resources)}: LINSTOR ignores this on a resource group and on the whole cluster.",
+            "Enable the schedule on resources.",
+        )
+    if request.target_resource and len(request.resources) > 1:
+        raise UsageError("target_resource is for one resource.", "Two resources can't be shipped into one.")
+    if request.nodes and request.max_concurrent_per_node is None:
+        raise UsageError("nodes is for max_concurrent_per_node.")
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """Make and change schedules, then what they are enabled on, then remove what is too much."""
+    outcome = made.preview()
+    actions: dict[str, list[str]] = {item["name"]: item["actions"] for item in outcome.items}
+    for each in made.definitions:
+        if each.wanted is not None and each.was != each.wanted:
+            outcome.warnings += _write(cluster, each)
+            actions[each.name].append("modified" if each.was is not None else "created")
+    for entry in made.enablements:
+        if entry.was == entry.wanted:
+            continue
+        for replies in put(cluster, made.request.remote or "", entry.schedule, entry.level, entry.was, entry.wanted):
+            for warning in replies.warnings:
+                outcome.warn(warning)
+        word = {True: "enabled", False: "disabled", None: "taken away"}[entry.wanted.enabled]
+        actions[entry.schedule].append(f"{word} on {entry.level}")
+    for each in made.definitions:
+        if each.wanted is None:
+            outcome.warnings += cluster.change(
+                "schedule_delete", each.name, what=f"deleting schedule {each.name}"
+            ).warnings
+            actions[each.name].append("deleted")
+    for node, was, wanted in made.limits:
+        if was != wanted:
+            _limit(cluster, node, wanted)
+            done = f"set {CONCURRENT} of {node or 'the controller'} to {wanted}"
+            next(iter(actions.values())).append(done)
+    return outcome
+
+
+def _write(cluster: Cluster, definition: Definition) -> list[str]:
+    fields = dict(definition.changes)
+    name, cron = definition.name, "incremental_cron"
+    if definition.was is None:
+        wanted = definition.wanted or {}
+        given = {cron if field == "inc_cron" else field: value for field, value in wanted.items()}
+        return cluster.change("schedule_create", name, what=f"making schedule {name}", **given).warnings
+    # LINSTOR takes a number below zero, and an empty cron, as "no longer".
+    given = {}
+    for field, value in fields.items():
+        gone = -1 if field in _NUMBERS else ""
+        given[cron if field == "inc_cron" else field] = gone if value is None else value
+    return cluster.change("schedule_modify", name, what=f"changing schedule {name}", **given).warnings
+
+
+def _limit(cluster: Cluster, node: str, wanted: str) -> None:
+    what = f"limiting concurrent backups of {node or 'each node'} to {wanted}"
+    if node:
+        cluster.change("node_modify", node, property_dict={CONCURRENT: wanted}, what=what)
+    else:
+        cluster.change("controller_set_prop", CONCURRENT, wanted, what=what)
