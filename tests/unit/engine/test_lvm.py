@@ -42,6 +42,7 @@ CHUNK = 64 << 10
 def says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     """Programs that write what they are given, in front in PATH."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(thin_metadata, "_releases", {})
 
     def say(tool: str, text: str, code: int = 0, version: str = "0.9.0") -> None:
         (tmp_path / "text").write_text(text)
@@ -58,6 +59,16 @@ def test_a_device_and_its_regions(says: object) -> None:
     found = thin_metadata.dump("meta", 7, 14 * CHUNK + 512, ranges)
     assert found == (18, 5, 4)
     assert list(ranges) == [(2 * CHUNK, 13 * CHUNK, True), (14 * CHUNK, 14 * CHUNK + 512, True)]
+
+
+def test_several_devices_at_once(says: object) -> None:
+    head, *device, end = DUMP.splitlines()
+    later = "\n".join(device).replace('dev_id="7"', 'dev_id="9"').replace('creation_time="5"', 'creation_time="6"')
+    says("thin_dump", "\n".join([head, *device, later, end, ""]))
+    ranges = Ranges()
+    wanted = [thin_metadata.Wanted(9, 1 << 60, ranges), thin_metadata.Wanted(7), thin_metadata.Wanted(8)]
+    assert thin_metadata.dump_all("meta", wanted) == [(18, 6, 4), (18, 5, 4), None]
+    assert len(list(ranges)) == 2 and list(ranges)[0] == (2 * CHUNK, 13 * CHUNK, True)
 
 
 def test_differences(says: object) -> None:

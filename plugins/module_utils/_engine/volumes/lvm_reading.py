@@ -43,7 +43,7 @@ def opened(wanted: Snapshot) -> Iterator[Reader]:
     ranges = Ranges()
     with _device(lv, wanted) as descriptor:
         with metadata_snapshot(listing.pool_of(lv)) as metadata:
-            finding = _examine(metadata, lv, ranges)
+            (finding,) = _examine(metadata, (lv, ranges))
         _judge(lv, wanted, finding)
         with contextlib.closing(DeviceReader(descriptor, lv.size, ranges)) as reader:
             yield reader
@@ -61,7 +61,7 @@ def changed(base: Snapshot, wanted: Snapshot) -> Iterator[tuple[Reader, Iterator
     ranges = Ranges()
     with _device(new, wanted) as descriptor:
         with metadata_snapshot(listing.pool_of(new)) as metadata:
-            findings = [_examine(metadata, old, None), _examine(metadata, new, grown)]
+            findings = _examine(metadata, (old, None), (new, grown))
             if not any(finding.flaw for finding in findings):
                 thin_metadata.delta(metadata, old.thin_id, new.thin_id, min(old.size, new.size), ranges)
         _judge(old, base, findings[0])
@@ -84,7 +84,8 @@ def unchanged(base: Snapshot) -> bool:
         return False
     _flush(origin)
     with metadata_snapshot(listing.pool_of(old)) as metadata:
-        if _examine(metadata, old, None).flaw:
+        (finding,) = _examine(metadata, (old, None))
+        if finding.flaw:
             return False
         differences = thin_metadata.differences(metadata, old.thin_id, origin.thin_id)
         with contextlib.closing(differences):
@@ -123,9 +124,13 @@ class _Finding(NamedTuple):
     seen: Seen | None
 
 
-def _examine(metadata: str, lv: Lv, ranges: Ranges | None) -> _Finding:
-    """Whether a snapshot is what it was made as; its mapped regions are added to ``ranges``."""
-    found = thin_metadata.dump(metadata, lv.thin_id, lv.size, ranges)
+def _examine(metadata: str, *snapshots: tuple[Lv, Ranges | None]) -> list[_Finding]:
+    """Whether snapshots are what they were made as; the mapped regions of each are added to its ranges."""
+    wanted = [thin_metadata.Wanted(lv.thin_id, lv.size, ranges) for lv, ranges in snapshots]
+    return [_finding(lv, found) for (lv, _ranges), found in zip(snapshots, thin_metadata.dump_all(metadata, wanted))]
+
+
+def _finding(lv: Lv, found: thin_metadata.Device | None) -> _Finding:
     if found is None:
         return _Finding("its pool doesn't know it any more", None)
     seen = Seen(found.creation_time, found.mapped)

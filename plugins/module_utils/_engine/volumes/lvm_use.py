@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import time
 
-from . import lvm, programs
+from . import device_mapper, lvm
 from .lvm import Lv
 from .mounts import above, mounted_on
-from .programs import ProgramError
 
 _MOMENT = 1.0  # seconds; no program of LVM's has a device suspended for longer
 
@@ -50,10 +49,9 @@ def used_by(lv: Lv) -> str | None:
 
 def _open_count(lv: Lv) -> int:
     """How often a device is open, as device-mapper counts."""
-    command = ["dmsetup", "info", "-c", "--noheadings", "-o", "open", "--", lv.name.mapped]
     try:
-        return int(programs.run(command).strip() or 0)
-    except (ProgramError, ValueError):
+        return device_mapper.open_count(lv.name.mapped)
+    except OSError:
         return 0
 
 

@@ -11,11 +11,12 @@ All of it is read from a metadata snapshot (:func:`.thin_pool.metadata_snapshot`
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import VolumeError
@@ -28,6 +29,7 @@ _READ = 1 << 20
 _BROKEN = {(1, 0, 0), (1, 0, 1)}
 
 _BLOCK_SIZE = re.compile(rb'<superblock [^>]*\bdata_block_size="(\d+)"')
+_DEVICES = re.compile(rb"(?=<device )")
 _DEVICE = re.compile(rb'<device dev_id="(\d+)" mapped_blocks="(\d+)" [^>]*\bcreation_time="(\d+)"')
 _MAPPING = re.compile(
     rb'<(?:range_mapping origin_begin="(\d+)" data_begin="\d+" length="(\d+)" time="(\d+)"'
@@ -45,25 +47,66 @@ class Device(NamedTuple):
     newest: int  # time of its newest mapping; -1 without any
 
 
+class Wanted(NamedTuple):
+    """A device to be looked at."""
+
+    thin_id: int
+    size: int = 0  # bytes below which its mapped regions are wanted
+    ranges: Ranges | None = None  # they are added here
+
+
 def dump(metadata: str, thin_id: int, size: int = 0, ranges: Ranges | None = None) -> Device | None:
-    """What a device consists of; ``None`` where the pool has none of this id. Its mapped regions below ``size`` (bytes)
-    are added to ``ranges``. Raises VolumeError."""
-    block, found, newest = 0, None, -1
-    for text in _output("thin_dump", ["-m", "--dev-id", str(thin_id), metadata]):
+    """What one device consists of; as :func:`dump_all`."""
+    return dump_all(metadata, [Wanted(thin_id, size, ranges)])[0]
+
+
+def dump_all(metadata: str, devices: Sequence[Wanted]) -> list[Device | None]:
+    """What devices consist of, found in one go; ``None`` for one that the pool hasn't. Raises VolumeError."""
+    known = {each.thin_id: _Dumped(each) for each in devices}
+    block, current = 0, None
+    words = [word for thin_id in known for word in ("--dev-id", str(thin_id))]
+    for text in _output("thin_dump", ["-m", *words, metadata]):
         block = block or _block_size(text)
-        found = found or _DEVICE.search(text)
         if b"<ref " in text:
             raise VolumeError("thin_dump wrote the metadata in a form that isn't known here (ref).", code="program")
+        before, *parts = _DEVICES.split(text)
+        if current is not None:
+            current.add(before, block)
+        for part in parts:
+            current = _begun(part, known)
+            current.add(part, block)
+    return [known[each.thin_id].device() for each in devices]
+
+
+class _Dumped:
+    """What was read of a device so far."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.head: tuple[int, int] | None = None  # chunks, creation time
+        self._wanted, self._newest = wanted, -1
+
+    def add(self, text: bytes, block: int) -> None:
+        ranges, size = self._wanted.ranges, self._wanted.size
         for begin, length, time, single, single_time in _MAPPING.findall(text):
-            newest = max(newest, int(time or single_time))
+            self._newest = max(self._newest, int(time or single_time))
             if ranges is not None:
                 start = int(begin or single) * block
                 ranges.add(start, min(start + int(length or 1) * block, size))
-    if found is None:
-        return None
-    if int(found[1]) != thin_id:
-        raise VolumeError(f"thin_dump was asked for device {thin_id} and wrote device {int(found[1])}.", code="program")
-    return Device(int(found[2]), int(found[3]), newest)
+
+    def device(self) -> Device | None:
+        return None if self.head is None else Device(*self.head, self._newest)
+
+
+def _begun(text: bytes, known: dict[int, _Dumped]) -> _Dumped:
+    """The device that begins here."""
+    found = _DEVICE.match(text)
+    if found is None or int(found[1]) not in known:
+        named = f"device {int(found[1])}" if found else "something else"
+        asked = " and ".join(map(str, known))
+        raise VolumeError(f"thin_dump was asked for device {asked} and wrote {named}.", code="program")
+    dumped = known[int(found[1])]
+    dumped.head = int(found[2]), int(found[3])
+    return dumped
 
 
 def delta(metadata: str, left: int, right: int, size: int, ranges: Ranges) -> None:
@@ -144,11 +187,13 @@ def _command(tool: str, path: str) -> tuple[str, ...]:
     """How to call one of the tools, found along ``path``. Raises UnknownError where they aren't installed,
     VolumeError for a release that can't be trusted with live metadata."""
     command: tuple[str, ...] = (tool,)
-    if not shutil.which(tool, path=path):
-        if not shutil.which("pdata_tools", path=path):
+    place = shutil.which(tool, path=path)
+    if place is None:
+        place = shutil.which("pdata_tools", path=path)
+        if place is None:
             raise programs.missing(tool)
         command = ("pdata_tools", tool)
-    version = release(programs.run([*command, "-V"]))
+    version = _release_of(os.path.realpath(place), *command)
     if version in _BROKEN:
         raise VolumeError(
             f"thin-provisioning-tools {'.'.join(map(str, version))} misread the metadata of pools in use.",
@@ -156,6 +201,16 @@ def _command(tool: str, path: str) -> tuple[str, ...]:
             code="program",
         )
     return command
+
+
+_releases: dict[str, tuple[int, ...]] = {}
+
+
+def _release_of(place: str, *command: str) -> tuple[int, ...]:
+    """The release of a program; all the tools are one file, mostly, which is asked once."""
+    if place not in _releases:
+        _releases[place] = release(programs.run([*command, "-V"]))
+    return _releases[place]
 
 
 def release(said: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ released by the next run. Status line: Documentation/admin-guide/device-mapper/t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -20,10 +21,9 @@ from typing import NamedTuple
 
 from ..errors import BusyError, VolumeError
 from ..files import locked, read_json, sync_folder, write_json
-from . import lvm, programs
-from .lvm import Lv, one_line, pool_device
+from . import device_mapper, lvm
+from .lvm import Lv, pool_device
 from .lvm_names import mapped_name
-from .programs import ProgramError
 
 LOCKS = "/run/snapship/thin-pools"
 NOTES = "/var/lib/snapship/metadata-snapshots"
@@ -64,20 +64,21 @@ def status(pool: Lv) -> PoolStatus | None:
     if not os.path.exists(f"/dev/mapper/{name}"):
         return None
     try:
-        words = programs.run(["dmsetup", "status", "--", name]).split()
-    except ProgramError as error:
-        if "does not exist" in error.said or "No such device" in error.said:
+        kind, text = device_mapper.status(name)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
             return None
-        raise VolumeError(f"pool {pool.name}: {one_line(error.said)}", code="program") from error
-    if len(words) < 7 or words[2] != "thin-pool" or "/" not in words[4]:
+        raise VolumeError(f"pool {pool.name}: device-mapper says {error.strerror}.", code="program") from error
+    words = text.split()
+    if len(words) < 4 or kind != "thin-pool" or "/" not in words[1]:
         raise VolumeError(
-            f"thin pool {pool.name} has failed ({' '.join(words[2:]) or 'no status'}).",
+            f"thin pool {pool.name} has failed ({' '.join([kind, *words]).strip() or 'no status'}).",
             "Repair it (lvconvert --repair) before anything else.",
             code="pool_failed",
         )
-    metadata_used, metadata = (int(count) for count in words[4].split("/"))
-    data_used, data = (int(count) for count in words[5].split("/"))
-    return PoolStatus(metadata_used, metadata, data_used, data, None if words[6] == "-" else int(words[6]))
+    metadata_used, metadata = (int(count) for count in words[1].split("/"))
+    data_used, data = (int(count) for count in words[2].split("/"))
+    return PoolStatus(metadata_used, metadata, data_used, data, None if words[3] == "-" else int(words[3]))
 
 
 def check_room(pool: Lv) -> None:
@@ -218,10 +219,10 @@ def _release(pool: Lv) -> None:
 
 def _message(pool: Lv, message: str) -> None:
     try:
-        programs.run(["dmsetup", "message", "--", pool_device(pool), "0", message])
-    except ProgramError as error:
+        device_mapper.message(pool_device(pool), message)
+    except OSError as error:
         raise VolumeError(
-            f"thin pool {pool.name} refuses {message}: {one_line(error.said)}.",
+            f"thin pool {pool.name} refuses {message}: {error.strerror}.",
             "dmsetup status says which state it is in.",
-            code="in_use" if "busy" in error.said else "program",
+            code="in_use" if error.errno == errno.EBUSY else "program",
         ) from error
