@@ -1,0 +1,209 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What retention can delete in a LINSTOR cluster and on its S3 remotes, and what must stay whatever the rules say."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from .._engine.calendar import Point
+from .._engine.errors import UsageError
+from .backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
+from .connection import Cluster
+from .remotes import find_remote
+from .snapshots import Snap
+
+#: places: a backup on an S3 remote, a snapshot that was received here, one that shipping has left here
+REMOTE, RECEIVED, LOCAL = "remote", "received", "local"
+#: for received_from
+ANY = "any"
+_UNDER_WAY = "under way"
+
+
+@dataclasses.dataclass
+class Candidate:
+    """A backup or snapshot. ``pinned`` is a reason to keep it, whatever the rules say.
+
+    ``needed_here``: its snapshot in this cluster is what a next increment rests on.
+    """
+
+    id: str
+    place: str
+    resource: str
+    remote: str
+    snapshot: str
+    created: float | None
+    state: str
+    complete: bool
+    base: str | None = None
+    type: str | None = None
+    pinned: str = ""
+    warning: str = ""
+    needed_here: bool = False
+
+    def point(self, consistent: bool) -> Point:
+        """As the calendar takes it; of one group are those whose snapshots have the same name."""
+        return Point(
+            id=self.id,
+            time=self.created or 0.0,
+            base=self.base,
+            complete=self.complete and self.created is not None,
+            series=self.resource,
+            group=self.snapshot.lower() if consistent and self.snapshot else None,
+            pinned=self.pinned or ("" if self.created is not None else "nobody knows of when it is"),
+        )
+
+
+def on_remote(
+    cluster: Cluster, remote: str, resources: Iterable[str] | None, snaps: Snaps, other_clusters: bool, now: float
+) -> list[Candidate]:
+    """The backups on an S3 remote. Three requests."""
+    _need_s3(cluster, remote)
+    nodes = [str(node.name) for node in cluster.read("node_list", what="listing nodes").nodes]
+    # The controller's own filter by resource leaves out that resource's backups that are under way.
+    listing = cluster.read("backup_list", remote, what=f"listing the backups on {remote}")
+    backups = on_s3(listing, snaps, remote, resources)
+    mark_broken(backups)
+    here = _needed_here(snaps, now)
+    running = [each for each in shipments(snaps, remote) if under_way(each, now)]
+    return [
+        _of_backup(each, backups, remote, running, here, other_clusters or is_ours(each, nodes), now)
+        for each in backups
+    ]
+
+
+def _of_backup(
+    backup: Backup,
+    backups: list[Backup],
+    remote: str,
+    running: list[Backup],
+    here: set[tuple[str, str]],
+    ours: bool,
+    now: float,
+) -> Candidate:
+    made = Candidate(
+        id=backup.id,
+        place=REMOTE,
+        resource=backup.resource,
+        remote=remote,
+        snapshot=backup.snapshot,
+        created=backup.created,
+        state=backup.state,
+        complete=backup.complete and ours,
+        base=backup.base,
+        type=backup.type,
+        needed_here=(backup.resource.lower(), backup.snapshot.lower()) in here,
+    )
+    if backup.state == "success" and backup.problem:
+        made.pinned = f"it can't be restored: {backup.problem}"
+        made.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was left as it is."
+    elif under_way(backup, now):
+        made.pinned = _UNDER_WAY
+    elif backup.state != "success":
+        made.pinned = "it isn't complete, and LINSTOR deletes by their ids only backups that are"
+    elif not ours:
+        made.pinned = "another cluster made it"
+        made.warning = f"some backups on {remote} were made by another cluster, or a node that is gone; they stay."
+    else:
+        made.pinned = _rested_on(backup, running)
+    return made
+
+
+def _rested_on(backup: Backup, running: list[Backup]) -> str:
+    for each in running:
+        if each.resource.lower() != backup.resource.lower():
+            continue
+        if not each.base_known or each.base == identity(each.resource, backup.snapshot):
+            return f"{each.snapshot}, which is {_UNDER_WAY}, {'rests' if each.base_known else 'may rest'} on it"
+    return ""
+
+
+def _need_s3(cluster: Cluster, remote: str) -> None:
+    kind = find_remote(cluster, remote).type
+    if kind != "s3":
+        raise UsageError(
+            f"remote {remote!r} keeps no list of backups, as it is of type {kind}.",
+            "What was shipped to another cluster is pruned there: connect to that one, and set received_from.",
+        )
+
+
+def received_here(snaps: Snaps, received_from: str) -> list[Candidate]:
+    """The snapshots that were received from a remote (or any). The newest complete one is what the next rests on."""
+    found: list[Candidate] = []
+    for resource, theirs in snaps.items():
+        received = [(snap, arrival) for snap in theirs if (arrival := snap.received) is not None]
+        busy = any(arrival.under_way for _snap, arrival in received)
+        for snap, arrival in received:
+            if received_from.lower() not in (ANY, arrival.remote.lower()):
+                continue
+            made = Candidate(
+                id=identity(resource, snap.name),
+                place=RECEIVED,
+                resource=resource,
+                remote=arrival.remote or received_from,
+                snapshot=snap.name,
+                created=arrival.started or snap.created,
+                state=arrival.state,
+                complete=arrival.state == "success",
+            )
+            if arrival.under_way or arrival.state == "unknown":
+                made.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
+            elif busy and made.complete:
+                made.pinned = f"something that is {_UNDER_WAY} may rest on it"
+            found.append(made)
+    return found
+
+
+def left_behind(snaps: Snaps, remote: str, now: float) -> list[Candidate]:
+    """The snapshots here that were shipped to ``remote``."""
+    needed = _needed_here(snaps, now)
+    found: list[Candidate] = []
+    for resource, theirs in snaps.items():
+        for snap in theirs:
+            backup = None if snap.received is not None else of_snapshot(resource, snap, remote)
+            if backup is None:
+                continue
+            made = Candidate(
+                id=identity(resource, snap.name),
+                place=LOCAL,
+                resource=resource,
+                remote=remote,
+                snapshot=snap.name,
+                created=snap.created,
+                state=backup.state,
+                complete=backup.state == "success" and snap.taken,
+            )
+            if any(_goes_on(resource, snap, each, now) for each in snap.shipped_to()):
+                made.pinned = _UNDER_WAY
+            elif (resource.lower(), snap.name.lower()) in needed:
+                made.pinned = "the next increment rests on it"
+            found.append(made)
+    return found
+
+
+def _goes_on(resource: str, snap: Snap, remote: str, now: float) -> bool:
+    backup = of_snapshot(resource, snap, remote)
+    return backup is not None and under_way(backup, now)
+
+
+def _needed_here(snaps: Snaps, now: float) -> set[tuple[str, str]]:
+    """(resource, snapshot) in lower case of what the next increment to any remote rests on, or one under way."""
+    needed: set[tuple[str, str]] = set()
+    for resource, theirs in snaps.items():
+        for remote in {name for snap in theirs for name in snap.shipped_to() if snap.received is None}:
+            shipped = [each for each in shipments({resource: theirs}, remote) if each.snap is not None]
+            done = [each for each in shipped if each.state == "success"]
+            if done:
+                newest = max(done, key=lambda each: (each.started or 0.0, each.created or 0.0))
+                needed.add((resource.lower(), newest.snapshot.lower()))
+            for each in shipped:
+                if under_way(each, now):
+                    # its own snapshot, and what it rests on
+                    needed.add((resource.lower(), each.snapshot.lower()))
+                    base = (each.base or "").rpartition("/")[2]
+                    needed |= {(resource.lower(), base.lower())} if base else set()
+    return needed
