@@ -1,0 +1,74 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What LINSTOR's error reports say about shipments that have failed."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._engine.errors import RemoteError
+from .._engine.units import UTC
+from .connection import Cluster
+from .shipping import Unit
+
+#: how much earlier than the shipment a report may be: clocks of controller and this host differ
+_EARLIER = 120.0
+_SHOWN = 400
+
+
+def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
+    """Add to the errors of failed shipments what the reports since then say of them. One request for all."""
+    failed = [unit for unit in units if unit.error is not None and unit.error.code in ("shipment_failed", "aborted")]
+    if not failed:
+        return
+    since = min(unit.began for unit in failed if unit.began is not None) - _EARLIER
+    try:
+        found = cluster.read(
+            "error_report_list",
+            with_content=True,
+            since=datetime.datetime.fromtimestamp(since, UTC).astimezone(),
+            what="reading error reports",
+        )
+    except RemoteError:
+        return  # the shipment's own error is what matters
+    reports = [each.data_v1 for each in found if isinstance(getattr(each, "data_v1", None), Mapping)]
+    reports = [each for each in reports if "filename" in each]
+    for unit in failed:
+        _add(unit, sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True))
+
+
+def _add(unit: Unit, reports: Sequence[Mapping[str, Any]]) -> None:
+    error, shipment = unit.error, unit.current
+    if error is None:
+        return
+    for report in reports:
+        number = _number(report)
+        if shipment is not None and shipment.report and shipment.report in (number, report.get("filename")):
+            break
+        text = " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
+        names = [unit.resource] + ([shipment.snapshot] if shipment else [])
+        if all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names):
+            break
+    else:
+        return
+    said = " ".join(str(report.get("exception_message") or _message(str(report.get("text") or ""))).split())
+    error.msg += f" {report.get('node_name') or 'LINSTOR'} reports: {said[:_SHOWN].rstrip('.')}."
+    error.args = (error.msg,)
+    error.hint = f"{error.hint} LINSTOR's error report: {number}.".strip()
+
+
+def _number(report: Mapping[str, Any]) -> str:
+    name = str(report.get("filename") or "")
+    return name.removeprefix("ErrorReport-").removesuffix(".log")
+
+
+def _message(text: str) -> str:
+    """The message in a report's text."""
+    match = re.search(r"^\s*Error message:\s*(.+)$", text, re.MULTILINE)
+    return match.group(1) if match else next((line for line in text.splitlines() if line.strip()), "(nothing)")
