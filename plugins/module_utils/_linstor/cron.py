@@ -21,6 +21,7 @@ WORDS = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "mo
 
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+_EVERY = ("*", "*/1")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -48,11 +49,35 @@ def parse_cron(value: str, what: str) -> str:
             f"{what}: {value!r} has {len(fields)} fields, not five.",
             f"Write minute, hour, day of the month, month and day of the week, or one of {', '.join(WORDS)}.",
         )
-    values = [_values(text, field, f"{what}: {value!r}") for text, field in zip(fields, _FIELDS)]
-    days, months = values[2], values[3]
-    if fields[4] == "*" and not any(min(days) <= _LONGEST[month - 1] for month in months):
+    _minutes, _hours, days, months, _weekdays = _all_values(fields, f"{what}: {value!r}")
+    if fields[4] in _EVERY and not any(min(days) <= _LONGEST[month - 1] for month in months):
         raise UsageError(f"{what}: {value!r} never comes: none of these months has such a day.")
     return " ".join(fields)
+
+
+def same_cron(one: str, other: str | None) -> bool:
+    """Whether two expressions mean the same, however they are spelt."""
+    if one == other or other is None:
+        return one == other
+    try:
+        mine, theirs = (_all_values(each.split(), "") for each in (one, other))
+    except UsageError:
+        return False
+    return mine == theirs and _any_day(one) == _any_day(other)
+
+
+def _any_day(cron: str) -> tuple[bool, bool]:
+    """Of the two kinds of days, one that is * says nothing; one that lists all of them is an alternative."""
+    fields = cron.split()
+    return fields[2] in _EVERY, fields[4] in _EVERY
+
+
+def _all_values(fields: list[str], where: str) -> list[set[int]]:
+    if len(fields) != len(_FIELDS):
+        raise UsageError(f"{where} has not five fields.")
+    values = [_values(text, field, where) for text, field in zip(fields, _FIELDS)]
+    values[4] = {number % 7 for number in values[4]}
+    return values
 
 
 def _values(text: str, field: _Field, where: str) -> set[int]:
@@ -69,6 +94,8 @@ def _values(text: str, field: _Field, where: str) -> set[int]:
             # N/step runs from N on, as N-high/step
             high = _number(match["last"], field, where) if match["last"] else (field.high if match["step"] else low)
         step = int(match["step"] or 1)
+        if high == 0 and match["last"] and field.names.get(match["last"].upper()) == 0:
+            high = 7  # up to SUN
         if high < low:
             raise UsageError(f"{where}: the range {part!r} runs backwards.", "Write it as two ranges.")
         if not 1 <= step <= field.high:

@@ -6,8 +6,8 @@
 """Where a schedule is enabled for a remote: on a resource, a resource group, or the whole cluster.
 
 LINSTOR keeps that in properties ``Schedule/<remote>/<schedule>/...`` of what it is enabled on; the nearest one counts:
-the resource's, else its group's, else the controller's. Its API sets them, but takes a single one away only by
-deleting all of them.
+the resource's, else its group's, else the controller's. Its API sets them, and takes back only whether it is enabled
+and the node; the others stay, and count again when it is enabled again, until the schedule itself is deleted.
 """
 
 from __future__ import annotations
@@ -23,6 +23,15 @@ RESOURCE, GROUP, CLUSTER = "resource", "resource_group", "cluster"
 _MAP = "RenameStorpoolMap/"
 #: LINSTOR's key for all pools that the map doesn't name
 _ANY_POOL = f"{_MAP}*"
+#: what LINSTOR doesn't take back
+_STAYS = (
+    "target_storage_pool",
+    "storage_pool_map",
+    "force_restore",
+    "target_resource_group",
+    "force_move_resource_group",
+    "target_resource",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,16 +81,17 @@ class Setting:
             target_resource=own.get("TargetResourceName", ""),
         )
 
-    def needs_removal_first(self, wanted: Setting) -> bool:
-        """Whether something that is set isn't wanted any more, as enabling only adds."""
-        for field in dataclasses.fields(self):
-            mine, theirs = getattr(self, field.name), getattr(wanted, field.name)
-            if field.name == "storage_pool_map":
-                if not set(dict(mine)) <= set(dict(theirs)):
-                    return True
-            elif field.name != "enabled" and mine and not theirs:
-                return True
-        return False
+    def stuck(self, wanted: Setting) -> list[str]:
+        """The options that are set, aren't wanted, and can't be taken back."""
+        found = [name for name in _STAYS if getattr(self, name) and not getattr(wanted, name)]
+        if not set(dict(self.storage_pool_map)) <= set(dict(wanted.storage_pool_map)):
+            found.append("storage_pool_map")
+        return list(dict.fromkeys(found))
+
+    @property
+    def left(self) -> list[str]:
+        """The options that are set although it isn't enabled, from an earlier time."""
+        return self.stuck(Setting()) if self.enabled is None else []
 
     def show(self) -> dict[str, Any]:
         """For returns and diffs."""
@@ -96,10 +106,10 @@ def put(cluster: Cluster, remote: str, schedule: str, level: Level, was: Setting
     """Make it so. Returns what the controller said to each request."""
     said: list[Replies] = []
     what = f"schedule {schedule} to remote {remote} on {level}"
-    if wanted.enabled is None or (wanted.enabled and was.needs_removal_first(wanted)):
+    if wanted.enabled is None or (was.node and not wanted.node):
         done = cluster.change("backup_schedule_delete", remote, schedule, what=f"taking {what} away", **level.address)
         said.append(done)
-    if wanted.enabled is False:
+    if wanted.enabled is False:  # a setting of its own: no other level counts then
         done = cluster.change("backup_schedule_disable", remote, schedule, what=f"disabling {what}", **level.address)
         said.append(done)
     if wanted.enabled:

@@ -20,14 +20,14 @@ from .._engine.errors import UnknownError, UsageError
 from .._engine.outcome import Outcome
 from .._engine.units import parse_duration
 from .connection import Cluster
-from .cron import parse_cron, shift
+from .cron import parse_cron, same_cron, shift
 from .levels import CLUSTER, GROUP, RESOURCE, Level, Setting, put
 
 CONCURRENT = "BackupShipping/MaxConcurrentBackupsPerNode"
 _NUMBERS = ("keep_local", "keep_remote", "max_retries")
 _FIELDS = ("full_cron", "inc_cron", *_NUMBERS, "on_failure")
 _ENABLED = {"enabled": True, "disabled": False, "inherited": None}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{1,47}")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])")
 
 
 @dataclasses.dataclass
@@ -74,6 +74,11 @@ class Definition:
         was, wanted = self.was or {}, self.wanted or {}
         return {field: wanted.get(field) for field in _FIELDS if was.get(field) != wanted.get(field)}
 
+    @property
+    def differs(self) -> bool:
+        """Whether there is something to do."""
+        return self.was is None or self.wanted is None or bool(self.changes)
+
 
 @dataclasses.dataclass
 class Enablement:
@@ -97,7 +102,7 @@ class Plan:
 
     def preview(self) -> Outcome:
         """What would be done."""
-        changed = any(each.was != each.wanted for each in self.definitions)
+        changed = any(each.differs for each in self.definitions)
         changed = changed or any(each.was != each.wanted for each in self.enablements)
         changed = changed or any(was != wanted for _node, was, wanted in self.limits)
         outcome = Outcome(changed=changed, warnings=list(self.warnings))
@@ -153,6 +158,12 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     made = Plan(request, definitions, enablements, limits)
     if request.state == "present" and not request.remote:
         made.warnings += _unused(request)
+    made.warnings += [
+        f"schedule {each.schedule} on {each.level}: LINSTOR still has {' and '.join(each.was.left)}"
+        " from an earlier time, which counts again."
+        for each in enablements
+        if each.wanted.enabled and each.was.left
+    ]
     return made
 
 
@@ -191,7 +202,9 @@ def _slots(request: Request) -> dict[str, dict[str, Any] | None]:
 
 def _merged(request: Request, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
     """The fields as they should be: what is there, with what is asked for."""
-    wanted = dict(was or {"on_failure": "SKIP"}, **crons)
+    wanted = dict(was or {"on_failure": "SKIP"})
+    # LINSTOR tells them in a spelling of its own
+    wanted.update({field: cron for field, cron in crons.items() if not (cron and same_cron(cron, wanted.get(field)))})
     for field in (*_NUMBERS, "on_failure"):
         value = getattr(request, field)
         if value is not None:
@@ -227,7 +240,7 @@ def _enablements(
         own = schedules[slot_of(level.name, len(schedules))] if level.name else schedules[0]
         for schedule in schedules:
             was = Setting.read(props, request.remote, schedule)
-            wanted = _wanted(request, was) if schedule == own else Setting()
+            wanted = _wanted(request, was) if schedule == own else _taken_back(was)
             if schedule == own or was != wanted:
                 found.append(Enablement(schedule, level, was, wanted))
     return found
@@ -250,14 +263,26 @@ def _one(there: dict[str, Any], name: str, kind: str) -> Any:
 def _wanted(request: Request, was: Setting) -> Setting:
     enabled = _ENABLED[request.enablement]
     if enabled is None:
-        return Setting()
+        return _taken_back(was)
     if enabled is False:
         return dataclasses.replace(was, enabled=False)
     asked: dict[str, Any] = {field.name: getattr(request, field.name, None) for field in dataclasses.fields(Setting)}
     given = {name: value for name, value in asked.items() if value is not None}
     if "storage_pool_map" in given:
         given["storage_pool_map"] = tuple(sorted(given["storage_pool_map"].items()))
-    return dataclasses.replace(was, **given, enabled=True)
+    wanted = dataclasses.replace(was, **given, enabled=True)
+    stuck = was.stuck(wanted)
+    if stuck:
+        raise UsageError(
+            f"LINSTOR can't take back {' and '.join(stuck)} of an enabled schedule.",
+            f"Delete schedule {request.name!r} with state: absent, which takes along all it is enabled on;"
+            " then make it anew.",
+        )
+    return wanted
+
+
+def _taken_back(was: Setting) -> Setting:
+    return dataclasses.replace(was, enabled=None, node="")
 
 
 def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> list[tuple[str, str | None, str]]:
@@ -276,7 +301,7 @@ def _check(request: Request) -> None:
     if not _NAME.fullmatch(longest):
         raise UsageError(
             f"name: {request.name!r} is no name for a schedule.",
-            "Use 2 to 48 letters, digits, - and _ (with spread, what is added to it counts too).",
+            "Use 2 to 63 letters, digits and - (with spread, what is added to it counts too).",
         )
     if not 1 <= request.spread_slots <= 60:
         raise UsageError("spread_slots is between 1 and 60.")
@@ -305,7 +330,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     outcome = made.preview()
     actions: dict[str, list[str]] = {item["name"]: item["actions"] for item in outcome.items}
     for each in made.definitions:
-        if each.wanted is not None and each.was != each.wanted:
+        if each.wanted is not None and each.differs:
             outcome.warnings += _write(cluster, each)
             actions[each.name].append("modified" if each.was is not None else "created")
     for entry in made.enablements:

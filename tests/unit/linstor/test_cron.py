@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.cron import parse_cron, shift
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.cron import parse_cron, same_cron, shift
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.cron import p
         ("10/20 * * * *", "10/20 * * * *"),
         ("0 0 29 2 *", "0 0 29 2 *"),
         ("0 0 31 * *", "0 0 31 * *"),
+        ("0 0 * * fri-sun", "0 0 * * fri-sun"),
     ],
 )
 def test_taken(value: str, plain: str) -> None:
@@ -81,3 +82,22 @@ def test_later(cron: str, minutes: int, later: str) -> None:
 def test_what_cannot_be_later(cron: str, minutes: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         shift(cron, minutes, "inc_cron")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("0 2 * * 7", "0 2 * * 0", True),
+        ("*/15 8-18/2 * * mon-fri", "*/15 8-18/2 * * 1-5", True),
+        ("5,35 0 1,15 JAN,jul 7", "5,35 0 1,15 1,7 0", True),
+        ("0 0 * * fri-sun", "0 0 * * 5-7", True),
+        ("*/1 * * * *", "* * * * *", True),
+        ("0-59 * * * *", "* * * * *", True),
+        ("0 0 1 * 0-6", "0 0 1 * *", False),  # each day, and the first of each month
+        ("0 2 * * *", "0 3 * * *", False),
+        ("0 2 * * *", None, False),
+        ("0 2 * * *", "something new", False),
+    ],
+)
+def test_spelt_otherwise(one: str, other: str | None, same: bool) -> None:
+    assert same_cron(parse_cron(one, "x"), other) is same
