@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "ansible_collections.snapship.dr.tests.linstor_sim.fixtures",
     "ansible_collections.snapship.dr.tests.support.filesystems",
     "ansible_collections.snapship.dr.tests.support.s3_fixtures",
 ]

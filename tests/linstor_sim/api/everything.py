@@ -1,0 +1,20 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every route. The modules register theirs when they are imported."""
+
+from __future__ import annotations
+
+from ansible_collections.snapship.dr.tests.linstor_sim.api import (
+    backups,
+    controller,
+    nodes,
+    remotes,
+    resources,
+    snapshots,
+    stores,
+)
+from ansible_collections.snapship.dr.tests.linstor_sim.routing import ROUTES, Route
+
+MODULES = (backups, controller, nodes, remotes, resources, snapshots, stores)
+EVERY: list[Route] = ROUTES

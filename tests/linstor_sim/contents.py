@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is on a volume: chunks of 64 KiB, made when first read, shared by copies until one of them is written to."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+CHUNK = 1 << 16
+
+
+class Content:
+    """A thin volume of ``size`` bytes. The first ``filled`` chunks hold bytes that follow from ``seed``; what isn't
+    allocated reads as zeros."""
+
+    def __init__(self, size: int, seed: str = "", filled: int = 0) -> None:
+        self.size = size
+        self._seed = seed
+        self._chunks: dict[int, bytes | None] = dict.fromkeys(range(min(filled, size // CHUNK)))
+
+    def copy(self) -> Content:
+        """As it is now; costs no memory for the bytes."""
+        made = Content(self.size, self._seed)
+        made._chunks = dict(self._chunks)
+        return made
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that are there."""
+        return len(self._chunks) * CHUNK
+
+    def chunk(self, index: int) -> bytes:
+        found = self._chunks.get(index, b"")
+        if found is None:
+            # Compresses to about half, as data does.
+            source = random.Random(f"{self._seed}/{index}")
+            found = source.randbytes(CHUNK // 2) + bytes(CHUNK // 2)
+        return found or bytes(CHUNK)
+
+    def indices(self) -> Iterator[int]:
+        return iter(sorted(self._chunks))
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Anywhere within the size; ValueError beyond."""
+        if offset < 0 or offset + len(data) > self.size:
+            raise ValueError(f"{len(data)} bytes at {offset} don't fit into a volume of {self.size}.")
+        at = 0
+        while at < len(data):
+            index, start = divmod(offset + at, CHUNK)
+            part = data[at : at + CHUNK - start]
+            old = self.chunk(index)
+            self._chunks[index] = old[:start] + part + old[start + len(part) :]
+            at += len(part)
+
+    def unmap(self, offset: int, length: int) -> None:
+        """Whole chunks only, as a pool does."""
+        for index in range(-(-offset // CHUNK), (offset + length) // CHUNK):
+            self._chunks.pop(index, None)
+
+    def resize(self, size: int) -> None:
+        self.size = size
+        self._chunks = {index: data for index, data in self._chunks.items() if index < -(-size // CHUNK)}
+
+    def read(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunk(index) for index in range(-(-self.size // CHUNK)))[: self.size]
+
+    def changed_since(self, base: Content) -> tuple[list[int], list[int]]:
+        """Chunks that are other than in ``base``, and those that are no longer there."""
+        ours, theirs = self._chunks, base._chunks
+        same_seed = self._seed == base._seed
+        written = [
+            index
+            for index, data in ours.items()
+            if index not in theirs
+            or not (data is theirs[index] if data is not None else same_seed and theirs[index] is None)
+        ]
+        return sorted(written), sorted(theirs.keys() - ours.keys())

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cluster of the double is like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+API_VERSIONS = {"1.31": "1.25.0", "1.32": "1.26.0", "1.33": "1.27.0", "1.34": "1.28.0"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """``ship_seconds``: how long a shipment lasts by the cluster's clock. ``bucket_directory``: S3 remotes write to the
+    directory ``<bucket_directory>/<bucket>`` instead of their endpoint. ``token``, ``users``: one of them is asked for.
+    """
+
+    name: str = "cluster"
+    version: str = "1.33.3"
+    nodes: tuple[str, ...] = ("alpha", "bravo", "charlie")
+    pools: Mapping[str, str] = field(default_factory=lambda: {"thinpool": "LVM_THIN"})
+    ship_seconds: float = 0.2
+    volume_kib: int = 4096
+    filled_chunks: int = 4
+    token: str = ""
+    users: Mapping[str, str] = field(default_factory=dict)
+    bucket_directory: Path | None = None
+
+    @property
+    def api_version(self) -> str:
+        return API_VERSIONS[".".join(self.version.split(".")[:2])]
+
+    @property
+    def states_in_props(self) -> bool:
+        """Whether shipping's state is in properties (1.33 and later) or in flags."""
+        return tuple(int(part) for part in self.version.split(".")[:2]) >= (1, 33)

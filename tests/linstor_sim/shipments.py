@@ -1,0 +1,262 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shipments under way: how they start, wait in the queue, go on with time, and end.
+
+Everything here but ``progress`` is called with the cluster's lock held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ansible_collections.snapship.dr.tests.linstor_sim import codes
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.faults import ShipmentFault
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.state import (
+    ABORTED,
+    FAILED,
+    PREPARE,
+    SHIPPING,
+    SOURCE,
+    SUCCESS,
+    Definition,
+    Remote,
+    Snapshot,
+)
+from ansible_collections.snapship.dr.tests.linstor_sim.status import set_status, status_of
+
+LAST, LAST_STARTED, FULL = "BackupLastSnapshot", "BackupLastStartedOrQueued", "LastFullBackupTimestamp"
+
+
+class Failure(Exception):
+    """A shipment can't be carried out; the text goes into the error report."""
+
+
+class Carrier(Protocol):
+    """Takes a shipment's data where it is to go. Called with the lock held; lets it go while it waits for others."""
+
+    def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
+        """``cut``: the network goes midway. Raises Failure."""
+
+    def end(self, cluster: Cluster, shipment: Shipment, success: bool) -> None:
+        """Tells the other side, if there is one."""
+
+
+@dataclass
+class Order:
+    """A shipment to be made."""
+
+    definition: Definition
+    snapshot: Snapshot
+    remote: Remote
+    base: Snapshot | None
+    carrier: Carrier
+    preferred: str = ""
+    schedule: str = ""
+
+    @property
+    def space(self) -> str:
+        return f"{SOURCE}/{self.remote.name}"
+
+
+@dataclass
+class Shipment:
+    """``ends``: when its time is over, in milliseconds; None for one that never does by itself."""
+
+    order: Order
+    node: str
+    started: int
+    ends: int | None
+    fault: ShipmentFault | None = None
+    delivering: bool = False
+    told_peer: bool = False
+
+
+@dataclass
+class Queued:
+    """A shipment that waits, for a slot on one of ``nodes`` or (none) for its base to be shipped."""
+
+    order: Order
+    nodes: list[str]
+    since: int
+
+
+def submit(cluster: Cluster, order: Order, entries: Entries) -> Shipment | None:
+    """Starts a shipment, or queues it while its base is under way or no node has a free slot."""
+    waits = order.base is not None and _base_status(order) not in (SUCCESS, None)
+    nodes = usable_nodes(cluster, order)
+    chosen = None if waits else _choose(cluster, nodes, order.preferred)
+    if chosen is None:
+        message = "Maximum amount of shippings met on all nodes, adding to queue instead"
+        entries.append(entry(codes.MASK_WARN, message))
+        cluster.queue.append(Queued(order, nodes, cluster.clock.now))
+        return None
+    return start(cluster, order, chosen)
+
+
+def _base_status(order: Order) -> str | None:
+    return status_of(order.base, order.remote.name) if order.base else None
+
+
+def usable_nodes(cluster: Cluster, order: Order) -> list[str]:
+    """Where the snapshot can be shipped from: beside an increment's base, for ZFS and LUKS only there."""
+    here = [name for name in order.snapshot.nodes if cluster.nodes[name].online]
+    if order.base is None:
+        return here
+    shipper = order.base.source(order.remote.name, "SrcNode")
+    pinned = "LUKS" in order.snapshot.layers or any(
+        each.provider.startswith("ZFS") for each in order.snapshot.nodes.values()
+    )
+    return [name for name in here if (name == shipper if pinned else name in order.base.nodes)]
+
+
+def _choose(cluster: Cluster, nodes: list[str], preferred: str) -> str | None:
+    free = {name: _slots(cluster, name) for name in nodes}
+    free = {name: slots for name, slots in free.items() if slots > 0}
+    if preferred in free:
+        return preferred
+    return max(free, key=lambda name: free[name]) if free else None
+
+
+def _slots(cluster: Cluster, node: str) -> float:
+    key = "BackupShipping/MaxConcurrentBackupsPerNode"
+    limit = int(cluster.nodes[node].props.get(key) or cluster.props.get(key) or -1)
+    busy = sum(1 for each in cluster.shipments if each.node == node)
+    return (float("inf") if limit < 0 else limit) - busy
+
+
+def start(cluster: Cluster, order: Order, node: str) -> Shipment:
+    """From here on the snapshot has a shipping status."""
+    props, space = order.snapshot.props, order.space
+    fault = cluster.faults.of_shipment(order.definition.name, order.remote.name)
+    if fault and fault.how == "full":
+        order.base, fault = None, None
+    props[f"{space}/SrcNode"] = node
+    props.pop(f"{space}/{LAST}", None)
+    props[f"{space}/{FULL}"] = order.snapshot.name
+    if order.base is not None:
+        props[f"{space}/{LAST}"] = order.base.name
+        props[f"{space}/{FULL}"] = order.base.props.get(f"{space}/{FULL}", order.base.name)
+    seconds = fault.seconds if fault and fault.seconds else cluster.options.ship_seconds
+    never = fault is not None and fault.how in ("hang", "stuck")
+    now = cluster.clock.now
+    made = Shipment(order, node, now, None if never else now + int(seconds * 1000), fault)
+    cluster.shipments.append(made)
+    set_status(cluster, order.snapshot, order.remote.name, PREPARE if fault and fault.how == "stuck" else SHIPPING)
+    return made
+
+
+def progress(cluster: Cluster, wait: bool = False) -> None:
+    """Does what has become due. Another thread that is at it already is only waited for with ``wait``."""
+    if not cluster.progressing.acquire(blocking=wait):
+        return
+    try:
+        with cluster.lock:
+            for step in cluster.steps:
+                step(cluster)
+            while _finish_one(cluster) or _start_one(cluster):
+                pass
+    finally:
+        cluster.progressing.release()
+
+
+def _finish_one(cluster: Cluster) -> bool:
+    now = cluster.clock.now
+    due = [each for each in cluster.shipments if each.ends is not None and each.ends <= now and not each.delivering]
+    if not due:
+        return False
+    shipment = due[0]
+    shipment.delivering = True
+    fault = shipment.fault.how if shipment.fault else ""
+    try:
+        if fault in ("fail", "lose"):
+            raise Failure(shipment.fault.message if shipment.fault else "")
+        shipment.order.carrier.deliver(cluster, shipment, fault == "cut")
+        _ended(cluster, shipment, SUCCESS)
+    except Failure as failure:
+        if shipment in cluster.shipments:
+            cluster.report(shipment.node, f"{failure}")
+            _ended(cluster, shipment, FAILED)
+    return True
+
+
+def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
+    if shipment not in cluster.shipments:
+        return  # aborted meanwhile
+    cluster.shipments.remove(shipment)
+    order = shipment.order
+    set_status(cluster, order.snapshot, order.remote.name, status)
+    if status == SUCCESS:
+        order.definition.props[f"{order.space}/{LAST}"] = order.snapshot.name
+    for follow in cluster.followers:
+        follow(cluster, shipment, status)
+    if not (shipment.fault and shipment.fault.how == "lose"):
+        order.carrier.end(cluster, shipment, status == SUCCESS)
+
+
+def _start_one(cluster: Cluster) -> bool:
+    for queued in cluster.queue:
+        order = queued.order
+        if order.base is not None and order.base.name not in order.definition.snapshots:
+            order.base = None
+        if order.base is not None and _base_status(order) not in (SUCCESS, FAILED, ABORTED, None):
+            continue
+        if order.base is not None and _base_status(order) in (FAILED, ABORTED):
+            order.base = None
+        chosen = _choose(cluster, usable_nodes(cluster, order), order.preferred)
+        if chosen is not None:
+            cluster.queue.remove(queued)
+            begin = getattr(order.carrier, "begin", None)
+            shipment = start(cluster, order, chosen)
+            if begin is not None:
+                begin(cluster, shipment)
+            return True
+    return False
+
+
+def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str | None) -> int:
+    """Ends what is under way or queued and gives how many. One that ships loses its snapshot, as with LINSTOR."""
+    cluster.queue = [
+        each
+        for each in cluster.queue
+        if not (
+            each.order.definition is definition
+            and each.order.remote.name == remote
+            and snapshot in (None, each.order.snapshot.name)
+        )
+    ]
+    count = 0
+    for shipment in list(cluster.shipments):
+        order = shipment.order
+        if order.definition is not definition or order.remote.name != remote:
+            continue
+        if snapshot not in (None, order.snapshot.name):
+            continue
+        count += 1
+        prepared = status_of(order.snapshot, order.remote.name) == PREPARE
+        cluster.shipments.remove(shipment)
+        set_status(cluster, order.snapshot, order.remote.name, ABORTED)
+        if not prepared:
+            definition.snapshots.pop(order.snapshot.name, None)
+        order.carrier.end(cluster, shipment, False)
+    return count
+
+
+def interrupted(cluster: Cluster) -> None:
+    """The controller was restarted: what was under way is aborted, what was queued is forgotten."""
+    for shipment in cluster.shipments:
+        set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, ABORTED)
+    cluster.shipments.clear()
+    cluster.queue.clear()
+
+
+def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:
+    """What a snapshot that can't be deleted now is at, or an empty text."""
+    if any(each.order.snapshot is snapshot for each in cluster.shipments):
+        return "currently being shipped as a backup"
+    if any(each.order.snapshot is snapshot for each in cluster.queue):
+        return "currently being queued for backup shipping"
+    return ""

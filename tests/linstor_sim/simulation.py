@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A cluster with its controllers, to be used from a test or a program."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from ansible_collections.snapship.dr.tests.linstor_sim import shipments
+from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault
+from ansible_collections.snapship.dr.tests.linstor_sim.options import Options
+from ansible_collections.snapship.dr.tests.linstor_sim.serving import Server
+from ansible_collections.snapship.dr.tests.linstor_sim.state import Definition, Snapshot
+from ansible_collections.snapship.dr.tests.linstor_sim.validation import Document
+
+
+class Simulation:
+    """A context manager: controllers listen within it. ``cluster`` is the state, to look into and to set up.
+
+    ``violations`` of the API's document are kept, and raise at the end unless ``forgive`` was called.
+    """
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
+        **changes: Any,
+    ) -> None:
+        self.cluster = Cluster(options or Options(**changes), clock)
+        self.tls = tls
+        self.servers: list[Server] = []
+        self._port = port
+        self._forgiven = False
+
+    def __enter__(self) -> Simulation:
+        self.add_controller(self._port)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for server in self.servers:
+            server.stop()
+        violations = self.cluster.journal.violations
+        if violations and not self._forgiven and exc[0] is None:
+            raise AssertionError("The API's document was violated:\n" + "\n".join(violations))
+
+    def add_controller(self, port: int = 0) -> Server:
+        """One more that serves this cluster."""
+        server = Server(self.cluster, port, self.tls, Document.from_environment())
+        self.servers.append(server)
+        return server
+
+    @property
+    def uri(self) -> str:
+        """The first controller's, as python-linstor spells it."""
+        return self.servers[0].uri
+
+    @property
+    def url(self) -> str:
+        return self.servers[0].url
+
+    def forgive(self) -> None:
+        """This test violates the document on purpose."""
+        self._forgiven = True
+
+    def advance(self, seconds: float) -> None:
+        """Time passes, and what becomes due by it has happened when this returns."""
+        self.cluster.clock.advance(seconds)
+        shipments.progress(self.cluster, wait=True)
+
+    def restart(self) -> None:
+        """The controller starts anew: the passphrase has to be entered again, what was under way is aborted."""
+        for server in self.servers:
+            server.stop()
+        with self.cluster.lock:
+            self.cluster.unlocked_by_passphrase = False
+            shipments.interrupted(self.cluster)
+        for server in self.servers:
+            server.start()
+
+    def request_fault(self, how: str, **described: Any) -> None:
+        """See faults.RequestFault."""
+        self.cluster.faults.requests.append(RequestFault(how, **described))
+
+    def shipment_fault(self, how: str, **described: Any) -> None:
+        """See faults.ShipmentFault."""
+        self.cluster.faults.shipments.append(ShipmentFault(how, **described))
+
+    def add_resource(self, name: str, **described: Any) -> Definition:
+        """See Cluster.add_resource."""
+        with self.cluster.lock:
+            return self.cluster.add_resource(name, **described)
+
+    def read(self, resource: str, number: int = 0) -> bytes:
+        """What is on a volume."""
+        with self.cluster.lock:
+            return self.cluster.definition(resource).volumes[number].content.read()
+
+    def write(self, resource: str, offset: int, data: bytes, number: int = 0) -> None:
+        """An application changes a volume."""
+        with self.cluster.lock:
+            self.cluster.definition(resource).volumes[number].content.write(offset, data)
+
+    def snapshot(self, resource: str, name: str) -> Snapshot:
+        with self.cluster.lock:
+            return self.cluster.snapshot(resource, name)
+
+    def unlock(self, passphrase: str = "the master passphrase") -> None:
+        """Sets an encryption passphrase, as S3 remotes need it."""
+        with self.cluster.lock:
+            self.cluster.passphrase, self.cluster.unlocked_by_passphrase = passphrase, True
+
+    def counts(self) -> dict[str, int]:
+        """Requests by route, as ``GET /v1/nodes``."""
+        return self.cluster.journal.counts()
