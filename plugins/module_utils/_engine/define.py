@@ -8,14 +8,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import secrets
 from typing import Any
 
 from .catalog import Catalog
 from .errors import SnapshipError, UnknownError, UsageError
+from .fingerprints import digest
 from .holding import release_all
 from .host import Host
+from .layouts import open_catalog
 from .outcome import Outcome
 from .remotes.spec import SECRETS, RemoteSpec
 from .remotes.store import Capabilities
@@ -75,7 +76,7 @@ def plan(host: Host, request: Request) -> Plan:
     made = Plan(request, before, after)
     if request.probe == "always" or (request.probe == "on_change" and before != after):
         made.lacking = lacking(after.compression, after.encryption_key is not None)
-        catalog = Catalog.open(after)
+        catalog = open_catalog(after)
         try:
             made.create = _missing(catalog)
             if not made.create:
@@ -83,13 +84,13 @@ def plan(host: Host, request: Request) -> Plan:
         finally:
             catalog.store.close()
     elif after.type == "directory":
-        made.create = _missing(Catalog.open(after))
+        made.create = _missing(open_catalog(after))
     return made
 
 
 def _missing(catalog: Catalog) -> bool:
     """Whether it isn't there and is to be made: a directory always, a bucket only if asked for."""
-    makes = catalog.spec.type == "directory" or catalog.spec.create_bucket
+    makes = (catalog.spec.type == "directory" or catalog.spec.create_bucket) and not catalog.spec.read_only
     return makes and not catalog.store.exists()
 
 
@@ -100,16 +101,17 @@ def apply(host: Host, made: Plan) -> Outcome:
     outcome = made.preview()
     if made.after is None:
         if made.before is not None:
-            release_all(host, Catalog.open(made.before).store.location)
+            release_all(host, open_catalog(made.before).store.location)
             host.forget_remote(made.request.name)
         return outcome
     found: Capabilities | None = None
-    catalog = Catalog.open(made.after)
+    catalog = open_catalog(made.after)
     try:
         if made.create:
             catalog.store.create()
         if made.request.probe == "always" or (made.request.probe == "on_change" and made.changed):
-            found = catalog.store.probe(True, not made.after.append_only)
+            writes = not made.after.read_only
+            found = catalog.store.probe(writes, writes and not made.after.append_only)
     finally:
         catalog.store.close()
     if made.before != made.after:
@@ -130,7 +132,7 @@ def _remembered(host: Host, spec: RemoteSpec) -> Capabilities | None:
 
 def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
     shown = spec.public()
-    shown["location"] = Catalog.open(spec).store.location
+    shown["location"] = open_catalog(spec).store.location
     shown["capabilities"] = dict(found._asdict()) if found else None
     return shown
 
@@ -148,8 +150,7 @@ def _fingerprinted(spec: RemoteSpec | None, salt: bytes) -> dict[str, Any]:
     values = spec.to_json()
     for name in SECRETS:
         if shown[name]:
-            digest = hashlib.scrypt(repr(values[name]).encode(), salt=salt, n=1024, r=8, p=1, dklen=4)
-            shown[name] = f"(set, fingerprint {digest.hex()})"
+            shown[name] = f"(set, fingerprint {digest(repr(values[name]), salt, 4, cost=1024).hex()})"
         else:
             shown[name] = None
     return shown
@@ -183,7 +184,7 @@ def host_unknown(host: Host, name: str) -> SnapshipError:
 
 def _tried(spec: RemoteSpec) -> dict[str, Any]:
     """Whether it answers now, by reading only."""
-    catalog = Catalog.open(spec)
+    catalog = open_catalog(spec)
     try:
         catalog.store.probe(False, False)
     except SnapshipError as error:

@@ -49,12 +49,14 @@ def answer(module: AnsibleModule, listing: Callable[[Host, Params], Outcome], re
     tell(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
 
 
-def tell(module: AnsibleModule, work: Callable[[], Outcome], returns: str) -> NoReturn:
-    """Do the work of a module that only reads, and exit with what it found."""
+def tell(
+    module: AnsibleModule, work: Callable[[], Outcome], returns: str, more: Mapping[str, Any] | None = None
+) -> NoReturn:
+    """Do the work of a module that only reads, and exit with what it found; ``more`` may be filled by the work."""
     outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
         module.warn(warning)
-    module.exit_json(changed=False, **{returns: outcome.items})
+    module.exit_json(changed=False, **{returns: outcome.items, **(more or {})})
 
 
 def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> Any:

@@ -70,11 +70,19 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
     boundary.finish(module, work, returns)
 
 
-def answer(module: AnsibleModule, listing: Callable[[Cluster, Params], Outcome], returns: str) -> NoReturn:
-    """Read and return; exits the module."""
+def answer(
+    module: AnsibleModule,
+    listing: Callable[[Cluster, Params], Outcome],
+    returns: str,
+    about: Callable[[Cluster], dict[str, Any]] | None = None,
+) -> NoReturn:
+    """Read and return; exits the module. ``about`` gives further returns by their names."""
+    more: dict[str, Any] = {}
 
     def work() -> Outcome:
         with cluster(module.params) as found:
-            return listing(found, module.params)
+            outcome = listing(found, module.params)
+            more.update(about(found) if about else {})
+            return outcome
 
-    boundary.tell(module, work, returns)
+    boundary.tell(module, work, returns, more)
