@@ -14,13 +14,12 @@ from .._engine.calendar import Point
 from .._engine.errors import UsageError
 from .backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
 from .connection import Cluster
+from .origins import is_from, source_of
 from .remotes import find_remote
 from .snapshots import Snap
 
 #: places: a backup on an S3 remote, a snapshot that was received here, one that shipping has left here
 REMOTE, RECEIVED, LOCAL = "remote", "received", "local"
-#: for received_from
-ANY = "any"
 _UNDER_WAY = "under way"
 
 
@@ -131,20 +130,20 @@ def _need_s3(cluster: Cluster, remote: str) -> None:
         )
 
 
-def received_here(snaps: Snaps, received_from: str) -> list[Candidate]:
-    """The snapshots that were received from a remote (or any). The newest complete one is what the next rests on."""
+def received_here(snaps: Snaps, source: str) -> list[Candidate]:
+    """The snapshots that were received from what :func:`.origins.resolve` gave."""
     found: list[Candidate] = []
     for resource, theirs in snaps.items():
         received = [(snap, arrival) for snap in theirs if (arrival := snap.received) is not None]
         busy = any(arrival.under_way for _snap, arrival in received)
         for snap, arrival in received:
-            if received_from.lower() not in (ANY, arrival.remote.lower()):
+            if not is_from(snap, source):
                 continue
             made = Candidate(
                 id=identity(resource, snap.name),
                 place=RECEIVED,
                 resource=resource,
-                remote=arrival.remote or received_from,
+                remote=source_of(snap) or source,
                 snapshot=snap.name,
                 created=arrival.started or snap.created,
                 state=arrival.state,

@@ -20,6 +20,7 @@ from .._engine.errors import SnapshipError, UsageError, VolumeError
 from .._engine.outcome import Outcome
 from .._engine.units import iso_time
 from .connection import Cluster
+from .origins import resolve
 from .prunable import LOCAL, RECEIVED, REMOTE, Candidate, left_behind, on_remote, received_here
 from .replies import FAIL_DEPENDENT_BACKUP, ControllerError, LostReply
 from .snapshots import list_snapshots
@@ -116,7 +117,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     now = time.time()
     made = Plan(request, [])
     if request.received_from is not None:
-        found = received_here(snaps, request.received_from)
+        found = received_here(snaps, resolve(cluster, request.received_from))
         made.sentences += _judge(made, found, rules[RECEIVED], now)
     elif request.keep is not None:
         found = on_remote(cluster, request.remote or "", wanted, snaps, request.other_clusters, now)
