@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.providers import provider_for
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin, Zvol, overwrite
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place
@@ -163,6 +164,18 @@ def test_thin_volume_renamed_and_another_in_its_place(thin: Scene, thin_pool: Th
 def test_zfs_snapshot_gone_bookmark_left(zfs: Scene) -> None:
     call("zfs", "destroy", zfs.base)
     assert zfs.check("incremental")["base"] == zfs.items[-1]["id"]
+
+
+def test_zfs_killed_run_left_its_snapshot(zfs: Scene) -> None:
+    """The next increment can be compared with its source all the same: it is not the dead run's bookmark that stays."""
+    provider = provider_for(zfs.source.volume, "zfs")
+    (base,) = [each for each in provider.snapshots(zfs.source.volume) if each.holds]
+    call("zfs", "snapshot", f"{zfs.source.volume}@left")
+    (left,) = [each for each in provider.snapshots(zfs.source.volume) if each.name == "left"]
+    provider.hold(left, next(iter(base.holds)), "pending")
+    zfs.source.write(0, zfs.rng.randbytes(MIB))
+    assert zfs.check("incremental")["base"] == zfs.items[-1]["id"]
+    assert not zfs.place.verify(zfs.source.volume, mode="source").failures
 
 
 def test_zfs_snapshot_and_bookmark_gone(zfs: Scene) -> None:
