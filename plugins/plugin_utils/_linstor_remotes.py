@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The remotes of an inventory as LINSTOR takes them: the same words as for hosts, where there are any."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import FROM_ENVIRONMENT, Remote
+
+_KEYS = ("access_key", "secret_key")
+#: The options of a definition by its type, and those of them that are needed.
+_KNOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "s3": (("bucket", "endpoint_url", "region", "addressing_style", "layout", *_KEYS), ("bucket", *_KEYS)),
+    "ebs": (("endpoint_url", "region", "availability_zone", *_KEYS), ("region", "availability_zone", *_KEYS)),
+    "linstor": (("url", "peer", "cluster_id", "passphrase"), ()),
+}
+
+
+def linstor_options(remote: Remote) -> dict[str, Any]:
+    """The options of the ``linstor_remote`` module. Keys that aren't given come from the controller's environment."""
+    options = {key: value for key, value in remote.options.items() if key != "layout"}
+    if remote.type != "linstor":
+        for key in _KEYS:
+            if not options.get(key) and os.environ.get(FROM_ENVIRONMENT[key]):
+                options[key] = os.environ[FROM_ENVIRONMENT[key]]
+    if "endpoint_url" in options:
+        options["endpoint"] = options.pop("endpoint_url")
+    elif remote.type == "s3":
+        options["endpoint"] = _amazon(options.get("region"))
+    if "addressing_style" in options:
+        options["use_path_style"] = options.pop("addressing_style") == "path"
+    return options
+
+
+def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
+    """Whether LINSTOR can have this remote as it was defined."""
+    place = f"{where}, {remote.name}"
+    known, needed = _KNOWN[remote.type]
+    given: Mapping[str, Any] = linstor_options(remote)
+    for key in remote.options:
+        if key not in (*known, "type"):
+            mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; give it one without.")
+    for key in needed:
+        if not given.get(key):
+            variable = FROM_ENVIRONMENT.get(key)
+            hint = f", and {variable} isn't set here" if variable else ""
+            mistakes.add(place, f"{key} is missing{hint}; LINSTOR needs it.")
+    if remote.type == "s3" and not given.get("endpoint"):
+        mistakes.add(place, "LINSTOR needs region, or the service's address as endpoint_url.")
+    if remote.type == "linstor" and not (given.get("url") or given.get("peer")):
+        mistakes.add(place, "url is missing (the other cluster's controller), or peer (its name in the inventory).")
+    for key in (*_KEYS, "passphrase"):
+        if remote.options.get(key) == "":
+            mistakes.add(place, f"{key} is empty.")
+
+
+def _amazon(region: Any) -> str | None:
+    return f"https://s3.{region}.amazonaws.com" if region else None

@@ -1,0 +1,208 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What is to be protected, as an inventory says it, as calls of modules: one for each entry and remote of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.snapship.dr.plugins.plugin_utils._linstor_remotes import check_linstor
+from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
+    LINSTOR,
+    NATIVE,
+    TYPES,
+    Remote,
+    check_native,
+    read,
+)
+
+PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
+KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+RETENTION = (*KEEP, "within", "min_age", "max_delete_percent", "prune_on")
+TARGET = (
+    "resource",
+    "node",
+    "storage_pool",
+    "storage_pool_map",
+    "resource_group",
+    "force_move_resource_group",
+    "net_interface",
+    "download_only",
+)
+#: What of an entry goes to the modules as it is: of one that this host ships itself, and of one of a LINSTOR cluster.
+_COMMON = ("name", "provider", "volumes", "remotes", "retention", "consistent")
+OPTIONS = {
+    NATIVE: (
+        "recursive",
+        "quiesce",
+        "pre_command",
+        "post_command",
+        "hook_timeout",
+        "skip_unchanged",
+        "pool_high",
+        "parallel",
+        "lock_timeout",
+    ),
+    LINSTOR: ("wait_timeout",),
+}
+_REMOTE = {NATIVE: (), LINSTOR: ("target", "max_chain", "source_node")}
+_HERE, _THERE = "snapship_protected", "snapship_remotes"
+
+
+@dataclasses.dataclass
+class _Reading:
+    """What has been read so far."""
+
+    remotes: Mapping[str, Remote]
+    use: str
+    max_age: str | None
+    mistakes: Mistakes
+    jobs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    entries: set[str] = dataclasses.field(default_factory=set)
+    taken: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+
+
+def plan(protected: Iterable[Any], remotes: Iterable[Any], use: str, max_age: str | None = None) -> dict[str, Any]:
+    """All that is wrong (``mistakes``); for each carrier (``native``, ``linstor``) the names of the remotes that are
+    used and the jobs to do. Nothing in it is secret.
+
+    ``use`` is ``backup`` or ``sync``; entries' remotes for the other use are checked, but there are no jobs for them.
+    ``max_age`` stands in for each entry's ``every``.
+    """
+    mistakes = Mistakes()
+    reading = _Reading(read(remotes, _THERE, mistakes), use, max_age, mistakes)
+    if max_age is not None:
+        mistakes.duration({"snapship_max_age": max_age}, "snapship_max_age", _HERE)
+    for number, each in enumerate(protected, 1):
+        _read_entry(reading, each, f"{_HERE}, entry {number}")
+    used = {carrier: _used(reading.jobs, carrier) for carrier in (NATIVE, LINSTOR)}
+    for name in used[NATIVE]:
+        check_native(reading.remotes[name], _THERE, mistakes)
+    for name in used[LINSTOR]:
+        check_linstor(reading.remotes[name], _THERE, mistakes)
+    return {
+        "mistakes": mistakes.found,
+        **{
+            carrier: {"remotes": used[carrier], "jobs": [job for job in reading.jobs if job["carrier"] == carrier]}
+            for carrier in (NATIVE, LINSTOR)
+        },
+    }
+
+
+def _used(jobs: Iterable[Mapping[str, Any]], carrier: str) -> list[str]:
+    return list(dict.fromkeys(job["remote"] for job in jobs if job["carrier"] == carrier))
+
+
+def _read_entry(reading: _Reading, given: Any, where: str) -> None:
+    mistakes = reading.mistakes
+    given_name, provider = (given.get("name"), given.get("provider")) if isinstance(given, Mapping) else (None, None)
+    carrier = LINSTOR if provider == "linstor" else NATIVE
+    if given_name and isinstance(given_name, str):
+        where = f"{_HERE}, {given_name}"
+    entry = mistakes.mapping(given, where, (*_COMMON, *OPTIONS[carrier]))
+    if not entry:
+        return
+    name = mistakes.text(entry, "name", where, required=True)
+    if name and name in reading.entries:
+        mistakes.add(where, "there are two entries of this name.")
+    reading.entries.add(name)
+    volumes = mistakes.names(entry, "volumes", where)
+    _check_options(mistakes, entry, where)
+    common: dict[str, Any] = {
+        "carrier": carrier,
+        "entry": name,
+        "volumes": volumes,
+        **{key: entry[key] for key in ("provider", "consistent", "retention", *OPTIONS[carrier]) if key in entry},
+    }
+    chosen = mistakes.items(entry.get("remotes"), f"{where}: remotes")
+    if not chosen:
+        mistakes.add(where, "remotes is missing: say where to ship to, and how often.")
+    seen: set[str] = set()
+    for each in chosen:
+        _read_choice(reading, each, where, common, seen)
+
+
+def _check_options(mistakes: Mistakes, entry: Mapping[str, Any], where: str) -> None:
+    mistakes.choice(entry, "provider", where, PROVIDERS)
+    mistakes.choice(entry, "quiesce", where, ("none", "fsfreeze"))
+    mistakes.flags(entry, where, "consistent", "recursive", "skip_unchanged")
+    mistakes.numbers(entry, where, 1, *(key for key in ("pool_high", "parallel") if key in entry))
+    for key in ("hook_timeout", "lock_timeout", "wait_timeout"):
+        mistakes.duration(entry, key, where)
+    if "retention" in entry:
+        _check_retention(mistakes, entry["retention"], f"{where}: retention")
+
+
+def _check_retention(mistakes: Mistakes, given: Any, where: str) -> None:
+    rules = mistakes.mapping(given, where, RETENTION)
+    mistakes.numbers(rules, where, 0, *(key for key in (*KEEP, "max_delete_percent") if key in rules))
+    mistakes.duration(rules, "within", where)
+    mistakes.duration(rules, "min_age", where)
+    if not any(rules.get(key) for key in (*KEEP, "within")):
+        mistakes.add(where, f"it keeps nothing; set one of {', '.join((*KEEP, 'within'))}.")
+
+
+def _read_choice(reading: _Reading, given: Any, where: str, common: Mapping[str, Any], seen: set[str]) -> None:
+    """One of an entry's remotes: where to, and how often."""
+    mistakes, carrier = reading.mistakes, common["carrier"]
+    choice = mistakes.mapping(given, f"{where}: remotes", ("name", "every", "rpo", "full_every", *_REMOTE[carrier]))
+    name = mistakes.text(choice, "name", f"{where}: remotes", required=True) if choice else ""
+    if not name:
+        return
+    where = f"{where}: remote {name}"
+    remote = reading.remotes.get(name)
+    if remote is None:
+        there = ", ".join(sorted(reading.remotes)) or "none"
+        mistakes.add(where, f"{_THERE} has no remote of this name (there: {there}).")
+    if name in seen:
+        mistakes.add(where, "it is there twice.")
+    seen.add(name)
+    for volume in common["volumes"]:
+        other = reading.taken.setdefault((volume, name), common["entry"])
+        if other != common["entry"]:
+            mistakes.add(where, f"{volume} is shipped there by {other} already.")
+    _check_ages(mistakes, choice, where)
+    if "target" in choice:
+        mistakes.mapping(choice["target"], f"{where}: target", TARGET)
+    mistakes.numbers(choice, where, 1, *(key for key in ("max_chain",) if key in choice))
+    if remote is None or not _carries(reading, remote, carrier, where):
+        return
+    reading.jobs.append(
+        {
+            **common,
+            "label": f"{common['entry']} -> {name}",
+            "remote": name,
+            "max_age": reading.max_age if reading.max_age is not None else choice.get("every"),
+            **{key: choice[key] for key in ("full_every", *_REMOTE[carrier]) if key in choice},
+        }
+    )
+
+
+def _check_ages(mistakes: Mistakes, choice: Mapping[str, Any], where: str) -> None:
+    if "every" not in choice:
+        mistakes.add(where, "every is missing: say how old the newest backup there may become.")
+    every = mistakes.duration(choice, "every", where, above=0)
+    for key in ("rpo", "full_every"):
+        seconds = mistakes.duration(choice, key, where, above=0)
+        if every is not None and seconds is not None and seconds < every:
+            mistakes.add(where, f"{key}: {choice[key]} is less than every: {choice['every']}.")
+
+
+def _carries(reading: _Reading, remote: Remote, carrier: str, where: str) -> bool:
+    """Whether this remote is for this operation, and can be shipped to."""
+    carriers = TYPES[remote.type][1]
+    if carrier in carriers or (not carriers and remote.use != reading.use):
+        return remote.use == reading.use
+    fitting = ", ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)
+    what = "isn't supported yet" if not carriers else f"can't be shipped to by {_CARRIER[carrier]}"
+    reading.mistakes.add(where, f"type {remote.type} {what}; {fitting} can.")
+    return False
+
+
+_CARRIER = {NATIVE: "a host itself", LINSTOR: "LINSTOR"}

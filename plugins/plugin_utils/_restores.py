@@ -1,0 +1,127 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What is to be restored, as an inventory or extra variables say it, as calls of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.units import parse_time
+from ansible_collections.snapship.dr.plugins.plugin_utils._linstor_remotes import check_linstor
+from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes, shown
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
+    LINSTOR,
+    NATIVE,
+    TYPES,
+    Remote,
+    check_native,
+    read,
+)
+
+PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
+_WHICH = ("backup", "at", "group")
+_COMMON = ("remote", "source", "target", "volumes", "provider", "backup", "at")
+OPTIONS = {
+    NATIVE: (
+        "origin",
+        "group",
+        "recursive",
+        "pool",
+        "properties",
+        "overwrite",
+        "discard_changes",
+        "parallel",
+        "lock_timeout",
+    ),
+    LINSTOR: ("overwrite", "discard_changes", "node", "storage_pool_map", "resource_group"),
+}
+_THERE = "snapship_remotes"
+
+
+def plan(wanted: Iterable[Any], remotes: Iterable[Any], where: str) -> dict[str, Any]:
+    """All that is wrong (``mistakes``), and for each carrier (``native``, ``linstor``) the remotes that are used and
+    the jobs to do. Nothing in it is secret. ``where`` names the variable that it came from."""
+    mistakes = Mistakes()
+    known = read(remotes, _THERE, mistakes)
+    jobs: list[dict[str, Any]] = []
+    targets: dict[str, str] = {}
+    for number, each in enumerate(wanted, 1):
+        job = _read(each, f"{where}, entry {number}" if where == "snapship_restore" else where, known, mistakes)
+        if not job:
+            continue
+        for pair in job["volumes"]:
+            if pair["target"] in targets:
+                mistakes.add(where, f"two volumes are to be restored to {pair['target']}.")
+            targets[pair["target"]] = pair["source"]
+        jobs.append(job)
+    made: dict[str, Any] = {"mistakes": mistakes.found}
+    for carrier, check in ((NATIVE, check_native), (LINSTOR, check_linstor)):
+        mine = [job for job in jobs if job["carrier"] == carrier]
+        used = list(dict.fromkeys(job["remote"] for job in mine))
+        for name in used:
+            check(known[name], _THERE, mistakes)
+        made[carrier] = {"remotes": used, "jobs": mine}
+    return made
+
+
+def _read(given: Any, where: str, known: Mapping[str, Remote], mistakes: Mistakes) -> dict[str, Any]:
+    """One job; an empty one where something is wrong with it."""
+    before = len(mistakes.found)
+    carrier = LINSTOR if isinstance(given, Mapping) and given.get("provider") == "linstor" else NATIVE
+    wish = mistakes.mapping(given, where, (*_COMMON, *OPTIONS[carrier]))
+    if not wish:
+        return {}
+    name = mistakes.text(wish, "remote", where, required=True)
+    remote = known.get(name)
+    if name and remote is None:
+        mistakes.add(where, f"{_THERE} has no remote {name} (there: {', '.join(sorted(known)) or 'none'}).")
+    if remote is not None and carrier not in TYPES[remote.type][1]:
+        fitting = ", ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)
+        mistakes.add(where, f"remote {name} is of type {remote.type}; what can be restored from here is {fitting}.")
+    volumes = _volumes(wish, where, mistakes)
+    _check_options(wish, where, mistakes)
+    if len(mistakes.found) > before:
+        return {}
+    return {
+        "carrier": carrier,
+        "label": f"{name} -> {', '.join(pair['target'] for pair in volumes)}",
+        "remote": name,
+        "volumes": volumes,
+        **{key: wish[key] for key in ("provider", "backup", "at", *OPTIONS[carrier]) if key in wish},
+    }
+
+
+def _volumes(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> list[dict[str, str]]:
+    pairs = mistakes.items(wish.get("volumes"), f"{where}: volumes")
+    if pairs and ("source" in wish or "target" in wish):
+        mistakes.add(where, "give volumes, or source and target, not both.")
+    if not pairs:
+        pairs = [{key: wish.get(key) for key in ("source", "target")}]
+    read_pairs = []
+    for each in pairs:
+        pair = mistakes.mapping(each, f"{where}: volumes", ("source", "target"))
+        read_pairs.append({key: mistakes.text(pair, key, where, required=True) for key in ("source", "target")})
+    return read_pairs
+
+
+def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
+    mistakes.choice(wish, "provider", where, PROVIDERS)
+    mistakes.flags(wish, where, "recursive", "overwrite", "discard_changes")
+    mistakes.duration(wish, "lock_timeout", where)
+    which = [key for key in _WHICH if key in wish]
+    if len(which) > 1:
+        mistakes.add(where, f"{' and '.join(which)} can't be given together.")
+    if "at" not in wish:
+        return
+    if not isinstance(wish["at"], str):
+        mistakes.add(where, f"at: {shown(wish['at'])} was taken for something else by YAML; put quotes around it.")
+        return
+    try:
+        parse_time(wish["at"], "at")
+    except SnapshipError as error:
+        mistakes.add(where, f"{error.msg} {error.hint}")

@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an inventory says, read by the filters that the roles are made of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.snapship.dr.plugins.filter.protection_plan import protection_plan
+from ansible_collections.snapship.dr.plugins.filter.remote_options import remote_options
+from ansible_collections.snapship.dr.plugins.filter.restore_plan import restore_plan
+
+NAS = {"name": "nas", "path": "/mnt/nas"}
+OFFSITE = {"name": "offsite", "type": "s3", "bucket": "b", "region": "eu", "access_key": "A", "secret_key": "hidden"}
+DR_SITE = {"name": "dr-site", "type": "linstor", "peer": "cluster-b"}
+PEER = {"name": "peer", "type": "ssh", "peer": "san2", "host": "192.0.2.7", "base": "tank/replicas"}
+REMOTES = [NAS, OFFSITE, DR_SITE, PEER]
+HOURLY = {"name": "nas", "every": "1h"}
+
+
+def entry(**options: Any) -> dict[str, Any]:
+    return {"name": "db", "volumes": ["/srv/db.img"], "remotes": [HOURLY], **options}
+
+
+def mistakes(protected: list[Any], remotes: list[Any] | None = None, use: str = "backup") -> list[str]:
+    found: list[str] = protection_plan(protected, REMOTES if remotes is None else remotes, use)["mistakes"]
+    return found
+
+
+def test_each_remote_of_an_entry_is_a_job() -> None:
+    both = [{"name": "nas", "every": "1h", "rpo": "2h"}, {"name": "offsite", "every": "1d", "full_every": "30d"}]
+    plan = protection_plan([entry(remotes=both, consistent=True, pre_command=["/bin/true"])], REMOTES)
+    assert plan["mistakes"] == []
+    assert plan["native"]["remotes"] == ["nas", "offsite"]
+    first, second = plan["native"]["jobs"]
+    assert (first["label"], first["max_age"], first["consistent"]) == ("db -> nas", "1h", True)
+    assert (second["remote"], second["full_every"], second["pre_command"]) == ("offsite", "30d", ["/bin/true"])
+    assert "full_every" not in first
+    assert plan["linstor"] == {"remotes": [], "jobs": []}
+    assert "hidden" not in json.dumps(plan)
+
+
+def test_the_examples_of_a_site_with_a_peer_can_be_backed_up() -> None:
+    protected = [entry(remotes=[{"name": "peer", "every": "15m", "rpo": "45m"}, {"name": "offsite", "every": "1d"}])]
+    plan = protection_plan(protected, REMOTES)
+    assert plan["mistakes"] == []
+    assert plan["native"]["remotes"] == ["offsite"]
+    (said,) = mistakes(protected, use="sync")
+    assert said.startswith("snapship_protected, db: remote peer: type ssh isn't supported yet; s3, directory can")
+
+
+def test_use_makes_a_directory_something_to_keep_in_sync() -> None:
+    there = {**NAS, "use": "sync"}
+    assert protection_plan([entry()], [there])["native"]["jobs"] == []
+    assert protection_plan([entry()], [there], "sync")["native"]["remotes"] == ["nas"]
+
+
+def test_resources_of_a_cluster_are_jobs_of_its_own() -> None:
+    remotes = [
+        {"name": "dr-site", "every": "15m", "target": {"resource": "{resource}-dr"}},
+        {"name": "offsite", "every": "1d", "max_chain": 7},
+    ]
+    protected = [entry(provider="linstor", volumes=["db", "web"], remotes=remotes, retention={"daily": 7})]
+    sync, backup = protection_plan(protected, REMOTES, "sync"), protection_plan(protected, REMOTES)
+    assert sync["mistakes"] == backup["mistakes"] == []
+    (job,) = sync["linstor"]["jobs"]
+    assert (job["remote"], job["volumes"], job["target"]) == ("dr-site", ["db", "web"], {"resource": "{resource}-dr"})
+    (job,) = backup["linstor"]["jobs"]
+    assert (job["remote"], job["max_chain"], job["retention"]) == ("offsite", 7, {"daily": 7})
+    assert sync["native"]["jobs"] == []
+
+
+def test_max_age_stands_in_for_every() -> None:
+    plan = protection_plan([entry()], REMOTES, max_age="0s")
+    assert [job["max_age"] for job in plan["native"]["jobs"]] == ["0s"]
+    assert protection_plan([entry()], REMOTES, max_age="soon")["mistakes"] != []
+
+
+@pytest.mark.parametrize(
+    ("protected", "said"),
+    [
+        ("db", "entry 1: 'db' is a string, not a mapping"),
+        ({"volumes": "/srv/a", "remotes": [HOURLY]}, "entry 1: name is missing"),
+        (entry(name=12), "entry 1: name: 12 is a number, not a string; put quotes around it"),
+        (entry(volume="/srv/db.img"), "db: volume is unknown; did you mean volumes?"),
+        (entry(volumes=[]), "db: volumes is empty"),
+        (entry(volumes=None), "db: volumes is missing"),
+        (entry(volumes=["/srv/a", 7]), "db: volumes: 7 is a number"),
+        (entry(volumes=["/srv/a", "/srv/a"]), "db: volumes: /srv/a is there twice"),
+        (entry(provider="zfz"), "db: provider: 'zfz' isn't one of file, lvm_thin, zfs, linstor"),
+        (entry(remotes=None), "db: remotes is missing"),
+        (entry(remotes="nas"), "db: remotes: 'nas' is a string, not a list"),
+        (entry(remotes=["nas"]), "db: remotes: 'nas' is a string, not a mapping"),
+        (entry(remotes=[{"name": "nass", "every": "1h"}]), "remote nass: snapship_remotes has no remote of this name"),
+        (entry(remotes=[HOURLY, HOURLY]), "remote nas: it is there twice"),
+        (entry(remotes=[{"name": "nas"}]), "remote nas: every is missing"),
+        (entry(remotes=[{"name": "nas", "every": 750}]), "every: 750 is a number, not a duration"),
+        (entry(remotes=[{"name": "nas", "every": "hourly"}]), "every: 'hourly' is no duration"),
+        (entry(remotes=[{"name": "nas", "every": "0s"}]), "every: 0s has to be more than 0s"),
+        (entry(remotes=[{"name": "nas", "every": "1h", "rpo": "30m"}]), "rpo: 30m is less than every: 1h"),
+        (entry(remotes=[{"name": "nas", "every": "1h", "max_chain": 3}]), "max_chain is unknown"),
+        (entry(remotes=[{"name": "dr-site", "every": "1h"}]), "type linstor can't be shipped to by a host itself"),
+        (
+            entry(provider="linstor", volumes="db"),
+            "type directory can't be shipped to by LINSTOR; s3, ebs, linstor can",
+        ),
+        (entry(retention={"dayly": 7}), "retention: dayly is unknown; did you mean daily?"),
+        (entry(retention={"daily": "seven"}), "retention: daily: 'seven' is no whole number"),
+        (entry(retention={}), "retention: it keeps nothing"),
+        (entry(consistent="perhaps"), "consistent: 'perhaps' is neither true nor false"),
+        (entry(hook_timeout="60"), "hook_timeout: '60' is no duration"),
+        (entry(pool_high="high"), "pool_high: 'high' is no whole number"),
+    ],
+)
+def test_what_is_wrong_with_an_entry(protected: Any, said: str) -> None:
+    found = mistakes([protected])
+    assert [line for line in found if said in line], found
+    assert all(line.startswith("snapship_protected, ") for line in found)
+
+
+def test_two_entries_of_one_name_or_volume() -> None:
+    found = mistakes([entry(), entry()])
+    assert any("there are two entries of this name" in line for line in found)
+    found = mistakes([entry(), entry(name="again")])
+    assert found == ["snapship_protected, again: remote nas: /srv/db.img is shipped there by db already."]
+
+
+@pytest.mark.parametrize(
+    ("remote", "said"),
+    [
+        ("nas", "entry 1: 'nas' is a string, not a mapping"),
+        ({"path": "/mnt"}, "entry 1: name is missing"),
+        ({"name": "nas", "type": "tape"}, "nas: type: 'tape' is unknown; there are s3, directory"),
+        ({"name": "nas"}, "nas: type is missing"),
+        ({**NAS, "use": "fun"}, "nas: use: 'fun' isn't one of backup, sync"),
+        ({**NAS, "compresion": "none"}, "nas: compresion is unknown; did you mean compression?"),
+        ({**NAS, "path": "relative"}, "remote 'nas': path 'relative' is not absolute"),
+        ({**NAS, "encryption_key": ""}, "remote 'nas': encryption_key is empty"),
+        ({"name": "nas", "type": "s3"}, "remote 'nas': type s3 needs bucket"),
+        ({"name": "nas", "bucket": "b", "grace_period": 5}, "remote 'nas': grace_period"),
+    ],
+)
+def test_what_is_wrong_with_a_remote(remote: Any, said: str) -> None:
+    found = mistakes([entry()], [remote])
+    assert [line for line in found if said in line], found
+
+
+def test_two_remotes_of_one_name() -> None:
+    assert mistakes([entry()], [NAS, NAS]) == ["snapship_remotes, nas: there are two remotes of this name."]
+
+
+def test_remotes_that_are_not_used_here_need_not_be_complete() -> None:
+    assert mistakes([entry()], [NAS, {"name": "other", "type": "s3", "bucket": "b", "secret_key": ""}]) == []
+
+
+@pytest.mark.parametrize(
+    ("remote", "said"),
+    [
+        ({**OFFSITE, "prefix": "prod"}, "LINSTOR has no prefix"),
+        ({**OFFSITE, "encryption_key": "k"}, "LINSTOR has no encryption_key"),
+        ({**OFFSITE, "secret_key": None}, "secret_key is missing, and SNAPSHIP_SECRET_KEY isn't set here"),
+        ({**OFFSITE, "region": None}, "LINSTOR needs region"),
+    ],
+)
+def test_what_linstor_cannot_have(remote: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SNAPSHIP_SECRET_KEY", raising=False)
+    protected = entry(provider="linstor", volumes="db", remotes=[{"name": "offsite", "every": "1d"}])
+    found = mistakes([protected], [remote])
+    assert [line for line in found if said in line], found
+    assert "hidden" not in str(found)
+
+
+def test_keys_come_from_the_environment_of_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHIP_ACCESS_KEY", "from-env")
+    monkeypatch.setenv("SNAPSHIP_SECRET_KEY", "secret-from-env")
+    monkeypatch.setenv("SNAPSHIP_ENCRYPTION_KEY", "never")
+    bare = {"name": "offsite", "type": "s3", "bucket": "b", "region": "eu"}
+    options = remote_options([bare], "offsite")
+    assert (options["access_key"], options["secret_key"]) == ("from-env", "secret-from-env")
+    assert "encryption_key" not in options
+    assert remote_options([OFFSITE], "offsite")["secret_key"] == "hidden"
+    assert "secret_key" not in remote_options([{**bare, "profile": "p"}], "offsite")
+    assert "secret_key" not in remote_options([NAS], "nas")
+    for_linstor = remote_options([bare], "offsite", "linstor")
+    assert for_linstor["secret_key"] == "secret-from-env"
+    assert for_linstor["endpoint"] == "https://s3.eu.amazonaws.com"
+    with pytest.raises(AnsibleFilterError, match="no remote 'nowhere'"):
+        remote_options([bare], "nowhere")
+
+
+def test_what_is_to_be_restored() -> None:
+    plan = restore_plan(
+        [
+            {
+                "remote": "nas",
+                "source": "/srv/a",
+                "target": "/srv/b",
+                "at": "2026-03-09T12:00:00Z",
+                "overwrite": "true",
+            },
+            {"remote": "offsite", "provider": "linstor", "source": "db", "target": "db-restored"},
+        ],
+        REMOTES,
+    )
+    assert plan["mistakes"] == []
+    (native,), (linstor,) = plan["native"]["jobs"], plan["linstor"]["jobs"]
+    assert native["volumes"] == [{"source": "/srv/a", "target": "/srv/b"}]
+    assert native["overwrite"] == "true"
+    assert (linstor["remote"], linstor["volumes"]) == ("offsite", [{"source": "db", "target": "db-restored"}])
+    assert "hidden" not in json.dumps(plan)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"source": "/srv/a", "target": "/srv/b"}, "remote is missing"),
+        ({"remote": "nass", "source": "/srv/a", "target": "/srv/b"}, "has no remote nass (there: dr-site, nas"),
+        ({"remote": "nas", "source": "/srv/a"}, "target is missing"),
+        (
+            {"remote": "nas", "source": "/srv/a", "target": "/srv/b", "taget": 1},
+            "taget is unknown; did you mean target?",
+        ),
+        ({"remote": "nas", "source": "/srv/a", "volumes": [{"source": "a", "target": "b"}]}, "not both"),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": 5}, "at: 5 was taken for something else by YAML"),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": "noon"}, "'noon' is no point in time"),
+        (
+            {"remote": "nas", "source": "/srv/a", "target": "/b", "at": "2026-01-01", "group": "g"},
+            "can't be given together",
+        ),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "overwrite": "maybe"}, "neither true nor false"),
+        ({"remote": "peer", "source": "/srv/a", "target": "/b"}, "remote peer is of type ssh"),
+        ({"remote": "nas", "provider": "linstor", "source": "a", "target": "b"}, "remote nas is of type directory"),
+    ],
+)
+def test_what_is_wrong_with_a_restore(wanted: Any, said: str) -> None:
+    plan = restore_plan([wanted], REMOTES)
+    assert [line for line in plan["mistakes"] if said in line], plan["mistakes"]
+    assert plan["native"]["jobs"] == plan["linstor"]["jobs"] == []
+
+
+def test_two_volumes_for_one_target() -> None:
+    twice = [{"remote": "nas", "source": name, "target": "/srv/new.img"} for name in ("/srv/a.img", "/srv/b.img")]
+    assert restore_plan(twice, REMOTES)["mistakes"] == [
+        "snapship_restore: two volumes are to be restored to /srv/new.img."
+    ]
