@@ -122,8 +122,8 @@ options:
     default: false
   target:
     description:
-      - How to reach the other cluster from where the module runs, for O(type=linstor). The remote over there that points
-        back to this cluster is then made, too, or modified, unless both are the same cluster.
+      - How to reach the other cluster from where the module runs, for O(type=linstor). The remote over there that
+        points back to this cluster is then made, too, or modified, unless both are the same cluster.
       - There is a warning where the two do not run the same version of LINSTOR, as they do not ship to each other
         then.
   reverse_name:

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""A new resource that is restored from a snapshot of the same cluster: told by what it says it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._engine.errors import UnknownError, UsageError, VolumeError
+from .._engine.outcome import Outcome
+from .._engine.units import iso_time
+from . import deployed, provenance
+from .connection import Cluster
+from .deployed import Deployed
+from .provenance import Provenance
+from .snapshots import Snap
+from .unfolding import unfold
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """``nodes``: where to deploy it, else where the snapshot is; ``storage_pools``: new names by old ones."""
+
+    to_resource: str = ""
+    resource_group: str | None = None
+    nodes: Sequence[str] = ()
+    storage_pools: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Plan:
+    """``there`` is what has the name of the new resource; ``act`` says whether anything is to be done."""
+
+    options: Options
+    snap: Snap
+    group: str | None
+    there: Deployed | None = None
+    act: bool = True
+    begun: bool = False
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        to = self.options.to_resource
+        before = {} if self.there is None or self.begun else {to: _told(self.there)}
+        item = {
+            "name": self.snap.name,
+            "volume": self.snap.resource,
+            "provider": "linstor",
+            "state_id": self.snap.uuid,
+            "created": iso_time(self.snap.created) if self.snap.created is not None else None,
+            "size": sum(self.snap.sizes.values()),
+            "target": to,
+        }
+        after = {to: f"restored from snapshot {self.snap.name} of {self.snap.resource}"} if self.act else before
+        return Outcome(self.act, [item], before=before, after=after)
+
+
+def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], options: Options) -> Plan:
+    """Reads only. What is there and doesn't come from that snapshot is never touched."""
+    snap = find(resource, name, snaps)
+    if options.to_resource.lower() == resource.lower():
+        raise UsageError("to_resource: a resource can't be restored beside itself.", "state: rolled_back is for that.")
+    there = deployed.look_at(cluster, options.to_resource)
+    source = deployed.look_at(cluster, resource)
+    group = options.resource_group or (source.group if source else None) or None
+    made = Plan(options, snap, group, there)
+    if there is None:
+        return made
+    told = provenance.read(there)
+    if told is not None and told.snapshot == snap.uuid:
+        made.act, made.begun = told.pending, told.pending
+    elif there.sizes or there.diskful or there.diskless:
+        raise VolumeError(
+            f"Resource {there.name!r} is there already, and wasn't restored from snapshot {name!r} of {resource}.",
+            "Choose another name, or remove it first.",
+            "target_exists",
+            volume=there.name,
+        )
+    return made
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """What was begun and not ended is removed and begun anew."""
+    if not made.act:
+        return made.preview()
+    to = made.options.to_resource
+    if made.begun:
+        cluster.change("resource_dfn_delete", to, what=f"removing {to}, which was begun and never finished")
+    unfold(
+        cluster,
+        made.snap.resource,
+        made.snap.name,
+        to,
+        Provenance("", made.snap.name, made.snap.uuid, created=_created(made.snap)),
+        made.group,
+        made.options.nodes,
+        made.options.storage_pools,
+    )
+    return made.preview()
+
+
+def find(resource: str, name: str, snaps: Sequence[Snap]) -> Snap:
+    """The snapshot of that name that is whole."""
+    found = next((snap for snap in snaps if snap.name.lower() == name.lower()), None)
+    if found is None:
+        there = ", ".join(snap.name for snap in reversed(snaps)) or "none"
+        raise UnknownError(
+            f"{resource} has no snapshot {name!r}; there are: {there}.", code="unknown_snapshot", volume=resource
+        )
+    if not found.taken:
+        raise VolumeError(f"Snapshot {name!r} of {resource} isn't whole.", code="broken_snapshot", volume=resource)
+    return found
+
+
+def _created(snap: Snap) -> str:
+    return iso_time(snap.created) if snap.created is not None else ""
+
+
+def _told(there: Deployed) -> Any:
+    told = provenance.read(there)
+    return f"restored from snapshot {told.backup}" if told else "there"

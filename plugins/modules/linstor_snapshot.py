@@ -1,0 +1,320 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Take, remove, copy or go back to snapshots of LINSTOR resources."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: linstor_snapshot
+short_description: Take, remove, copy or go back to snapshots of LINSTOR resources
+version_added: 0.1.0
+author:
+  - The snapship.dr authors (@snapship)
+description:
+  - Sees to it that LINSTOR resources have a snapshot of a certain O(name), or one that is no older than O(max_age), or
+    that they do not have it.
+  - A snapshot can also be restored to a new resource of the same cluster, or its resource be rolled back to it.
+  - A snapshot is taken of all volumes of a resource, on all of its nodes, at one point in time.
+extends_documentation_fragment:
+  - snapship.dr._linstor
+  - snapship.dr._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(max_age) a new snapshot is taken when the newest one has become too old, so O(max_age=0s) takes one
+        at each run.
+      - O(state=rolled_back) goes back at each run.
+options:
+  resources:
+    description:
+      - The resources, a list of names or one name.
+    type: raw
+    required: true
+  name:
+    description:
+      - Name of the snapshot, of 2 to 48 letters, digits, underscores and inner dashes.
+      - One of O(name) and O(max_age) is needed with O(state=present). Other states need O(name).
+    type: str
+  max_age:
+    description:
+      - Take a snapshot only if the newest one is older than this, as in V(15m), V(6h), V(1d). V(0s) takes one now.
+      - Snapshots that were received from elsewhere do not count. With O(consistent) only those count that were taken of
+        all O(resources) together.
+    type: str
+  state:
+    description:
+      - V(present) and V(absent) say whether the snapshot is there. When one is removed that the next increment would be
+        made from, the next backup will be a full one. It warns of that.
+      - V(restored) makes a new resource O(to_resource) from the snapshot. Whether that was done is told by what is
+        recorded on the new resource, so that one of the same name that comes from elsewhere is never touched.
+      - V(rolled_back) puts the resources back to what they were when the snapshot was taken. They must not be in use.
+    type: str
+    choices: [present, absent, restored, rolled_back]
+    default: present
+  consistent:
+    description:
+      - Take the snapshots of all resources at one point in time, under one name, all or nothing.
+      - Otherwise they are independent of each other, and one that fails does not stop the others.
+    type: bool
+    default: false
+  nodes:
+    description:
+      - Take or remove the snapshot on these nodes only, or, with O(state=restored), deploy the new resource on these.
+      - Without it those are all the nodes on which the resource has a disk, or all that have the snapshot.
+    type: list
+    elements: str
+  to_resource:
+    description:
+      - Name of the new resource, for O(state=restored).
+    type: str
+  resource_group:
+    description:
+      - Resource group of the new resource, for O(state=restored). The default is that of the old one.
+    type: str
+  storage_pools:
+    description:
+      - Storage pools of the new resource, by the names of those in which the snapshot is, for O(state=restored).
+    type: dict
+  discard_changes:
+    description:
+      - Agree to lose what was written since the snapshot was taken. Needed with O(state=rolled_back).
+    type: bool
+    default: false
+  parallel:
+    description:
+      - How many resources are worked on at the same time, unless they are O(consistent).
+    type: int
+    default: 4
+seealso:
+  - module: snapship.dr.linstor_snapshot_info
+  - module: snapship.dr.snapshot
+"""
+
+EXAMPLES = r"""
+- name: Before an upgrade
+  snapship.dr.linstor_snapshot:
+    controllers: "{{ linstor_controllers }}"
+    resources: db
+    name: before-upgrade
+  delegate_to: localhost
+  run_once: true
+
+- name: Two resources at one point in time, at most an hour old
+  snapship.dr.linstor_snapshot:
+    controllers: "{{ linstor_controllers }}"
+    resources: [db, wal]
+    consistent: true
+    max_age: 1h
+  delegate_to: localhost
+  run_once: true
+
+- name: Have a look at what was there, beside what is there
+  snapship.dr.linstor_snapshot:
+    controllers: "{{ linstor_controllers }}"
+    resources: db
+    name: before-upgrade
+    state: restored
+    to_resource: db-before
+  delegate_to: localhost
+  run_once: true
+
+- name: The upgrade went wrong
+  snapship.dr.linstor_snapshot:
+    controllers: "{{ linstor_controllers }}"
+    resources: db
+    name: before-upgrade
+    state: rolled_back
+    discard_changes: true
+  delegate_to: localhost
+  run_once: true
+
+- name: It went well at last
+  snapship.dr.linstor_snapshot:
+    controllers: "{{ linstor_controllers }}"
+    resources: db
+    name: before-upgrade
+    state: absent
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+snapshots:
+  description: For each resource the snapshot that is (or would be) there, was removed, or was gone back to.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the snapshot.
+      type: str
+      returned: always
+    volume:
+      description: The resource.
+      type: str
+      returned: always
+      sample: db
+    provider:
+      description: Always V(linstor).
+      type: str
+      returned: always
+      sample: linstor
+    state_id:
+      description: Its UUID in LINSTOR. V(null) in check mode, if it would be taken.
+      type: str
+      returned: always
+    created:
+      description: When it was taken, in UTC.
+      type: str
+      returned: unless O(state=rolled_back)
+      sample: "2026-03-09T14:30:00.123000Z"
+    size:
+      description: Size of the resource's volumes together, in bytes.
+      type: int
+      returned: unless O(state=rolled_back)
+    group:
+      description: Name that the snapshots of one point in time have in common, or V(null).
+      type: str
+      returned: with O(state=present) and O(state=absent)
+    nodes:
+      description: The nodes that have it.
+      type: list
+      elements: str
+      returned: with O(state=present) and O(state=absent)
+    valid:
+      description: Whether it is whole.
+      type: bool
+      returned: with O(state=present) and O(state=absent)
+    flaw:
+      description: Why it is not RV(snapshots[].valid), or V(null).
+      type: str
+      returned: with O(state=present) and O(state=absent)
+    shipments:
+      description: What has become of shipping it.
+      type: list
+      elements: dict
+      returned: with O(state=present) and O(state=absent)
+      contains:
+        remote:
+          description: Name of the remote.
+          type: str
+          returned: always
+        state:
+          description: >-
+            V(preparing), V(shipping), V(success), V(failed), V(aborting), V(aborted), or V(unknown).
+          type: str
+          returned: always
+    received:
+      description: Whether it was shipped to this cluster from elsewhere.
+      type: bool
+      returned: with O(state=present) and O(state=absent)
+    target:
+      description: The new resource.
+      type: str
+      returned: with O(state=restored)
+failures:
+  description: What failed, and how. Empty where nothing did.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    volume:
+      description: The resource, where it is about one.
+      type: str
+      returned: always
+    remote:
+      description: The remote, where it is about one.
+      type: str
+      returned: always
+    code:
+      description: A short word for programs, which stays the same from release to release.
+      type: str
+      returned: always
+      sample: unreachable
+    msg:
+      description: What happened, in one line.
+      type: str
+      returned: always
+    hint:
+      description: What to do about it. Can be empty.
+      type: str
+      returned: always
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import snapshot, snapshot_copy
+from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
+from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
+
+
+def request(params: Mapping[str, Any]) -> snapshot.Request:
+    """What the task asks for."""
+    return snapshot.Request(
+        resources=names(params["resources"], "resources"),
+        name=params["name"],
+        max_age=params["max_age"],
+        state=params["state"],
+        consistent=params["consistent"],
+        nodes=params["nodes"] or (),
+        discard_changes=params["discard_changes"],
+        parallel=params["parallel"],
+        copy=snapshot_copy.Options(
+            to_resource=params["to_resource"] or "",
+            resource_group=params["resource_group"],
+            nodes=params["nodes"] or (),
+            storage_pools=params["storage_pools"] or {},
+        ),
+    )
+
+
+def main() -> None:
+    """Run as a module."""
+    module = AnsibleModule(
+        argument_spec=arguments.merge(
+            linstor.connection(),
+            arguments.parallel(),
+            {
+                "resources": {"type": "raw", "required": True},
+                "name": {"type": "str"},
+                "max_age": {"type": "str"},
+                "state": {
+                    "type": "str",
+                    "choices": ["present", "absent", "restored", "rolled_back"],
+                    "default": "present",
+                },
+                "consistent": {"type": "bool", "default": False},
+                "nodes": {"type": "list", "elements": "str"},
+                "to_resource": {"type": "str"},
+                "resource_group": {"type": "str"},
+                "storage_pools": {"type": "dict"},
+                "discard_changes": {"type": "bool", "default": False},
+            },
+        ),
+        mutually_exclusive=[("name", "max_age")],
+        required_if=[
+            ("state", "present", ("name", "max_age"), True),
+            ("state", "absent", ("name",)),
+            ("state", "restored", ("name", "to_resource")),
+            ("state", "rolled_back", ("name",)),
+        ],
+        supports_check_mode=True,
+    )
+    linstor.carry_out(module, snapshot, request, "snapshots")
+
+
+if __name__ == "__main__":
+    main()
