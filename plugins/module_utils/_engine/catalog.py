@@ -11,18 +11,24 @@ import concurrent.futures
 import dataclasses
 import time
 from collections.abc import Iterable
-from typing import Callable
+from typing import Callable, Protocol
 
 from . import manifest as manifests
-from .errors import ConfigError, CorruptError, SnapshipError, UnknownError
+from .errors import ConfigError, CorruptError, SnapshipError, UnknownError, UsageError
+from .host import Host
 from .manifest import Manifest
-from .names import BackupKey, encode, parse_backup_key
+from .names import BackupKey, decode, encode, id_time, is_id, parse_backup_key
+from .receiving import Assembly
+from .relaying import Relay
 from .remotes.opening import open_store
 from .remotes.spec import RemoteSpec
 from .remotes.store import ObjectStore
 from .streams.encryption import Keyring
+from .streams.pipeline import Workers
 from .units import iso_time, show_duration
+from .volumes.volume import Readback, StreamTarget, Target
 
+Progress = Callable[[int], None]
 FUTURE = 300.0  # seconds a time stamp may be ahead of the store's clock
 KINDS = ("backups", "deleted")
 
@@ -110,6 +116,55 @@ class Chains:
         return [each for each in same if each.id in resting and each.id != key.id]
 
 
+class Blocks(Protocol):
+    """A chain of block streams being put together, a context manager. See :class:`.receiving.Assembly`."""
+
+    fetched: int  # bytes from the remote so far
+    written: int  # bytes to the target so far
+
+    def __enter__(self) -> Blocks: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes that the target surely needs room for, and all that progress will be told of."""
+
+    def fetch(self, target: Target, workers: Workers, progress: Progress) -> None:
+        """Fetch and write everything. ``progress`` gets bytes done since it was told last, from any thread."""
+
+    def clear(self, target: Target) -> None:
+        """Where a target doesn't make what wasn't written read as zero: write those zeros."""
+
+    def check(self, target: Readback, workers: Workers) -> None:
+        """Read a volume that was fetched, and compare it. Raises CorruptError."""
+
+    def read_all(self, workers: Workers, progress: Progress) -> None:
+        """Fetch everything and check it, as far as that can be done, without a target. ``progress``: bytes so far."""
+
+    @property
+    def cautions(self) -> list[str]:
+        """What is to be said of what was written."""
+
+
+class Streams(Protocol):
+    """The streams of a chain that only their own kind of volume takes. See :class:`.relaying.Relay`."""
+
+    fetched: int
+    written: int
+
+    def sizes(self) -> tuple[int, int]:
+        """As :meth:`Blocks.sizes`."""
+
+    def check(self) -> None:
+        """Everything is there. Raises CorruptError."""
+
+    def run(self, target: StreamTarget, workers: Workers, progress: Progress) -> None:
+        """Write what the target hasn't yet. ``progress`` gets bytes done since it was told last."""
+
+    def read_all(self, workers: Workers, progress: Progress) -> None:
+        """As :meth:`Blocks.read_all`."""
+
+
 @dataclasses.dataclass
 class Catalog:
     """One remote, opened."""
@@ -121,9 +176,54 @@ class Catalog:
 
     @classmethod
     def open(cls, spec: RemoteSpec) -> Catalog:
-        """Connects lazily. Raises ConfigError for unusable keys or a missing library."""
+        """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote whose
+        backups aren't of this program (see :func:`.layouts.open_catalog`)."""
+        if spec.read_only:
+            raise UsageError(
+                f"remote {spec.name!r} has layout {spec.layout}: what lies there is only read. "
+                "Nothing is shipped to it or removed from it.",
+                "Ship to a remote of layout snapship; backup_info, verify and restore work with this one.",
+                code="read_only",
+            )
         keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
         return cls(spec, open_store(spec), keyring)
+
+    # --- what another layout does in its own way
+
+    def origin(self, host: Host, given: str | None) -> str:
+        """The name under which to look for backups: the one given, else this host's."""
+        return host.origin(given)
+
+    def is_id(self, text: str) -> bool:
+        """Whether this can be the id of a backup or a group."""
+        return is_id(text)
+
+    def may_be_of(self, key: BackupKey, group: str) -> bool:
+        """Whether a backup can belong to this group, by its key alone."""
+        # The group's id is minted before its application is brought to rest, which may take long.
+        return -86400 <= id_time(group) - key.created <= 300
+
+    def names(self, origin: str) -> tuple[list[str], list[str]]:
+        """Origins there are, and the volumes of one of them, for messages (long names as they are stored)."""
+        if self.absent:
+            return [], []
+        origins = self.store.folders("backups/")
+        volumes = self.store.folders(f"backups/{encode(origin)}/")
+        return [decode(each) or each for each in origins], [decode(each) or each for each in volumes]
+
+    def cautions(self, chain: list[Manifest]) -> list[str]:
+        """What is to be said of a chain before it is used."""
+        return []
+
+    def blocks(self, chain: list[Manifest]) -> Blocks:
+        """A chain of block streams, to be put together."""
+        return Assembly(self, chain)
+
+    def streams(self, chain: list[Manifest]) -> Streams:
+        """A chain of other streams, to be passed on."""
+        return Relay(self, chain)
+
+    # --- listing
 
     def keys(self, kind: str, origin: str | None = None, volume: str | None = None) -> list[BackupKey]:
         """Keys under ``backups`` or ``deleted``, of one origin, of one volume (names, not components) or of all."""

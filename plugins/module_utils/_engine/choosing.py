@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from .catalog import Catalog, Chains
 from .errors import CorruptError, SnapshipError, UnknownError
-from .info import names_on
 from .manifest import Manifest
-from .names import BackupKey, id_time, is_id
+from .names import BackupKey
 from .units import iso_time
 
 
@@ -53,7 +52,7 @@ def _pick(catalog: Catalog, source: str, chains: Chains, wanted: Wanted) -> Back
         raise UnknownError(
             f"{source} has no backup {wanted.backup!r} on {catalog.store.label} (newest there: {there}).",
             "List them with backup_info or `snapship list`.",
-            code="unknown_backup" if is_id(str(wanted.backup)) else "usage",
+            code="unknown_backup" if catalog.is_id(str(wanted.backup)) else "usage",
         )
     if wanted.when is None:
         return chains.keys[0]
@@ -68,7 +67,7 @@ def _pick(catalog: Catalog, source: str, chains: Chains, wanted: Wanted) -> Back
 
 
 def _no_backup(catalog: Catalog, origin: str, source: str) -> SnapshipError:
-    origins, volumes = names_on(catalog, origin)
+    origins, volumes = catalog.names(origin)
     there = f"volumes of this origin there: {', '.join(volumes)}"
     if not volumes:
         there = f"origins there: {', '.join(origins) or 'none'}"
@@ -96,8 +95,7 @@ def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> Back
 
 
 def _member(catalog: Catalog, key: BackupKey, group: str) -> Manifest | None:
-    # The group's id is minted before its application is brought to rest, which may take long.
-    if not -86400 <= id_time(group) - key.created <= 300:
+    if not catalog.may_be_of(key, group):
         return None
     try:
         manifest = catalog.manifest(key)

@@ -14,8 +14,6 @@ from typing import Any, Callable, NamedTuple, cast
 from .catalog import Catalog
 from .errors import CorruptError, VolumeError
 from .manifest import Manifest
-from .receiving import Assembly
-from .relaying import Relay
 from .streams import thin
 from .streams.pipeline import Workers
 from .units import show_bytes
@@ -26,7 +24,7 @@ class Fetched(NamedTuple):
     """A restore that lies checked beside its target."""
 
     target: Received
-    facts: dict[str, Any]  # bytes_written, bytes_fetched, seconds
+    facts: dict[str, Any]  # bytes_written, bytes_fetched, seconds, warnings
 
 
 def check_kind(backup: Manifest, provider: Provider, target: str) -> None:
@@ -79,16 +77,17 @@ def _blocks(
     workers: Workers,
     counter: _Counter,
 ) -> tuple[Received, dict[str, Any]]:
-    with Assembly(catalog, chain) as assembly:
-        counter.total = assembly.needed()
-        _check_room(request, counter.total, there)
+    with catalog.blocks(chain) as assembly:
+        needed, counter.total = assembly.sizes()
+        _check_room(request, needed, there)
         target = cast(BlockReceiver, provider).receive(request)
         with _aborting(target):
             assembly.fetch(target, workers, counter)
             assembly.clear(target)
             target.sync()
             assembly.check(target, workers)
-        return target, {"bytes_written": assembly.written, "bytes_fetched": assembly.fetched}
+        facts = {"bytes_written": assembly.written, "bytes_fetched": assembly.fetched, "warnings": assembly.cautions}
+        return target, facts
 
 
 def _streams(
@@ -100,16 +99,15 @@ def _streams(
     workers: Workers,
     counter: _Counter,
 ) -> tuple[Received, dict[str, Any]]:
-    relay = Relay(catalog, chain)
-    counter.total = relay.size
+    relay = catalog.streams(chain)
+    needed, counter.total = relay.sizes()
     relay.check()
-    # Later streams may replace what earlier ones bring, so only the volume's own size is surely needed.
-    _check_room(request, min(relay.size, chain[-1].size), there)
+    _check_room(request, needed, there)
     target = cast(StreamProvider, provider).receive_streams(request)
     with _aborting(target):
         relay.run(target, workers, counter)
         target.sync()
-    return target, {"bytes_written": relay.written, "bytes_fetched": relay.fetched}
+    return target, {"bytes_written": relay.written, "bytes_fetched": relay.fetched, "warnings": []}
 
 
 def _check_room(request: ReceiveRequest, needed: int, there: TargetState) -> None:

@@ -15,7 +15,8 @@ from .catalog import Catalog, Chains
 from .errors import SnapshipError, UnknownError
 from .host import Host
 from .items import from_manifest
-from .names import BackupKey, decode, encode
+from .layouts import open_catalog
+from .names import ANY, BackupKey, decode, encode
 from .units import iso_time
 
 CHAIN_SHOWN = 1000  # longer chains are counted, not spelled out
@@ -35,12 +36,13 @@ class Request:
 
 def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     """The backups, newest first. Without details this costs list requests only (1,000 keys each)."""
-    catalog = Catalog.open(host.remote(request.remote, request.remote_spec))
+    catalog = open_catalog(host.remote(request.remote, request.remote_spec))
     try:
         catalog.absent = catalog.spec.type == "directory" and not catalog.store.exists()
         if catalog.absent:
             catalog.store.probe(False, False)  # raises with the store's own words
-        origin = None if request.origin == "*" else host.origin(request.origin)
+        origin = None if request.origin == ANY else catalog.origin(host, request.origin)
+        origin = None if origin == ANY else origin
         found = [
             pair for chains in _chains(catalog, origin, request.volumes) for pair in ((c, chains) for c in chains.keys)
         ]
@@ -60,7 +62,7 @@ def listing(host: Host, request: Request) -> list[dict[str, Any]]:
 
 
 def _chains(catalog: Catalog, origin: str | None, volumes: list[str]) -> list[Chains]:
-    if origin is None or not volumes:
+    if not volumes or (origin is None and not catalog.spec.read_only):
         chains = catalog.chains(origin)
         wanted = {encode(volume) for volume in volumes}
         if wanted:
@@ -137,22 +139,13 @@ def _details(catalog: Catalog, key: BackupKey) -> dict[str, Any]:
 
 def instead(host: Host, request: Request) -> str:
     """For a listing that found nothing: what there is on the remote. A wrong origin is the usual reason."""
-    catalog = Catalog.open(host.remote(request.remote, request.remote_spec))
+    catalog = open_catalog(host.remote(request.remote, request.remote_spec))
     try:
-        origin = host.origin(request.origin)
-        origins, volumes = names_on(catalog, origin)
+        origin = catalog.origin(host, request.origin)
+        origins, volumes = catalog.names(origin)
     finally:
         catalog.store.close()
     if volumes:
         return f"no such backups under origin {origin!r} on {catalog.store.label}; volumes there: {', '.join(volumes)}."
     there = ", ".join(origins) or "none"
     return f"no backups under origin {origin!r} on {catalog.store.label}; origins there: {there}."
-
-
-def names_on(catalog: Catalog, origin: str) -> tuple[list[str], list[str]]:
-    """Origins on a remote, and the volumes of one of them, for messages (long names as they are stored)."""
-    if catalog.absent:
-        return [], []
-    origins = catalog.store.folders("backups/")
-    volumes = catalog.store.folders(f"backups/{encode(origin)}/")
-    return [decode(each) or each for each in origins], [decode(each) or each for each in volumes]

@@ -18,6 +18,7 @@ from .errors import UsageError
 from .units import UTC
 
 FULL = "full"
+ANY = "*"  # in the place of an origin: all of them
 COMPONENT_BYTES = 200
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{16}")
 _HASHED = re.compile(r"(?P<head>.*)~(?P<digest>[0-9a-f]{64})", re.DOTALL)

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from typing import Callable, NamedTuple, cast
 
 from .catalog import Catalog
-from .errors import CorruptError, VolumeError
+from .errors import CorruptError, UsageError, VolumeError
 from .fetching import check_kind, fetch
-from .manifest import Manifest, Segment
+from .manifest import Manifest
 from .receiving import Assembly
-from .relaying import read_segment
 from .streams import thin
 from .streams.codec import codec_for
 from .streams.pipeline import Workers
@@ -67,34 +66,30 @@ def _metadata(task: Task) -> Proof:
 def _data(task: Task) -> Proof:
     """Every stored byte of the chain is what it was, and unfolds to what index or manifest say."""
     _metadata(task)
+    total = sum(segment.size for manifest in task.chain for segment in manifest.segments)
+
+    def progress(done: int) -> None:
+        task.progress(done, total)
+
     if task.in_blocks:
-        with Assembly(task.catalog, task.chain) as assembly:
-            total = sum(segment.size for manifest in task.chain for segment in manifest.segments)
-            assembly.read_all(task.workers, lambda done: task.progress(done, total))
+        with task.catalog.blocks(task.chain) as assembly:
+            assembly.read_all(task.workers, progress)
             return Proof(fetched=assembly.fetched)
-    proof = Proof()
-    for manifest in task.chain:
-        _read_stream(task, manifest)
-        proof.fetched += sum(segment.size for segment in manifest.segments)
-    return proof
-
-
-def _read_stream(task: Task, manifest: Manifest) -> None:
-    """Read all segments of a stream that isn't one of blocks. Raises CorruptError that names the one at fault."""
-    codec = codec_for(manifest.fields, manifest.id, task.catalog.keyring)
-
-    def work(pair: tuple[Segment, str]) -> None:
-        segment, digest = pair
-        if codec.digest(read_segment(task.catalog, manifest, codec, segment)).hex() != digest:
-            raise CorruptError(f"{manifest.key.data}{segment.name}: its data doesn't match the manifest.")
-
-    task.workers.each(zip(manifest.segments, manifest.fields["stream"]["digests"]), work)
+    relay = task.catalog.streams(task.chain)
+    relay.read_all(task.workers, progress)
+    return Proof(fetched=relay.fetched)
 
 
 def _source(task: Task) -> Proof:
     """The snapshot here that was shipped reads as the backup recorded it."""
     _metadata(task)
     backup = task.backup
+    if task.catalog.spec.read_only:
+        raise UsageError(
+            f"backup {backup.id} isn't of a snapshot on this host.",
+            "Use mode: data or mode: restore.",
+            code="no_source",
+        )
     provider = provider_for(backup.fields["volume"], task.provider or backup.fields.get("provider"))
     volume = provider.normalise(backup.fields["volume"])
     snapshot = _of_state(provider.snapshots(volume), backup.fields["state_id"])
@@ -185,6 +180,10 @@ def _differs(task: Task, what: str) -> CorruptError:
 def _restore(task: Task) -> Proof:
     """It can be restored, to a place of its own, and is then what was recorded."""
     backup = task.backup
+    if task.catalog.spec.read_only and not task.scratch:
+        raise UsageError(
+            f"backup {backup.id} has no place beside its volume here.", "Say in scratch where to restore it."
+        )
     name = task.scratch or f"{backup.fields['volume']}-snapship-verify"
     given = task.provider or (None if task.scratch else backup.fields.get("provider"))
     provider: Provider = provider_for(name, given)

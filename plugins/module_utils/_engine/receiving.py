@@ -18,9 +18,8 @@ import mmap
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from .catalog import Catalog
 from .errors import CorruptError
 from .manifest import Manifest, Segment
 from .streams import thin
@@ -29,6 +28,9 @@ from .streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
 from .streams.pipeline import Workers
 from .streams.thin import Readable
 from .volumes.volume import Readback, Target
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
 
 _BATCH = 32 << 20  # bytes read back by one worker at a time
 _PIECE = 1 << 20
@@ -134,6 +136,16 @@ class Assembly:
     def needed(self) -> int:
         """Bytes that will be written."""
         return sum(piece.end - piece.start for piece in self.pieces())
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes that the target surely needs room for, and all that progress will be told of."""
+        needed = self.needed()
+        return needed, needed
+
+    @property
+    def cautions(self) -> list[str]:
+        """What is to be said of what was written: nothing, as all of it can be checked."""
+        return []
 
     # --- fetching
 
@@ -244,14 +256,8 @@ class Assembly:
 
     def clear(self, target: Target) -> None:
         """Where a target doesn't make what wasn't written read as zero: write those zeros."""
-        if target.zeroed:
-            return
-        zeros = memoryview(mmap.mmap(-1, _PIECE))
-        for start, end in self._holes(target):
-            while start < end:
-                length = min(_PIECE, end - start)
-                target.write(start, zeros[:length])
-                start += length
+        if not target.zeroed:
+            write_zeros(target, self._holes(target))
 
     # --- checking
 
@@ -276,24 +282,43 @@ class Assembly:
 
     def _check_holes(self, target: Readback) -> None:
         """What no backup of the chain has data for must be zero."""
-        for start, end in self._holes(target):
-            _check_zero(target, start, end)
+        check_zeros(target, self._holes(target))
 
     def _holes(self, target: Readback) -> Iterator[tuple[int, int]]:
-        """Regions that may hold something in the target and that no backup of the chain has data for."""
-        covered = _joined(self.pieces())
-        start, end = next(covered, (self.size, self.size))
-        for at, stop in target.data():
-            stop = min(stop, self.size)
-            while at < stop:
-                while end <= at and start < self.size:
-                    start, end = next(covered, (self.size, self.size))
-                if start <= at < end:
-                    at = end
-                    continue
-                gap = min(stop, start if start > at else stop)
-                yield at, gap
-                at = gap
+        return holes(target, _joined(self.pieces()), self.size)
+
+
+def holes(target: Readback, covered: Iterator[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Regions below ``size`` that may hold something in the target though nothing was written to them. ``covered``:
+    what was, in order."""
+    start, end = next(covered, (size, size))
+    for at, stop in target.data():
+        stop = min(stop, size)
+        while at < stop:
+            while end <= at and start < size:
+                start, end = next(covered, (size, size))
+            if start <= at < end:
+                at = end
+                continue
+            gap = min(stop, start if start > at else stop)
+            yield at, gap
+            at = gap
+
+
+def write_zeros(target: Target, regions: Iterator[tuple[int, int]]) -> None:
+    """Make these read as zero."""
+    zeros = memoryview(mmap.mmap(-1, _PIECE))
+    for start, end in regions:
+        while start < end:
+            length = min(_PIECE, end - start)
+            target.write(start, zeros[:length])
+            start += length
+
+
+def check_zeros(target: Readback, regions: Iterator[tuple[int, int]]) -> None:
+    """Raises CorruptError where one of these isn't zero."""
+    for start, end in regions:
+        _check_zero(target, start, end)
 
 
 def _cut_short(extent: Extent, pieces: list[tuple[int, int]]) -> bool:

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import functools
 from collections.abc import Iterator
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
-from .catalog import Catalog
 from .errors import CorruptError
 from .manifest import Manifest, Segment
 from .streams.codec import Codec, codec_for
 from .streams.pipeline import Workers
 from .streams.thin import Readable
 from .volumes.volume import StreamTarget
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
 
 
 class Relay:
@@ -40,6 +43,25 @@ class Relay:
             missing = self._catalog.missing(manifest)
             if missing:
                 raise CorruptError(f"{missing[0]}: this is missing, or not of the size it must have.")
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes that the target surely needs room for, and all that progress will be told of."""
+        # Later streams may replace what earlier ones bring, so only the volume's own size is surely needed.
+        return min(self.size, self._chain[-1].size), self.size
+
+    def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
+        """Fetch every segment and compare it with what was recorded. ``progress``: bytes so far."""
+        for manifest in self._chain:
+            codec = codec_for(manifest.fields, manifest.id, self._catalog.keyring)
+            pairs = zip(manifest.segments, manifest.fields["stream"]["digests"])
+            workers.each(pairs, functools.partial(self._read_one, manifest, codec))
+            self.fetched += sum(segment.size for segment in manifest.segments)
+            progress(self.fetched)
+
+    def _read_one(self, manifest: Manifest, codec: Codec, pair: tuple[Segment, str]) -> None:
+        segment, digest = pair
+        if codec.digest(read_segment(self._catalog, manifest, codec, segment)).hex() != digest:
+            raise CorruptError(f"{manifest.key.data}{segment.name}: its data doesn't match the manifest.")
 
     def run(self, target: StreamTarget, workers: Workers, progress: Callable[[int], None]) -> None:
         """Write what the target hasn't yet. ``progress`` gets bytes of the streams."""

@@ -17,8 +17,8 @@ from .choosing import Wanted, find_chain
 from .errors import CorruptError, SnapshipError, UsageError, VolumeError, need
 from .fetching import Fetched, check_kind, explain_damage, fetch
 from .host import Host
+from .layouts import open_catalog
 from .manifest import Manifest
-from .names import is_id
 from .outcome import Outcome
 from .streams.pipeline import Workers
 from .units import parse_duration, parse_time
@@ -114,7 +114,10 @@ def plan(host: Host, request: Request) -> Plan:
         made.missing_remote = error
         return made
     made.remote_name = spec.name
-    made.catalog = catalog = Catalog.open(spec)
+    made.catalog = catalog = open_catalog(spec)
+    made.origin = catalog.origin(host, request.origin)
+    if request.group is not None and not catalog.is_id(request.group):
+        raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
     catalog.absent = spec.type == "directory" and not catalog.store.exists()
     wanted = Wanted(request.backup, when[0] if when else None, request.group)
     for item in items:
@@ -161,6 +164,7 @@ def _find(made: Plan, item: Item, wanted: Wanted) -> None:
     try:
         item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
         _look_at_target(made, item)
+        made.warnings += [text for text in catalog.cautions(item.manifests) if text not in made.warnings]
     except SnapshipError as error:
         item.error = error.about(volume=item.source, remote=made.remote_name)
 
@@ -176,8 +180,6 @@ def _check(request: Request) -> tuple[float, bool] | None:
         raise UsageError(f"{' and '.join(given)} can't both be given.")
     if request.backup not in (None, "latest") and len(request.volumes) > 1:
         raise UsageError("a backup's id belongs to one volume.", "Restore several as they were then with at or group.")
-    if request.group is not None and not is_id(request.group):
-        raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
     if request.parallel < 1:
         raise UsageError("parallel is at least 1.")
     return parse_time(request.at, "at") if request.at is not None else None
@@ -224,8 +226,9 @@ def _look_again(made: Plan) -> None:
         if item.error is None:
             item.done = item.own = False
             try:
-                item.provider.recover(item.place)
-                _look_at_target(made, item)
+                with item.provider.looking_at([item.target]):
+                    item.provider.recover(item.place)
+                    _look_at_target(made, item)
             except SnapshipError as error:
                 item.error = error.about(volume=item.source, remote=made.remote_name)
 
@@ -293,6 +296,8 @@ class Result:
             outcome.failures.append(error.about(volume=item.source, remote=made.remote_name).as_dict())
             return
         outcome.changed = True
+        for text in self.fetched.facts.pop("warnings"):
+            outcome.warn(text)
         actions = [f"swapped {item.target} in"] + ([f"kept {previous}"] if previous else [])
         _show(made, outcome, item, dict(self.fetched.facts, changed=True, previous=previous, actions=actions))
 
@@ -302,7 +307,7 @@ def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
         "target": item.target,
         "id": item.backup.id,
         "state_id": item.backup.fields["state_id"],
-        "origin": made.origin,
+        "origin": item.backup.fields["origin"],
         "volume": item.source,
         "witness": witness,
     }
@@ -360,7 +365,7 @@ def _show(made: Plan, outcome: Outcome, item: Item, facts: dict[str, Any]) -> No
         "target": item.target,
         "id": backup.id if backup else None,
         "group": backup.group if backup else None,
-        "origin": made.origin,
+        "origin": backup.fields["origin"] if backup else made.origin,
         "remote": made.remote_name,
         "provider": item.provider.name,
         "created": backup.fields["created"] if backup else None,

@@ -18,6 +18,7 @@ from .errors import CorruptError, SnapshipError, UsageError, need
 from .fetching import explain_damage
 from .host import Host
 from .items import from_manifest
+from .layouts import open_catalog
 from .manifest import Manifest
 from .outcome import Outcome
 from .proving import PROOFS, Proof, Task
@@ -107,7 +108,8 @@ def plan(host: Host, request: Request) -> Plan:
         made.missing_remote = error
         return made
     made.remote_name = spec.name
-    made.catalog = catalog = Catalog.open(spec)
+    made.catalog = catalog = open_catalog(spec)
+    made.origin = catalog.origin(host, request.origin)
     catalog.absent = spec.type == "directory" and not catalog.store.exists()
     for item in made.items:
         try:
@@ -185,6 +187,8 @@ def _verify(made: Plan, catalog: Catalog, item: Item, workers: Workers, outcome:
     now = time.time()
     host.note_verified(catalog.store.location, made.origin, item.volume, item.backup.id, request.mode, now)
     outcome.changed = True
+    for text in catalog.cautions(item.chain):
+        outcome.warn(text)
     _show(made, outcome, item, now, proof)
 
 

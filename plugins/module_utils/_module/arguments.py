@@ -77,6 +77,7 @@ def definition() -> Spec:
     """What a remote is made of; each option has an environment variable to fall back on."""
     every_type: Spec = {
         "type": {"type": "str", "choices": ["s3", "directory"]},
+        "layout": {"type": "str", "choices": ["snapship", "linstor"], "default": "snapship"},
         "encryption_key": {"type": "str", "no_log": True},
         "old_encryption_keys": {"type": "list", "elements": "str", "no_log": True},
         "accept_unencrypted": {"type": "bool", "default": False},

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import UsageError
-from ..remotes.spec import S3_ONLY, SECRETS, TYPES
+from ..remotes.spec import LAYOUTS, S3_ONLY, SECRETS, TYPES
 
 
 class _Option(NamedTuple):
@@ -26,6 +26,7 @@ class _Option(NamedTuple):
 
 
 _OPTIONS = (
+    _Option("layout", "whose backups lie there: ours, or LINSTOR's, which are only read", choices=LAYOUTS),
     _Option("path", "the directory, for a remote that is one"),
     _Option("bucket", "the bucket, for a remote in S3"),
     _Option("prefix", "what all keys begin with"),

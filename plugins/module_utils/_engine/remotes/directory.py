@@ -75,6 +75,26 @@ class DirectoryStore:
 
     def get(self, key: str, limit: int) -> bytes | None:
         """The whole file, read in one go where there is no bandwidth limit."""
+        with self._opened(key) as descriptor:
+            if descriptor is None:
+                return None
+            self._check_readable(key, os.fstat(descriptor), limit)
+            return self._read(descriptor)
+
+    def get_range(self, key: str, offset: int, length: int) -> bytes | None:
+        """These bytes of a file."""
+        with self._opened(key) as descriptor:
+            if descriptor is None:
+                return None
+            status = os.fstat(descriptor)
+            if offset + length > status.st_size:
+                raise CorruptError(f"{key} in {self.label} is shorter than it was when it was listed.")
+            self._check_readable(key, status, status.st_size)
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return self._read(descriptor, length)
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[int | None]:
         self._count("get")
         parts, name = _split_key(key)
         with self._told(f"get {key}"):
@@ -83,10 +103,10 @@ class DirectoryStore:
                 with folder(self._root, parts) as above:
                     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
             except FileNotFoundError:
-                return None
+                yield None
+                return
             try:
-                self._check_readable(key, os.fstat(descriptor), limit)
-                return self._read(descriptor)
+                yield descriptor
             finally:
                 os.close(descriptor)
 
@@ -206,17 +226,20 @@ class DirectoryStore:
         if status.st_size > limit:
             raise CorruptError(f"{key} in {self.label} has {status.st_size} bytes, expected are at most {limit}.")
 
-    def _read(self, descriptor: int) -> bytes:
+    def _read(self, descriptor: int, length: int | None = None) -> bytes:
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            if self._throttle is None:
+            if self._throttle is None and length is None:
                 return file.readall()
+            size = self._throttle.slice if self._throttle else length or 0
             data = bytearray()
-            while True:
-                piece = file.read(self._throttle.slice)
+            while length is None or len(data) < length:
+                piece = file.read(size if length is None else min(size, length - len(data)))
                 if not piece:
-                    return bytes(data)
+                    break
                 data += piece
-                self._throttle.take(len(piece))
+                if self._throttle:
+                    self._throttle.take(len(piece))
+            return bytes(data)
 
     def _place(self, incoming: Incoming, parts: tuple[str, ...], name: str, exclusive: bool) -> bool:
         """Give it its name; true where that is taken."""

@@ -76,6 +76,10 @@ class S3Store:
         """The whole object. A body that ends early is asked for again, never returned."""
         return self._requests.read(self._root + key, key, limit)
 
+    def get_range(self, key: str, offset: int, length: int) -> bytes | None:
+        """As :meth:`get`."""
+        return self._requests.read_range(self._root + key, key, offset, length)
+
     def now(self) -> float:
         """By the Date header of the newest reply; one is asked for where there was none so far."""
         if self._requests.clock_offset is None:

@@ -15,11 +15,12 @@ from typing import Any
 
 from ..errors import CorruptError, RemoteError
 from .s3_client import Opened
-from .s3_errors import Place, failures, remote_error
+from .s3_errors import Place, ReplyError, failures, remote_error
 from .throttle import Throttle
 
 PAGE = 1000
 _READ_ATTEMPTS = 4
+_PAST_END = ("InvalidRange", "416")
 # Seconds between further tries, after botocore's own (which may be over in a second), when a server that has answered
 # before doesn't any more: a restart or a short cut of the line must not end a run of hours.
 _PAUSES = (1.0, 4.0, 10.0)
@@ -80,9 +81,24 @@ class S3Requests:
 
     def read(self, full_key: str, key: str, limit: int) -> bytes | None:
         """The whole object, ``None`` where there is none. A body that ends early is asked for again, never returned."""
+        return self._read(full_key, key, limit)
+
+    def read_range(self, full_key: str, key: str, offset: int, length: int) -> bytes | None:
+        """Exactly these bytes of an object, ``None`` where there is none. Raises CorruptError where it is shorter."""
+        try:
+            data = self._read(full_key, key, length, Range=f"bytes={offset}-{offset + length - 1}")
+        except ReplyError as error:
+            if error.reason not in _PAST_END:
+                raise
+            data = b""
+        if data is not None and len(data) != length:
+            raise CorruptError(f"{key} on {self._place.label} is shorter than it was when it was listed.")
+        return data
+
+    def _read(self, full_key: str, key: str, limit: int, **options: str) -> bytes | None:
         for attempt in range(_READ_ATTEMPTS):
             try:
-                reply = self.send("get_object", f"get {key}", Key=full_key)
+                reply = self.send("get_object", f"get {key}", Key=full_key, **options)
             except RemoteError as error:
                 if error.code == "no_key":
                     return None

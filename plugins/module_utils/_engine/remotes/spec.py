@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..units import parse_duration, parse_size
 
 TYPES = ("directory", "s3")
+LAYOUTS = ("snapship", "linstor")
 SECRETS = ("access_key", "secret_key", "session_token", "encryption_key", "old_encryption_keys")
 S3_ONLY = (
     "bucket",
@@ -39,6 +40,7 @@ class RemoteSpec:
 
     name: str
     type: str
+    layout: str = "snapship"  # whose backups lie there
     path: str | None = None
     bucket: str | None = None
     prefix: str = ""
@@ -83,12 +85,20 @@ class RemoteSpec:
         if kind not in TYPES:
             raise UsageError(f"remote {name!r}: type is {kind!r}.", f"It is one of {', '.join(TYPES)}.")
         values["type"] = kind
+        layout = values.get("layout", "snapship")
+        if layout not in LAYOUTS:
+            raise UsageError(f"remote {name!r}: layout is {layout!r}.", f"It is one of {', '.join(LAYOUTS)}.")
         empty = [key for key in SECRETS if values.get(key) == ""]
         if empty:  # a variable that came out empty must not switch encryption off
             raise UsageError(f"remote {name!r}: {', '.join(empty)} is empty.", "Give a value, or leave the option out.")
         _check_fields(name, kind, values)
         _convert(name, values)
         return cls(name=name, **values)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether what lies there is another program's, and only read."""
+        return self.layout != "snapship"
 
     def public(self) -> dict[str, Any]:
         """All that may be shown: secrets replaced by whether they are set."""

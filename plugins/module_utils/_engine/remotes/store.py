@@ -67,6 +67,9 @@ class ObjectStore(Protocol):
     def get(self, key: str, limit: int) -> bytes | None:
         """The whole object, or ``None`` where there is none. One longer than ``limit`` bytes raises CorruptError."""
 
+    def get_range(self, key: str, offset: int, length: int) -> bytes | None:
+        """Exactly these bytes of an object, ``None`` where there is none. One that is shorter raises CorruptError."""
+
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """Store the whole object; on return it is acknowledged, but see :meth:`sync`.
 

@@ -38,6 +38,11 @@ def backend() -> str | None:
     return "zstd" if shutil.which("zstd") else None
 
 
+def library() -> Any:
+    """The ``zstandard`` library, where it is installed."""
+    return _library
+
+
 def require() -> None:
     """Raise ConfigError where zstd can't be had at all."""
     if backend() is None:
