@@ -14,20 +14,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from .._engine.errors import SnapshipError, UnknownError, UsageError
 from .._engine.outcome import Outcome
 from .._engine.units import parse_duration
-from . import choosing, reports, results, targets
+from . import choosing, reports, results, targets, waiting
 from .backups import Backup
 from .choosing import Wish, would_satisfy
 from .connection import Access, Cluster, same_version
 from .looking import Looking, look_at
-from .preflight import Survey, check_passphrase, survey
+from .preflight import Survey, lock, survey
 from .remotes import Remote, find_remote
+from .replies import ControllerError
 from .shipping import Shipping, Unit
 from .starting import Order
 from .targets import Target
@@ -99,14 +99,20 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     try:
         remote = find_remote(cluster, request.remote)
     except UnknownError as error:
-        return _without_remote(cluster, request, wish, error)
+        order = _order(request, request.remote, "linstor" if request.target.given else "s3")
+        return _unseen(cluster, request, wish, order, error)
     _check_kind(request, remote)
     order = _order(request, remote.name, remote.type)
     same = remote.type == "linstor" and targets.is_same_cluster(cluster, remote.options.get("url"))
     targets.check(order.target, request.resources, same)
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(Cluster(request.target_cluster)) if request.target_cluster else None
-        looking = look_at(cluster, order, request.resources, there, same)
+        try:
+            looking = look_at(cluster, order, request.resources, there, same)
+        except ControllerError as error:
+            if error.code != "locked" or order.kind != "s3":
+                raise
+            return _unseen(cluster, request, wish, order, lock(cluster) or error)  # the remote's keys can't be read
         made = Plan(cluster, request, wish, order, [_unit(looking, name, wish) for name in request.resources])
         if made.work:
             _prepare(cluster, made, looking, there)
@@ -162,11 +168,11 @@ def _order(request: Request, remote: str, kind: str) -> Order:
     )
 
 
-def _without_remote(cluster: Cluster, request: Request, wish: Wish, error: SnapshipError) -> Plan:
-    order = _order(request, request.remote, "linstor" if request.target.given else "s3")
+def _unseen(cluster: Cluster, request: Request, wish: Wish, order: Order, error: SnapshipError) -> Plan:
+    """Nobody knows what is on the remote; for all that can be told, each would be shipped."""
     units = []
     for name in request.resources:
-        look = choosing.Look(name, [], [], time.time(), True)
+        look = choosing.Look(name, [], [], waiting.now(), True)
         units.append(Unit(look, choosing.Choice(False, None, "first backup of this resource on this remote")))
     return Plan(cluster, request, wish, order, units, obstacle=error)
 
@@ -194,12 +200,7 @@ def _prepare(cluster: Cluster, made: Plan, looking: Looking, there: Cluster | No
     if made.order.kind == "linstor":
         made.obstacle = same_version(cluster, there) if there else None
     elif made.work:
-        try:
-            check_passphrase(cluster)
-        except SnapshipError as error:
-            if error.code != "locked":
-                raise
-            made.obstacle = error
+        made.obstacle = lock(cluster)
 
 
 def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -95,7 +94,7 @@ def of_snapshot(
         state = "lost"
     else:
         state = "lost" if shipment.state == "preparing" and not modern else shipment.state
-    base = props.get(_BASE) or (None if modern else _old_base(snap))
+    base = props.get(_BASE) if modern else _old_base(snap)
     return Backup(
         id=identity(resource, snap.name),
         resource=resource,
@@ -254,14 +253,9 @@ def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
     return list(found.values())
 
 
-def age(backup: Backup, now: float | None = None) -> float | None:
-    """How old the state is that it holds, in seconds."""
-    return None if backup.created is None else (time.time() if now is None else now) - backup.created
-
-
 def _old_base(snap: Snap) -> str | None:
     """Where LINSTOR before 1.33 kept the name of the base."""
-    for props in (snap.props, *snap.node_props.values()):
+    for props in snap.node_props.values():
         if props.get(f"BackupShipping/{_BASE}"):
             return props[f"BackupShipping/{_BASE}"]
     return None

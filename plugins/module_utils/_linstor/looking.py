@@ -8,9 +8,8 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
-from . import backups
+from . import backups, waiting
 from .backups import Backup
 from .choosing import Look
 from .connection import Cluster
@@ -77,7 +76,7 @@ def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster
         names = [order.target.name_of(name) for name in resources]
         arrived = every if there is None else list_snapshots(there, names)
         backups.attach_received(found, {name: _of(arrived, name) for name in names})
-    return Looking(cluster, order, snaps, _by_resource(found), _by_resource(strangers), time.time())
+    return Looking(cluster, order, snaps, _by_resource(found), _by_resource(strangers), waiting.now())
 
 
 def _on_s3(

@@ -117,20 +117,16 @@ def _replica(entry: Mapping[str, Any], online: Mapping[str, bool]) -> Replica:
     )
 
 
-def check_passphrase(cluster: Cluster) -> None:
-    """An S3 remote's keys are encrypted: raise where the master passphrase isn't set or entered. One request.
+def lock(cluster: Cluster) -> SnapshipError | None:
+    """The error where an S3 remote's keys can't be read, as the master passphrase isn't set or entered. One request.
 
     Controllers before REST 1.25 don't tell; there the first backup fails with the same code.
     """
     if cluster.rest_version < (1, 25):
-        return
+        return None
     status = getattr(cluster.read("crypt_status", what="reading the state of encryption"), "status", None)
-    if status in ("unset", "locked"):
-        raise locked(cluster, status)
-
-
-def locked(cluster: Cluster, status: str) -> RemoteError:
-    """The master passphrase is missing."""
+    if status not in ("unset", "locked"):
+        return None
     said = "isn't set" if status == "unset" else "has to be entered, as after each start of the controller"
     return RemoteError(
         f"the master passphrase of {cluster.name} {said}; without it LINSTOR can't read the remote's keys.",

@@ -11,11 +11,11 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
-import time
 from collections.abc import Iterable
 
 from .._engine.errors import BusyError, RemoteError, SnapshipError
 from .._engine.units import show_duration
+from . import waiting
 from .backups import GRACE, Backup, of_snapshot, queued
 from .choosing import Choice, Look, Wish, choose, would_satisfy
 from .connection import Cluster
@@ -111,7 +111,7 @@ class Shipping:
             elif self.fatal is not None:
                 unit.error = _not_started(self.fatal)
             else:
-                unit.began = time.time()
+                unit.began = waiting.now()
                 full = unit.choice is not None and unit.choice.full
                 future = pool.submit(start, self.cluster, self.order, unit.resource, full, self.wish.snapshot)
                 self.starting[future] = unit
@@ -229,7 +229,7 @@ class Shipping:
             self._lost(unit, RemoteError(f"{gone}.", "Somebody has aborted or deleted it.", "aborted"))
 
     def _succeeded(self, unit: Unit, backup: Backup) -> None:
-        if unit.joined and not would_satisfy(backup, self.wish, time.time()):
+        if unit.joined and not would_satisfy(backup, self.wish, waiting.now()):
             self._start_own(unit, backup)
             return
         self._end(unit, backup)
@@ -261,7 +261,7 @@ class Shipping:
     def _start_own(self, unit: Unit, ended: Backup) -> None:
         """What was waited for didn't bring what is wanted."""
         others = [each for each in unit.look.backups if each.snapshot != ended.snapshot]
-        unit.look = dataclasses.replace(unit.look, backups=[*others, ended], now=time.time())
+        unit.look = dataclasses.replace(unit.look, backups=[*others, ended], now=waiting.now())
         if ended.snap is not None and all(snap.name != ended.snapshot for snap in unit.look.snaps):
             unit.look.snaps = [*unit.look.snaps, ended.snap]
         try:
@@ -278,7 +278,7 @@ class Shipping:
             return
         unit.result = backup
         if unit.began is not None and self.order.wait:
-            unit.seconds = round(max(time.time() - unit.began, 0.0), 3)
+            unit.seconds = round(max(waiting.now() - unit.began, 0.0), 3)
 
     def _check_kind(self, unit: Unit, backup: Backup, snaps: list[Snap]) -> None:
         """Whether LINSTOR ships what it should: it falls back to a full one without a word."""

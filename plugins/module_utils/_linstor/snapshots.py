@@ -175,8 +175,7 @@ def _parse(entry: Mapping[str, Any]) -> Snap:
         created=min(times) if times else None,
         nodes=tuple(names),
         flags=tuple(entry.get("flags") or ()),
-        # Since REST 1.24 they are in a property of their own; what ``props`` holds is the same, or older.
-        props={**(entry.get("props") or {}), **(entry.get("snapshot_definition_props") or {})},
+        props=dict(_own_props(entry)),
         resource_props=dict(entry.get("resource_definition_props") or {}),
         node_props={str(each.get("node_name", "")): dict(each.get("snapshot_props") or {}) for each in nodes},
         node_flags={str(each.get("node_name", "")): tuple(each.get("flags") or ()) for each in nodes},
@@ -185,6 +184,17 @@ def _parse(entry: Mapping[str, Any]) -> Snap:
             for volume in entry.get("volume_definitions") or ()
         },
     )
+
+
+def _own_props(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """The snapshot definition's own properties.
+
+    Since REST 1.24 they stand alone; ``props`` has those of the resource definition mixed in, where for instance the
+    resource's last backup has the same name as the snapshot's base.
+    """
+    if "snapshot_definition_props" in entry or "resource_definition_props" in entry:
+        return entry.get("snapshot_definition_props") or {}
+    return entry.get("props") or {}
 
 
 def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> Shipment:

@@ -20,6 +20,11 @@ FIRST = 0.25  # seconds: what is small is done soon
 GROWTH = 1.6
 
 
+def now() -> float:
+    """Seconds since the epoch by this host's clock, against which ages are measured."""
+    return time.time()
+
+
 class Pace:
     """Pauses that grow from a fraction of a second to ``interval`` seconds.
 

@@ -1,0 +1,39 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Options about the other side of a shipment between clusters, as the control plane takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._engine.errors import UsageError
+from .._linstor.targets import Target
+from . import linstor
+from .arguments import Spec
+
+
+def target_cluster() -> Spec:
+    """How to reach it; documented in plugins/doc_fragments/_linstor_target.py."""
+    options = linstor.connection()
+    options["controllers"] = {**options["controllers"], "required": True}
+    return {"target_cluster": {"type": "dict", "options": options}}
+
+
+def destination(given: Mapping[str, Any] | None) -> Target:
+    """What a task says of where resources go. Raises UsageError."""
+    if given is None:
+        return Target()
+    fields = {name: value for name, value in given.items() if value is not None}
+    resource = fields.get("resource")
+    if resource is not None and not isinstance(resource, (str, Mapping)):
+        raise UsageError("target.resource is a name, a pattern, or a dictionary of names.", "Put quotes around it.")
+    if isinstance(resource, Mapping) and not all(isinstance(name, str) for name in resource.values()):
+        raise UsageError("target.resource: one of the names isn't a string.", "Put quotes around it.")
+    pools = fields.get("storage_pool_map", {})
+    if not all(isinstance(name, str) for name in pools.values()):
+        raise UsageError("target.storage_pool_map: one of the pools isn't a string.", "Put quotes around it.")
+    return Target(**fields)
