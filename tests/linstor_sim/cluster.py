@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,7 +33,8 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.snapship.dr.tests.linstor_sim.schedules import Enabled, Schedule
+    from ansible_collections.snapship.dr.tests.linstor_sim.receiving import Reception
+    from ansible_collections.snapship.dr.tests.linstor_sim.schedules import Schedule
     from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Queued, Shipment
 
 DEFAULT_GROUP = "DfltRscGrp"
@@ -65,10 +67,11 @@ class Cluster:
         self.remotes: dict[str, Remote] = {}
         self.stores: dict[str, Props] = {}
         self.schedules: dict[str, Schedule] = {}
-        self.enabled: list[Enabled] = []
         self.reports: list[Report] = []
         self.shipments: list[Shipment] = []
         self.queue: list[Queued] = []
+        self.stranded: list[Shipment] = []
+        self.receptions: list[Reception] = []
         self.steps: list[Callable[[Cluster], None]] = []
         self.followers: list[Callable[[Cluster, Shipment, str], None]] = []
         self._report_number = 0
@@ -81,6 +84,11 @@ class Cluster:
             yield
         finally:
             self.lock.acquire()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether time alone can change anything."""
+        return bool(self.shipments or self.queue or self.receptions or self.schedules)
 
     @property
     def passphrase_status(self) -> str:
@@ -167,8 +175,7 @@ class Cluster:
         """The short name of another cluster, which names of snapshots received from it end in."""
         key = f"Cluster/Remote/{cluster}"
         if key not in self.props:
-            number = sum(1 for each in self.props if each.startswith("Cluster/Remote/"))
-            self.props[key] = _base36(number)
+            self.props[key] = _base36(int.from_bytes(secrets.token_bytes(5), "big") >> 1)
         return self.props[key]
 
 

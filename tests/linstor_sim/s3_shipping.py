@@ -18,6 +18,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.shipments import (
     Failure,
     Order,
     Shipment,
+    go,
     submit,
 )
 from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, take, taken
@@ -34,6 +35,12 @@ from ansible_collections.snapship.dr.tests.linstor_sim.status import set_status,
 
 class S3Carrier:
     """Writes a snapshot's volumes and then its meta object."""
+
+    def begin(self, cluster: Cluster, shipment: Shipment) -> Entries:
+        go(cluster, shipment)
+        references = {"RscDfn": shipment.order.definition.name, "Snapshot": shipment.order.snapshot.name}
+        message = f"Started shipping of resource '{shipment.order.definition.name}'"
+        return [entry(codes.MODIFIED, message, references=references)]
 
     def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
         order, remote = shipment.order, shipment.order.remote
@@ -100,12 +107,7 @@ def create(
     entries += [*queued, entry(codes.MASK_INFO, message, references={"Snapshot": name})]
     if existing is None:
         entries = taken(definition, snapshot) + entries
-    if shipment is not None:
-        references = {"RscDfn": definition.name, "Snapshot": name}
-        entries.append(
-            entry(codes.MODIFIED, f"Started shipping of resource '{definition.name}'", references=references)
-        )
-    return entries
+    return entries + (order.carrier.begin(cluster, shipment) if shipment else [])
 
 
 def _mark_started(cluster: Cluster, definition: Definition, snapshot: Snapshot, remote: Remote, schedule: str) -> None:

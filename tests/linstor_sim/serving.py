@@ -91,7 +91,7 @@ class Server:
     def _tick(self) -> None:
         """Shipments go on whether anyone asks or not."""
         while not self._stopped.wait(_TICK):
-            if self.cluster.shipments or self.cluster.queue or self.cluster.schedules:
+            if self.cluster.is_busy:
                 progress(self.cluster)
 
 

@@ -8,13 +8,14 @@ Everything here but ``progress`` is called with the cluster's lock held.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Protocol
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import ShipmentFault
-from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     ABORTED,
     FAILED,
@@ -37,6 +38,9 @@ class Failure(Exception):
 
 class Carrier(Protocol):
     """Takes a shipment's data where it is to go. Called with the lock held; lets it go while it waits for others."""
+
+    def begin(self, cluster: Cluster, shipment: Shipment) -> Entries:
+        """Makes ready, with the other side if there is one, and calls ``go``. Gives what the reply has to say."""
 
     def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
         """``cut``: the network goes midway. Raises Failure."""
@@ -64,7 +68,7 @@ class Order:
 
 @dataclass
 class Shipment:
-    """``ends``: when its time is over, in milliseconds; None for one that never does by itself."""
+    """``ends``: when its time is over, in milliseconds; None before it has begun, and for one that hangs."""
 
     order: Order
     node: str
@@ -72,7 +76,6 @@ class Shipment:
     ends: int | None
     fault: ShipmentFault | None = None
     delivering: bool = False
-    told_peer: bool = False
 
 
 @dataclass
@@ -85,7 +88,7 @@ class Queued:
 
 
 def submit(cluster: Cluster, order: Order, entries: Entries) -> Shipment | None:
-    """Starts a shipment, or queues it while its base is under way or no node has a free slot."""
+    """Assigns a shipment to a node; or queues it, while its base is under way or no node has a free slot."""
     waits = order.base is not None and _base_status(order) not in (SUCCESS, None)
     nodes = usable_nodes(cluster, order)
     chosen = None if waits else _choose(cluster, nodes, order.preferred)
@@ -129,7 +132,7 @@ def _slots(cluster: Cluster, node: str) -> float:
 
 
 def start(cluster: Cluster, order: Order, node: str) -> Shipment:
-    """From here on the snapshot has a shipping status."""
+    """From here on the snapshot has a shipping status; its carrier is to begin."""
     props, space = order.snapshot.props, order.space
     fault = cluster.faults.of_shipment(order.definition.name, order.remote.name)
     if fault and fault.how == "full":
@@ -140,13 +143,21 @@ def start(cluster: Cluster, order: Order, node: str) -> Shipment:
     if order.base is not None:
         props[f"{space}/{LAST}"] = order.base.name
         props[f"{space}/{FULL}"] = order.base.props.get(f"{space}/{FULL}", order.base.name)
-    seconds = fault.seconds if fault and fault.seconds else cluster.options.ship_seconds
-    never = fault is not None and fault.how in ("hang", "stuck")
-    now = cluster.clock.now
-    made = Shipment(order, node, now, None if never else now + int(seconds * 1000), fault)
+    made = Shipment(order, node, cluster.clock.now, None, fault)
     cluster.shipments.append(made)
-    set_status(cluster, order.snapshot, order.remote.name, PREPARE if fault and fault.how == "stuck" else SHIPPING)
+    set_status(cluster, order.snapshot, order.remote.name, PREPARE)
     return made
+
+
+def go(cluster: Cluster, shipment: Shipment) -> None:
+    """The data begins to flow, unless the shipment was aborted meanwhile."""
+    fault = shipment.fault
+    if shipment not in cluster.shipments or (fault and fault.how == "stuck"):
+        return
+    if not (fault and fault.how == "hang"):
+        seconds = fault.seconds if fault and fault.seconds else cluster.options.ship_seconds
+        shipment.ends = cluster.clock.now + int(seconds * 1000)
+    set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, SHIPPING)
 
 
 def progress(cluster: Cluster, wait: bool = False) -> None:
@@ -155,10 +166,10 @@ def progress(cluster: Cluster, wait: bool = False) -> None:
         return
     try:
         with cluster.lock:
-            for step in cluster.steps:
-                step(cluster)
             while _finish_one(cluster) or _start_one(cluster):
                 pass
+            for step in cluster.steps:
+                step(cluster)
     finally:
         cluster.progressing.release()
 
@@ -198,7 +209,7 @@ def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
 
 
 def _start_one(cluster: Cluster) -> bool:
-    for queued in cluster.queue:
+    for queued in list(cluster.queue):
         order = queued.order
         if order.base is not None and order.base.name not in order.definition.snapshots:
             order.base = None
@@ -209,10 +220,9 @@ def _start_one(cluster: Cluster) -> bool:
         chosen = _choose(cluster, usable_nodes(cluster, order), order.preferred)
         if chosen is not None:
             cluster.queue.remove(queued)
-            begin = getattr(order.carrier, "begin", None)
             shipment = start(cluster, order, chosen)
-            if begin is not None:
-                begin(cluster, shipment)
+            with contextlib.suppress(Refused):
+                order.carrier.begin(cluster, shipment)
             return True
     return False
 
@@ -229,7 +239,7 @@ def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str |
         )
     ]
     count = 0
-    for shipment in list(cluster.shipments):
+    for shipment in [*cluster.shipments, *cluster.stranded]:
         order = shipment.order
         if order.definition is not definition or order.remote.name != remote:
             continue
@@ -237,7 +247,7 @@ def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str |
             continue
         count += 1
         prepared = status_of(order.snapshot, order.remote.name) == PREPARE
-        cluster.shipments.remove(shipment)
+        (cluster.shipments if shipment in cluster.shipments else cluster.stranded).remove(shipment)
         set_status(cluster, order.snapshot, order.remote.name, ABORTED)
         if not prepared:
             definition.snapshots.pop(order.snapshot.name, None)
@@ -255,7 +265,7 @@ def interrupted(cluster: Cluster) -> None:
 
 def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:
     """What a snapshot that can't be deleted now is at, or an empty text."""
-    if any(each.order.snapshot is snapshot for each in cluster.shipments):
+    if any(each.order.snapshot is snapshot for each in [*cluster.shipments, *cluster.stranded]):
         return "currently being shipped as a backup"
     if any(each.order.snapshot is snapshot for each in cluster.queue):
         return "currently being queued for backup shipping"

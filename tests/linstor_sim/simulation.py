@@ -8,13 +8,13 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import shipments
+from ansible_collections.snapship.dr.tests.linstor_sim import receiving, shipments
 from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault
 from ansible_collections.snapship.dr.tests.linstor_sim.options import Options
 from ansible_collections.snapship.dr.tests.linstor_sim.serving import Server
-from ansible_collections.snapship.dr.tests.linstor_sim.state import Definition, Snapshot
+from ansible_collections.snapship.dr.tests.linstor_sim.state import Definition, Remote, Snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.validation import Document
 
 
@@ -33,6 +33,7 @@ class Simulation:
         **changes: Any,
     ) -> None:
         self.cluster = Cluster(options or Options(**changes), clock)
+        self.cluster.steps += [receiving.step]
         self.tls = tls
         self.servers: list[Server] = []
         self._port = port
@@ -90,6 +91,12 @@ class Simulation:
     def shipment_fault(self, how: str, **described: Any) -> None:
         """See faults.ShipmentFault."""
         self.cluster.faults.shipments.append(ShipmentFault(how, **described))
+
+    def peer_with(self, other: Simulation, here: str = "away", there: str = "home") -> None:
+        """Each gets a remote for the other: ``here`` in this cluster, ``there`` in the other."""
+        for cluster, name, peer in ((self.cluster, here, other), (other.cluster, there, self)):
+            with cluster.lock:
+                cluster.remotes[name] = Remote(name, "linstor", {"url": peer.url}, {}, peer.cluster.id)
 
     def add_resource(self, name: str, **described: Any) -> Definition:
         """See Cluster.add_resource."""

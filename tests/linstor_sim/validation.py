@@ -18,6 +18,7 @@ _URI = "urn:linstor"
 _PLAIN_OBJECTS = {("GET", "/v1/encryption/passphrase"), ("GET", "/v1/remotes")}  # an object, not a list of one
 _UNDOCUMENTED_QUERY = {"nodes", "resources", "storage_pools", "resource_definitions", "since", "withcontent", "offset"}
 _ANY_CASE = ("Node", "type"), ("NetInterface", "satellite_encryption_type")
+_OPTIONAL = (("SnapQueue", "pref_node"),)  # what is null or empty is left out, required or not
 
 
 class Document:
@@ -35,6 +36,8 @@ class Document:
         schemas = self._document["components"]["schemas"]
         for schema, name in _ANY_CASE:
             schemas[schema]["properties"][name].pop("enum", None)
+        for schema, name in _OPTIONAL:
+            schemas[schema]["required"].remove(name)
         resource = referencing.Resource(self._document, referencing.jsonschema.DRAFT202012)
         self._validator = jsonschema.Draft202012Validator
         self._registry: Any = referencing.Registry().with_resource(_URI, resource)

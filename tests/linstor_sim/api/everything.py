@@ -8,13 +8,15 @@ from __future__ import annotations
 from ansible_collections.snapship.dr.tests.linstor_sim.api import (
     backups,
     controller,
+    internal,
     nodes,
     remotes,
     resources,
+    shipping,
     snapshots,
     stores,
 )
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import ROUTES, Route
 
-MODULES = (backups, controller, nodes, remotes, resources, snapshots, stores)
+MODULES = (backups, controller, internal, nodes, remotes, resources, shipping, snapshots, stores)
 EVERY: list[Route] = ROUTES

@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shipping to another cluster, or to this one: the side that sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import zstandard
+
+from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.peers import PeerUnreachable, call
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import backup_id
+from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Failure, Order, Shipment, go, submit
+from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, take, taken
+from ansible_collections.snapship.dr.tests.linstor_sim.state import FAILED, SOURCE, Definition, Remote, Snapshot
+from ansible_collections.snapship.dr.tests.linstor_sim.status import status_of
+
+_INTERNAL = "/v1/internal/backups"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a ship call asks for, as the API names it."""
+
+    src_rsc_name: str
+    dst_rsc_name: str
+    src_node_name: str = ""
+    src_snap_name: str = ""
+    dst_node_name: str = ""
+    dst_net_if_name: str = ""
+    dst_stor_pool: str = ""
+    stor_pool_rename: dict[str, str] = field(default_factory=dict)
+    dst_rsc_grp: str = ""
+    download_only: bool = False
+    force_restore: bool = False
+    force_mv_rsc_grp: bool = False
+    allow_incremental: bool = True
+
+
+class PeerCarrier:
+    """Sends a snapshot's volumes to the other cluster. ``answer``: what that said to the first question."""
+
+    def __init__(self, wanted: Wanted, answer: dict[str, Any]) -> None:
+        self._wanted = wanted
+        self._answer = answer
+        self._target = ""
+
+    def begin(self, cluster: Cluster, shipment: Shipment) -> Entries:
+        """A target that refuses leaves the shipment in Prepare Shipping, as LINSTOR does."""
+        remote = shipment.order.remote
+        request = self._request(cluster, shipment)
+        try:
+            with cluster.unlocked():
+                status, reply = call(str(remote.fields["url"]), f"{_INTERNAL}/requestShip", request)
+        except PeerUnreachable as error:
+            _drop(cluster, shipment)
+            raise Refused(codes.FAIL_UNKNOWN_ERROR, str(error), report=True) from error
+        said = _prefixed(remote, reply)
+        if status == 200 and reply.get("canReceive"):
+            self._target = str(reply["snapshot"])
+            go(cluster, shipment)
+        else:
+            _drop(cluster, shipment)
+        return said
+
+    def _request(self, cluster: Cluster, shipment: Shipment) -> dict[str, Any]:
+        order, wanted = shipment.order, self._wanted
+        part = order.snapshot.nodes[shipment.node]
+        return {
+            "srcVersion": _version(cluster),
+            "srcClusterId": cluster.id,
+            "srcBackupName": order.snapshot.name,
+            "srcRscName": order.definition.name,
+            "srcSnapDfnUuid": order.snapshot.uuid,
+            "startTimestamp": int(order.snapshot.source(order.remote.name, "BackupStartTimestamp") or 0),
+            "layers": order.snapshot.layers,
+            "provider": part.provider,
+            "pool": part.pool,
+            "sizes": {str(each.number): each.size_kib for each in order.snapshot.volumes.values()},
+            "allocated": {str(each.number): each.content.allocated >> 10 for each in order.snapshot.volumes.values()},
+            "dstRscName": wanted.dst_rsc_name,
+            "dstNodeName": wanted.dst_node_name,
+            "dstNodeNetIfName": wanted.dst_net_if_name,
+            "dstStorPool": wanted.dst_stor_pool,
+            "storPoolRenameMap": wanted.stor_pool_rename,
+            "dstRscGrp": wanted.dst_rsc_grp,
+            "forceRscGrp": wanted.force_mv_rsc_grp,
+            "downloadOnly": wanted.download_only,
+            "forceRestore": wanted.force_restore,
+            "resetData": self._answer["resetData"],
+            "dstBaseSnapName": self._answer.get("dstBaseSnapName") if order.base else None,
+            "dstActualNodeName": self._answer.get("dstActualNodeName") if order.base else None,
+        }
+
+    def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
+        order = shipment.order
+        provider = order.snapshot.nodes[shipment.node].provider
+        made = {each.number: streams.encode(provider, each, order.base) for each in order.snapshot.volumes.values()}
+        url = str(order.remote.fields["url"])
+        with cluster.unlocked():
+            for number, stream in made.items():
+                if cut:
+                    raise Failure("socat: E write: Broken pipe")
+                path = f"/sim/receive/{quote(self._wanted.dst_rsc_name)}/{quote(self._target)}/{number}"
+                try:
+                    status, reply = call(url, path, zstandard.compress(stream))
+                except PeerUnreachable as error:
+                    raise Failure(f"socat: E connect: {error}") from error
+                if status != 200:
+                    raise Failure(f"socat: E write: Broken pipe ({reply})")
+
+    def end(self, cluster: Cluster, shipment: Shipment, success: bool) -> None:
+        if not self._target:
+            return
+        url = str(shipment.order.remote.fields["url"])
+        told = {"dstRscName": self._wanted.dst_rsc_name, "snapshot": self._target, "success": success}
+        with cluster.unlocked():
+            try:
+                call(url, "/sim/received", told)
+            except PeerUnreachable:
+                return  # it finds out when nothing comes any more
+
+
+def ship(cluster: Cluster, remote_name: str, wanted: Wanted, schedule: str = "") -> Entries:
+    """Takes a snapshot, or finds the named one, and ships it to the remote's cluster."""
+    remote = cluster.linstor_remote(remote_name)
+    definition = cluster.definition(wanted.src_rsc_name)
+    existing = definition.snapshots.get(wanted.src_snap_name) if wanted.src_snap_name else None
+    question = {
+        "srcVersion": _version(cluster),
+        "srcClusterId": cluster.id,
+        "dstRscName": wanted.dst_rsc_name,
+        "srcSnapDfnUuids": _candidates(definition, remote, existing),
+        "dstNodeName": wanted.dst_node_name,
+    }
+    try:
+        with cluster.unlocked():
+            _status, answer = call(str(remote.fields["url"]), f"{_INTERNAL}/requestPrevSnap", question)
+    except PeerUnreachable as error:
+        cluster.queue = [each for each in cluster.queue if each.order.remote.name != remote.name]
+        raise Refused(codes.FAIL_UNKNOWN_ERROR, str(error), report=True) from error
+    if not answer.get("canReceive"):
+        return list(answer.get("responses") or [])
+    return _send(cluster, definition, existing, remote, wanted, answer, schedule)
+
+
+def _send(
+    cluster: Cluster,
+    definition: Definition,
+    existing: Snapshot | None,
+    remote: Remote,
+    wanted: Wanted,
+    answer: dict[str, Any],
+    schedule: str,
+) -> Entries:
+    said: Entries = []
+    name = wanted.src_snap_name or backup_id(cluster.clock.local())
+    base = _base(cluster, definition, remote, answer.get("prevSnapUuid"), said) if wanted.allow_incremental else None
+    snapshot = existing
+    if snapshot is None:
+        _definition, nodes = check(cluster, definition.name, name, [])
+        snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now)
+    if "LUKS" in snapshot.layers:
+        cluster.need_passphrase()
+    space = f"{SOURCE}/{remote.name}"
+    snapshot.props[f"{space}/BackupStartTimestamp"] = str(cluster.clock.now)
+    snapshot.props[f"{space}/BackupTargetRemote"] = remote.name
+    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = ",".join(map(str, range(len(definition.diskful))))
+    if schedule:
+        snapshot.props["Schedule/BackupShippedBySchedule"] = schedule
+    order = Order(definition, snapshot, remote, base, PeerCarrier(wanted, answer), wanted.src_node_name, schedule)
+    shipment = submit(cluster, order, said)
+    message = f"Shipping of resource {definition.name} to remote {remote.name} in progress."
+    said.append(entry(codes.MASK_INFO, message, references={"Snapshot": name}))
+    if existing is None:
+        said = taken(definition, snapshot) + said
+    return said + (order.carrier.begin(cluster, shipment) if shipment else [])
+
+
+def _candidates(definition: Definition, remote: Remote, existing: Snapshot | None) -> list[str]:
+    return [
+        each.uuid
+        for each in definition.snapshots.values()
+        if each.nodes
+        and status_of(each, remote.name) != FAILED
+        and (existing is None or each.created < existing.created)
+    ]
+
+
+def _base(
+    cluster: Cluster, definition: Definition, remote: Remote, wanted: str | None, said: Entries
+) -> Snapshot | None:
+    """The snapshot that the target named, if the node that shipped it can ship what comes next."""
+    if not wanted:
+        return None
+    found = next((each for each in definition.snapshots.values() if each.uuid == wanted), None)
+    shipper = cluster.nodes.get(found.source(remote.name, "SrcNode") or "") if found else None
+    if found is not None and shipper is not None and shipper.online:
+        return found
+    if found is None:
+        said.append(entry(codes.MASK_INFO, "No common snapshot found"))
+    elif shipper is None:
+        said.append(entry(codes.MASK_INFO, "Unable to discern which node shipped the last incremental backup"))
+    else:
+        message = f"Node {shipper.name} is needed for an incremental backup, but is offline or otherwise unavailable"
+        said.append(entry(codes.MASK_WARN, f"{message} (deleting, evicted, etc)"))
+    message = f"Could not create an incremental backup for resource {definition.name}, creating full backup instead"
+    said.append(entry(codes.MASK_WARN, message))
+    return None
+
+
+def _drop(cluster: Cluster, shipment: Shipment) -> None:
+    if shipment in cluster.shipments:
+        cluster.shipments.remove(shipment)
+        cluster.stranded.append(shipment)
+
+
+def _version(cluster: Cluster) -> list[int]:
+    return [int(part) for part in cluster.options.version.split(".")]
+
+
+def _prefixed(remote: Remote, reply: Any) -> Entries:
+    said = reply.get("responses") if isinstance(reply, dict) else None
+    return [{**each, "message": f"Remote '{remote.name}': {each['message']}"} for each in said or []]

@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is received from elsewhere: from another cluster or out of a bucket, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import DEFAULT_GROUP, Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.contents import Content
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.state import (
+    FAILED,
+    SHIPPING,
+    STATUS,
+    SUCCESS,
+    TARGET,
+    Definition,
+    Pool,
+    Resource,
+    Snapshot,
+    SnapshotNode,
+    SnapshotVolume,
+)
+
+SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
+_RESTORE, _FORCE = "Restore", "Force Restore"
+_PATIENCE_MS = 300_000  # BackupShipping/RecvTimeoutInMs
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How something is to be received."""
+
+    resource: str
+    layers: list[str]
+    provider: str
+    source_pool: str
+    sizes_kib: dict[int, int]
+    node: str = ""
+    pool: str = ""
+    rename: dict[str, str] = field(default_factory=dict)
+    group: str = ""
+    move_group: bool = False
+    download_only: bool = False
+    force_restore: bool = False
+
+
+@dataclass
+class Reception:
+    """``ends``: when one that reads a bucket is done, or when one from a cluster has waited long enough."""
+
+    definition: Definition
+    snapshot: Snapshot
+    remote: str
+    base: Snapshot | None
+    ends: int
+    of_peer: bool
+    next: Reception | None = None
+
+
+def definition_for(cluster: Cluster, terms: Terms, said: Entries) -> Definition:
+    """The definition to receive into, made if it isn't there. Refused while something is being received into it."""
+    found = cluster.find_definition(terms.resource)
+    group = cluster.group(terms.group).name if terms.group else ""
+    if found is None:
+        found = Definition(terms.resource, group or DEFAULT_GROUP, list(terms.layers))
+        cluster.definitions[terms.resource] = found
+    elif any(each.definition is found for each in cluster.receptions):
+        message = f"A backup is currently being restored to resource definition {terms.resource}."
+        raise Refused(codes.FAIL_IN_USE | codes.MASK_BACKUP, message, report=True)
+    if group and group != found.group:
+        if not found.resources or terms.move_group:
+            found.group = group
+        else:
+            message = (
+                f"Target resource definition '{found.name}' has resources deployed. --target-resource-group is ignored "
+                "in order to prevent unexpected future autoplacements. Use --force-move-resource-group to override "
+                "this warning."
+            )
+            said.append(entry(codes.WARN_RSC_ALREADY_DEPLOYED, message))
+    return found
+
+
+def place(cluster: Cluster, terms: Terms, base: Snapshot | None) -> Pool:
+    """Where to: beside the base; else the node and pool that were asked for, or any pool of the same kind."""
+    if base is not None:
+        part = next(iter(base.nodes.values()))
+        return cluster.pools[part.node, part.pool]
+    wanted = terms.rename.get(terms.source_pool) or terms.pool or terms.rename.get("*", "")
+    if terms.node:
+        cluster.node(terms.node)
+    usable = [
+        each
+        for each in cluster.pools.values()
+        if each.provider == terms.provider
+        and cluster.nodes[each.node].online
+        and (not terms.node or each.node.lower() == terms.node.lower())
+        and (not wanted or each.name.lower() == wanted.lower())
+    ]
+    if not usable:
+        message = "Could not find suitable storage pool to receive backup"
+        raise Refused(codes.FAIL_INVLD_VLM_SIZE, message, report=True)
+    return usable[0]
+
+
+def prepare(
+    cluster: Cluster,
+    definition: Definition,
+    name: str,
+    terms: Terms,
+    pool: Pool,
+    started: int,
+    remote: str,
+    said: Entries,
+) -> Snapshot:
+    """The snapshot that will be received, not yet there."""
+    volumes = {number: SnapshotVolume(number, size, Content(size << 10)) for number, size in terms.sizes_kib.items()}
+    part = SnapshotNode(pool.node, pool.name, pool.provider, cluster.clock.now)
+    made = Snapshot(name, cluster.clock.now, list(terms.layers), volumes, {pool.node: part}, flags=[])
+    space = TARGET
+    set_received_status(cluster, made, SHIPPING)
+    made.props[f"{space}/BackupStartTimestamp"] = str(started)
+    made.props[f"{space}/BackupSrcRemote"] = remote
+    made.props[f"{space}/DstNode"] = pool.node
+    made.props[f"{space}/BackupToRestore"] = f"{definition.name}_{name}"
+    diskful = len(definition.diskful)
+    if diskful == 1 and terms.force_restore:
+        made.props[f"{space}/OnSuccess"] = _FORCE
+    elif diskful and not terms.download_only:
+        message = (
+            "The target resource-definition is already deployed on nodes. After downloading the Backup Linstor will "
+            "NOT restore the data to prevent unintentional data-loss."
+        )
+        said.append(entry(codes.WARN_BACKUP_DL_ONLY, message))
+    elif not diskful and not terms.download_only:
+        made.props[f"{space}/OnSuccess"] = _RESTORE
+    if not definition.resources:
+        for number, size in terms.sizes_kib.items():
+            definition.volumes[number] = cluster.new_volume(definition.name, number, size)
+    definition.snapshots[name] = made
+    return made
+
+
+def set_received_status(cluster: Cluster, snapshot: Snapshot, status: str) -> None:
+    """As a property, or as flags in the way of versions before 1.33."""
+    if cluster.options.states_in_props:
+        snapshot.props[f"{TARGET}/{STATUS}"] = status
+        return
+    kept = [each for each in snapshot.flags if each != "BACKUP" and not each.startswith("SHIP")]
+    snapshot.flags = [*kept, "BACKUP", *{SHIPPING: ["SHIPPING"], SUCCESS: ["SHIPPED"]}.get(status, [])]
+    for part in snapshot.nodes.values():
+        part.flags = ["BACKUP_TARGET"]
+
+
+def receive(reception: Reception, number: int, stream: bytes) -> None:
+    """A volume's stream, on a copy of the base. ValueError when it can't be read."""
+    volume = reception.snapshot.volumes[number]
+    base = reception.base.volumes[number].content if reception.base else None
+    content = base.copy() if base else Content(volume.size_kib << 10)
+    content.resize(volume.size_kib << 10)
+    streams.decode(stream, content)
+    volume.content = content
+
+
+def finish(cluster: Cluster, reception: Reception, success: bool) -> None:
+    """A snapshot that couldn't be received is deleted; one that could is restored if that was asked for."""
+    cluster.receptions.remove(reception)
+    definition, snapshot = reception.definition, reception.snapshot
+    snapshot.props.pop(f"{TARGET}/BackupToRestore", None)
+    if not success:
+        set_received_status(cluster, snapshot, FAILED)
+        following: Reception | None = reception
+        while following is not None:
+            definition.snapshots.pop(following.snapshot.name, None)
+            following = following.next
+        return
+    set_received_status(cluster, snapshot, SUCCESS)
+    snapshot.flags = ["SUCCESSFUL", *snapshot.flags]
+    if reception.next is not None:
+        cluster.receptions.append(reception.next)
+        set_received_status(cluster, reception.next.snapshot, SHIPPING)
+        return
+    wanted = snapshot.props.pop(f"{TARGET}/OnSuccess", None)
+    if wanted == _RESTORE or (wanted == _FORCE and _may_force(cluster, definition)):
+        _restore(cluster, definition, snapshot)
+
+
+def _may_force(cluster: Cluster, definition: Definition) -> bool:
+    """Where it may not, LINSTOR leaves the download alone and tells only its error reports."""
+    key = "BackupShipping/AllowForceRestore"
+    holders = (definition.props, cluster.groups[definition.group].props, cluster.props)
+    allowed = next((each[key] for each in holders if key in each), "True").lower() == "true"
+    used = any(each.in_use for each in definition.resources.values())
+    if not definition.diskful or (allowed and not used and len(definition.diskful) == 1):
+        return True
+    cluster.report("Controller", "Force restore option was used, but conditions are not met")
+    return False
+
+
+def _restore(cluster: Cluster, definition: Definition, snapshot: Snapshot) -> None:
+    for each in definition.diskful:
+        del definition.resources[each.node]
+    for part in snapshot.nodes.values():
+        definition.resources[part.node] = Resource(part.node, part.pool, cluster.clock.now)
+    definition.layers = list(snapshot.layers)
+    definition.volumes = {}
+    for number, each in snapshot.volumes.items():
+        made = cluster.new_volume(definition.name, number, each.size_kib)
+        made.content = each.content.copy()
+        definition.volumes[number] = made
+
+
+def step(cluster: Cluster) -> None:
+    """Gives up what has waited too long for the other cluster."""
+    for each in list(cluster.receptions):
+        if each.of_peer and each.ends <= cluster.clock.now:
+            node = next(iter(each.snapshot.nodes))
+            cluster.report(node, "Did not receive any data in time: socat: accept: Connection timed out")
+            finish(cluster, each, False)
+
+
+def deadline(cluster: Cluster) -> int:
+    """Until when a cluster's data is waited for."""
+    patience = int(cluster.props.get("BackupShipping/RecvTimeoutInMs", _PATIENCE_MS))
+    return cluster.clock.now + (patience if patience >= 0 else 1 << 50)
