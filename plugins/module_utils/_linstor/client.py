@@ -85,6 +85,7 @@ class Client:
         self._session: Any = None
         self._sent = False
         self._status: int | None = None
+        self._errors: Any = None
 
     def connect(self) -> None:
         """Connect, and see that it is a controller of LINSTOR. Raises as :meth:`call`."""
@@ -167,7 +168,7 @@ class Client:
             session.cafile = authorities(access)
 
     def _watch(self, session: Any) -> None:
-        """Note each request of the session and the status of its answer."""
+        """Note each request of the session, the status of its answer, and the errors in it."""
         send = session._rest_request_base
 
         def noted(*args: Any, **kwargs: Any) -> Any:
@@ -177,7 +178,14 @@ class Client:
             self._status = response.status
             return response
 
+        handle = session._handle_response_error
+
+        def heard(*args: Any, **kwargs: Any) -> Any:
+            self._errors = handle(*args, **kwargs)
+            return self._errors
+
         session._rest_request_base = noted
+        session._handle_response_error = heard
 
     def _redirected(self, uri: str) -> str | None:
         """Where a controller with TLS sends those who come to ``uri`` without it."""
@@ -193,13 +201,13 @@ class Client:
         return f"linstor+ssl://[{host}]:{port}" if ":" in host else f"linstor+ssl://{host}:{port}"
 
     def _guarded(self, ask: Callable[[], Any]) -> tuple[Any, Replies, int | None]:
-        self._sent, self._status = False, None
+        self._sent, self._status, self._errors = False, None, None
         errors = self._linstor
         try:
             result = ask()
             replies = entries(result)
         except errors.LinstorApiCallError as error:
-            raise Refused(entries(error.all_errors()), self._status) from None
+            raise self._refused(error.all_errors(), error.message) from None
         except errors.LinstorTimeoutError as error:
             raise Broken(error.message, self._sent, timed_out=True) from None
         except errors.LinstorNetworkError as error:
@@ -211,10 +219,19 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise Broken(f"{type(error).__name__}: {error}", self._sent) from None
         except _MALFORMED as error:
-            raise Garbled(f"an answer that isn't LINSTOR's ({type(error).__name__})", self._status) from None
+            # It may be a refusal, where the library expects nothing but the controller's version.
+            raise self._refused(self._errors, f"an answer that isn't LINSTOR's ({type(error).__name__})") from None
         if replies.errors or (self._status or 0) >= 400:
             raise Refused(replies, self._status)
         return result, replies, self._status
+
+    def _refused(self, errors: Any, text: str) -> Refused | Garbled:
+        """What the errors say, or that they say nothing that can be understood."""
+        try:
+            replies = entries(errors)
+        except _MALFORMED:
+            replies = Replies()
+        return Refused(replies, self._status) if replies else Garbled(text, self._status)
 
 
 def entries(result: Any) -> Replies:

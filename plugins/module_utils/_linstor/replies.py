@@ -140,7 +140,7 @@ class ControllerError(RemoteError):
         self.replies = Replies(replies)
         errors = self.replies.errors or list(self.replies)
         self.numbers = tuple(reply.code for reply in errors)
-        code = _STATUS.get(status or 0) or next((_code(number) for number in self.numbers if _code(number)), None)
+        code = next((_code(number) for number in self.numbers if _code(number)), None) or _STATUS.get(status or 0)
         texts = list(dict.fromkeys(reply.text for reply in errors if reply.text)) or ["no reason was given"]
         said = f"{what}: {'; '.join(texts)}"
         super().__init__(said if said[-1] in ".!?" else f"{said}.", _hint(code, errors), code)

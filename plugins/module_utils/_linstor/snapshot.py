@@ -16,7 +16,7 @@ from typing import Any, Union
 from .._engine.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from .._engine.outcome import Outcome
 from .._engine.units import iso_time, parse_duration
-from . import snapshot_copy, snapshot_rollback
+from . import snapshot_copy, snapshot_rollback, waiting
 from .connection import Cluster
 from .snapshot_changes import Step, remove, side_by_side, take, take_together
 from .snapshots import Snap, list_snapshots
@@ -188,9 +188,9 @@ def _single(request: Request, resource: str, snaps: Sequence[Snap]) -> Step:
     if request.name is not None:
         there = _named(snaps, request.name)
         return Step(resource, there.name if there else request.name, there, act=there is None)
-    oldest = time.time() - parse_duration(request.max_age or "0", "max_age")
+    oldest = waiting.now() - parse_duration(request.max_age or "0", "max_age")
     fresh = [snap for snap in _own(snaps) if snap.created is not None and snap.created >= oldest]
-    if fresh and oldest < time.time():
+    if fresh and oldest < waiting.now():
         return Step(resource, fresh[-1].name, fresh[-1])
     return Step(resource, _new_name(SINGLE), act=True)
 
@@ -216,7 +216,7 @@ def _group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> list[Step]:
 
 def _fresh_group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> str | None:
     age = parse_duration(request.max_age or "0", "max_age")
-    oldest = time.time() - age
+    oldest = waiting.now() - age
     shared = set.intersection(*({snap.name for snap in _own(each)} for each in snaps.values())) if age else set()
     times: dict[str, list[float]] = {}
     for name in shared:
