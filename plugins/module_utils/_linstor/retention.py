@@ -11,7 +11,6 @@ LINSTOR itself counts only whole chains. Here the end of a chain can go while it
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from .._engine.calendar import Rules, Verdict, decide, too_many
 from .._engine.errors import SnapshipError, UsageError, VolumeError
 from .._engine.outcome import Outcome
 from .._engine.units import iso_time
+from . import waiting
 from .connection import Cluster
 from .origins import resolve
 from .prunable import LOCAL, RECEIVED, REMOTE, Candidate, left_behind, on_remote, received_here
@@ -114,7 +114,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     rules = _check(request)
     wanted = None if request.all_resources else request.resources
     snaps = list_snapshots(cluster, wanted)
-    now = time.time()
+    now = waiting.now()
     made = Plan(request, [])
     if request.received_from is not None:
         found = received_here(snaps, resolve(cluster, request.received_from))

@@ -1,0 +1,356 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Prune a LINSTOR cluster's backups by calendar."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: linstor_retention
+short_description: Prune a LINSTOR cluster's backups by calendar
+version_added: 0.1.0
+author:
+  - The snapship.dr authors (@snapship)
+description:
+  - Sees to it that of a cluster's backups those stay that the rules name, and no others.
+  - It prunes backups on an S3 remote (O(remote)), snapshots that this cluster has received from another one
+    (O(received_from)), and the snapshots that shipping leaves on the cluster that ships (O(local)).
+  - What stays keeps all that it rests on, so a chain is only ever cut at its end. The newest complete backup of a
+    resource always stays, as does what is under way, and what that rests on.
+  - Hours, days, weeks, months and years are those of UTC. A backup that is stamped in the future stays, and counts for
+    no rule.
+extends_documentation_fragment:
+  - snapship.dr._linstor
+  - snapship.dr._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - It lists each backup with the reason for which it stays or goes.
+  idempotent:
+    support: full
+options:
+  remote:
+    description:
+      - The S3 remote whose backups are pruned. With O(local) alone, any remote that is shipped to.
+    type: str
+  received_from:
+    description:
+      - Prune what was received from there. It is the id of the cluster that ships (its property
+        C(Cluster/LocalID)), or the name of a remote in this cluster that stands for it. V(any) is for all that was
+        received.
+      - The task connects to the cluster that has received, not to the one that ships.
+    type: str
+  resources:
+    description:
+      - The resources whose backups are pruned, one name or a list of them. With O(received_from), their names in the
+        cluster that has received.
+    type: raw
+  all_resources:
+    description:
+      - Prune the backups of all resources, instead of O(resources).
+    type: bool
+    default: false
+  keep:
+    description:
+      - The rules. They add up, so what one of them names stays. V(-1) stands for all there are.
+    type: dict
+    suboptions:
+      last:
+        description:
+          - The newest ones.
+        type: int
+      hourly:
+        description:
+          - The newest of each of the last hours that have one.
+        type: int
+      daily:
+        description:
+          - The newest of each of the last days that have one.
+        type: int
+      weekly:
+        description:
+          - The newest of each of the last weeks that have one. Weeks begin on Monday.
+        type: int
+      monthly:
+        description:
+          - The newest of each of the last months that have one.
+        type: int
+      yearly:
+        description:
+          - The newest of each of the last years that have one.
+        type: int
+      within:
+        description:
+          - All that are at most this much older than the newest one, as in V(7d).
+        type: str
+  local:
+    description:
+      - Rules for the snapshots in this cluster that were shipped to O(remote). The one that the next increment to any
+        remote rests on always stays. Snapshots that were never shipped are not touched.
+      - LINSTOR keeps all of them otherwise, unless a schedule of its own says how many.
+    type: dict
+    suboptions:
+      last:
+        description:
+          - The newest ones.
+        type: int
+      hourly:
+        description:
+          - The newest of each of the last hours that have one.
+        type: int
+      daily:
+        description:
+          - The newest of each of the last days that have one.
+        type: int
+      weekly:
+        description:
+          - The newest of each of the last weeks that have one. Weeks begin on Monday.
+        type: int
+      monthly:
+        description:
+          - The newest of each of the last months that have one.
+        type: int
+      yearly:
+        description:
+          - The newest of each of the last years that have one.
+        type: int
+      within:
+        description:
+          - All that are at most this much older than the newest one, as in V(7d).
+        type: str
+  min_age:
+    description:
+      - Nothing that is younger goes, as in V(1d).
+    type: str
+  max_delete_percent:
+    description:
+      - Where more than this part of a resource's complete backups would go, none of them goes, and the task fails.
+        This is a guard against mistakes in the rules.
+    type: float
+    default: 100
+  keep_snaps:
+    description:
+      - Whether the snapshot in the cluster that a deleted backup was made of stays. If not, LINSTOR deletes it along
+        with the backup, except where a next increment rests on it.
+    type: bool
+    default: true
+  consistent:
+    description:
+      - Backups of O(resources) that were made of snapshots with the same name are of one point in time. They stay or go
+        together.
+    type: bool
+    default: false
+  other_clusters:
+    description:
+      - Whether backups on O(remote) that another cluster made of resources with the same names count, too. LINSTOR
+        doesn't say which cluster a backup is from. Those count as another's whose snapshot isn't in this cluster and
+        whose node isn't either.
+    type: bool
+    default: false
+notes:
+  - LINSTOR deletes backups one by one, and lists the whole bucket for each of them. So a first run can take long.
+seealso:
+  - module: snapship.dr.linstor_restore
+  - module: snapship.dr.linstor_schedule
+"""
+
+EXAMPLES = r"""
+- name: What stays on S3, and of the snapshots that shipping leaves behind
+  snapship.dr.linstor_retention:
+    controllers: "{{ linstor_controllers }}"
+    remote: offsite
+    resources: [db, wal]
+    consistent: true
+    keep:
+      last: 4
+      daily: 7
+      weekly: 5
+      monthly: 12
+    local:
+      last: 2
+    min_age: 1h
+    max_delete_percent: 50
+  delegate_to: localhost
+  run_once: true
+
+- name: What stays of that which another cluster has shipped to this one
+  snapship.dr.linstor_retention:
+    controllers: "{{ linstor_dr_controllers }}"
+    received_from: any
+    all_resources: true
+    keep:
+      within: 2d
+      daily: 14
+  delegate_to: localhost
+  run_once: true
+"""
+
+RETURN = r"""
+backups:
+  description: All backups that were looked at, the newest of each place first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The backup's id on the remote, or the resource and the snapshot.
+      type: str
+      returned: always
+      sample: db_back_20260309_143000
+    place:
+      description: V(remote), V(received), or V(local) for what shipping has left behind.
+      type: str
+      returned: always
+      sample: remote
+    provider:
+      description: Always V(linstor).
+      type: str
+      returned: always
+    volume:
+      description: The resource.
+      type: str
+      returned: always
+      sample: db
+    remote:
+      description: The remote, or where it was received from.
+      type: str
+      returned: always
+    snapshot:
+      description: The snapshot.
+      type: str
+      returned: always
+      sample: back_20260309_143000
+    type:
+      description: V(full) or V(incremental), or V(null) for a snapshot.
+      type: str
+      returned: always
+    base:
+      description: Id of the backup that an incremental rests on, or V(null).
+      type: str
+      returned: always
+    created:
+      description: Of when it is, in UTC.
+      type: str
+      returned: always
+      sample: "2026-03-09T14:30:00.000000Z"
+    state:
+      description: V(success) where it is complete.
+      type: str
+      returned: always
+      sample: success
+    kept:
+      description: Whether it stays.
+      type: bool
+      returned: always
+    reasons:
+      description: Why it stays, or goes.
+      type: list
+      elements: str
+      returned: always
+      sample: [last 1, daily 2026-03-09]
+    actions:
+      description: What was done that changed something.
+      type: list
+      elements: str
+      returned: always
+failures:
+  description: What failed, and how. Empty where nothing did.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    volume:
+      description: The resource, where it is about one.
+      type: str
+      returned: always
+    remote:
+      description: The remote, where it is about one.
+      type: str
+      returned: always
+    code:
+      description: A short word for programs, which stays the same from release to release.
+      type: str
+      returned: always
+      sample: unreachable
+    msg:
+      description: What happened, in one line.
+      type: str
+      returned: always
+    hint:
+      description: What to do about it. Can be empty.
+      type: str
+      returned: always
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import retention
+from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
+from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
+
+COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+
+def rules() -> dict[str, Any]:
+    """What rules are made of."""
+    return {
+        "type": "dict",
+        "options": {**{name: {"type": "int"} for name in COUNTS}, "within": {"type": "str"}},
+    }
+
+
+def request(params: Mapping[str, Any]) -> retention.Request:
+    """What the task asks for."""
+    return retention.Request(
+        remote=params["remote"],
+        received_from=params["received_from"],
+        resources=names(params["resources"], "resources"),
+        all_resources=params["all_resources"],
+        keep=params["keep"],
+        local=params["local"],
+        min_age=params["min_age"],
+        max_delete_percent=params["max_delete_percent"],
+        keep_snaps=params["keep_snaps"],
+        consistent=params["consistent"],
+        other_clusters=params["other_clusters"],
+    )
+
+
+def main() -> None:
+    """Run as a module."""
+    module = AnsibleModule(
+        argument_spec=arguments.merge(
+            linstor.connection(),
+            {
+                "remote": {"type": "str"},
+                "received_from": {"type": "str"},
+                "resources": {"type": "raw"},
+                "all_resources": {"type": "bool", "default": False},
+                "keep": rules(),
+                "local": rules(),
+                "min_age": {"type": "str"},
+                "max_delete_percent": {"type": "float", "default": 100},
+                "keep_snaps": {"type": "bool", "default": True},
+                "consistent": {"type": "bool", "default": False},
+                "other_clusters": {"type": "bool", "default": False},
+            },
+        ),
+        mutually_exclusive=[("remote", "received_from")],
+        required_one_of=[("remote", "received_from"), ("keep", "local")],
+        supports_check_mode=True,
+    )
+    linstor.carry_out(module, retention, request, "backups")
+
+
+if __name__ == "__main__":
+    main()
