@@ -108,7 +108,7 @@ options:
     description:
       - For a LINSTOR remote, the storage pool on the other side.
       - LINSTOR can set this and the following options, and change them, but does not take them back. That needs
-        a schedule that is made anew.
+        a schedule with another name.
     type: str
   storage_pool_map:
     description:

@@ -7,7 +7,8 @@
 
 LINSTOR keeps that in properties ``Schedule/<remote>/<schedule>/...`` of what it is enabled on; the nearest one counts:
 the resource's, else its group's, else the controller's. Its API sets them, and takes back only whether it is enabled
-and the node; the others stay, and count again when it is enabled again, until the schedule itself is deleted.
+and the node; the others stay, and count again when it is enabled again. The map of pools stays even when the schedule
+is deleted, and counts for one that gets its name.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from .._engine.units import parse_duration
 from .connection import Cluster
 from .cron import parse_cron, same_cron, shift
 from .levels import CLUSTER, GROUP, RESOURCE, Level, Setting, put
+from .remotes import find_remote
 
 CONCURRENT = "BackupShipping/MaxConcurrentBackupsPerNode"
 _NUMBERS = ("keep_local", "keep_remote", "max_retries")
@@ -131,12 +132,14 @@ def _show(made: Plan, definition: Definition) -> dict[str, Any]:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only: schedules, and as far as asked for resource definitions, groups, nodes and properties: one list each.
+    """Reads only: schedules, and as far as asked for remotes, definitions, groups, nodes, properties: one list each.
 
     Raises UsageError before anything is asked for what LINSTOR would refuse, or would silently ignore.
     """
     _check(request)
     slots = _slots(request)
+    if request.remote and request.state == "present":
+        find_remote(cluster, request.remote)
     there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
     by_name = {name.lower(): name for name in there}
     definitions = []
@@ -275,8 +278,7 @@ def _wanted(request: Request, was: Setting) -> Setting:
     if stuck:
         raise UsageError(
             f"LINSTOR can't take back {' and '.join(stuck)} of an enabled schedule.",
-            f"Delete schedule {request.name!r} with state: absent, which takes along all it is enabled on;"
-            " then make it anew.",
+            "Make a schedule of another name, and delete this one with state: absent.",
         )
     return wanted
 
