@@ -21,6 +21,7 @@ from .._engine.errors import SnapshipError, UnknownError, UsageError
 from .._engine.outcome import Outcome
 from .._engine.units import parse_duration
 from . import choosing, reports, results, targets, waiting
+from .arriving import confirm
 from .backups import Backup
 from .choosing import Wish, would_satisfy
 from .connection import Access, Cluster, same_version
@@ -71,6 +72,7 @@ class Plan:
     units: list[Unit]
     survey: Survey | None = None
     obstacle: SnapshipError | None = None
+    same_cluster: bool = False
 
     @property
     def work(self) -> list[Unit]:
@@ -114,6 +116,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
                 raise
             return _unseen(cluster, request, wish, order, lock(cluster) or error)  # the remote's keys can't be read
         made = Plan(cluster, request, wish, order, [_unit(looking, name, wish) for name in request.resources])
+        made.same_cluster = same
         if made.work:
             _prepare(cluster, made, looking, there)
     return made
@@ -233,12 +236,23 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     if not made.order.wait:
         _take_as_it_goes(work, made.wish)
     shipping.run(work)
+    if made.order.wait:
+        _confirm(cluster, made, work, pace)
     reports.explain(cluster, work)
     listed: Mapping[tuple[str, str], Backup] = {}
     shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]
     if shipped and made.order.kind == "s3":
         listed = results.listed(cluster, made.order.remote, shipped)
     return results.outcome(cluster, made, listed)
+
+
+def _confirm(cluster: Cluster, made: Plan, work: list[Unit], pace: Pace) -> None:
+    """See on the target that all has arrived, where the target can be seen."""
+    if made.same_cluster:
+        confirm(cluster, made.order, work, pace)
+    elif made.request.target_cluster and any(unit.result for unit in work):
+        with Cluster(made.request.target_cluster) as there:
+            confirm(there, made.order, work, pace)
 
 
 def _take_as_it_goes(work: list[Unit], wish: Wish) -> None:

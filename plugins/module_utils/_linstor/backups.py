@@ -220,7 +220,7 @@ def attach_received(backups: Iterable[Backup], there: Snaps) -> None:
     for backup in backups:
         if backup.snap is None or backup.state != "success":
             continue
-        backup.target = received.get(backup.snap.uuid)
+        backup.target, backup.problem = received.get(backup.snap.uuid), None
         if backup.target is None:
             backup.problem = "it isn't on the target any more"
         elif (arrived := backup.target.received) is not None and arrived.state != "success":

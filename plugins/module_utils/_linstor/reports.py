@@ -19,6 +19,8 @@ from .shipping import Unit
 
 #: how much earlier than the shipment a report may be: clocks of controller and this host differ
 _EARLIER = 120.0
+#: the same, for a report that doesn't say what it is about
+_NEARBY = 2.0
 _SHOWN = 400
 
 
@@ -44,23 +46,36 @@ def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
 
 
 def _add(unit: Unit, reports: Sequence[Mapping[str, Any]]) -> None:
-    error, shipment = unit.error, unit.current
+    error = unit.error
     if error is None:
         return
-    for report in reports:
-        number = _number(report)
-        if shipment is not None and shipment.report and shipment.report in (number, report.get("filename")):
-            break
-        text = " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
-        names = [unit.resource] + ([shipment.snapshot] if shipment else [])
-        if all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names):
-            break
-    else:
+    sure = next((report for report in reports if _names(report, unit)), None)
+    report = sure or next((report for report in reports if _may_be_about(report, unit)), None)
+    if report is None:
         return
     said = " ".join(str(report.get("exception_message") or _message(str(report.get("text") or ""))).split())
-    error.msg += f" {report.get('node_name') or 'LINSTOR'} reports: {said[:_SHOWN].rstrip('.')}."
+    verb = "reports" if sure else "reported at that time"
+    error.msg += f" {report.get('node_name') or 'LINSTOR'} {verb}: {said[:_SHOWN].rstrip('.')}."
     error.args = (error.msg,)
-    error.hint = f"{error.hint} LINSTOR's error report: {number}.".strip()
+    error.hint = f"{error.hint} LINSTOR's error report: {_number(report)}.".strip()
+
+
+def _names(report: Mapping[str, Any], unit: Unit) -> bool:
+    """Whether it is the shipment's own report, or speaks of both its resource and its snapshot."""
+    shipment = unit.current
+    if shipment is not None and shipment.report and shipment.report in (_number(report), report.get("filename")):
+        return True
+    text = " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
+    names = [unit.resource] + ([shipment.snapshot] if shipment else [])
+    return all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names)
+
+
+def _may_be_about(report: Mapping[str, Any], unit: Unit) -> bool:
+    """Whether the node that shipped it wrote it meanwhile."""
+    node = unit.current.node if unit.current else None
+    if node is None or str(report.get("node_name") or "").lower() != node.lower() or unit.began is None:
+        return False
+    return (report.get("error_time") or 0) / 1000 >= unit.began - _NEARBY
 
 
 def _number(report: Mapping[str, Any]) -> str:
