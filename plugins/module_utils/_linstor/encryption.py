@@ -17,6 +17,8 @@ from .replies import FAIL_INVALID_PASSPHRASE, ControllerError, LostReply
 
 STATES = ("present", "unlocked")
 _LOST_TRIES = 2
+#: a wrong passphrase is called "missing properties" by LINSTOR, as an unset one is
+_WRONG = {FAIL_INVALID_PASSPHRASE, 600}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _enter(cluster: Cluster, passphrase: str) -> bool:
         try:
             _call(cluster, "crypt_enter_passphrase", "entering the master passphrase", passphrase)
         except ControllerError as error:
-            if FAIL_INVALID_PASSPHRASE in error.numbers:
+            if _WRONG & set(error.numbers):
                 return False
             raise
         except LostReply:
@@ -133,7 +135,7 @@ def _modify(cluster: Cluster, request: Request) -> None:
     try:
         _call(cluster, "crypt_modify_passphrase", what, old, request.passphrase)
     except ControllerError as error:
-        if FAIL_INVALID_PASSPHRASE in error.numbers:
+        if _WRONG & set(error.numbers):
             raise _wrong(cluster, "neither passphrase nor old_passphrase is") from None
         raise
     except LostReply:
