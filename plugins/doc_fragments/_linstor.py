@@ -111,3 +111,19 @@ options:
         + _options("target.", 6)
         + "\n"
     )
+
+    TARGET_CLUSTER: ClassVar[str] = (
+        """
+options:
+  target_cluster:
+    description:
+      - How to reach the cluster that a remote of type V(linstor) stands for. O(target_cluster.controllers) or
+        O(target_cluster.config_file) is needed.
+      - With it, what was shipped is looked for there too. Without it, what this cluster says of its shipments is taken
+        for true, except where the remote is this same cluster.
+    type: dict
+    suboptions:
+"""
+        + _options("target_cluster.", 6)
+        + "\n"
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: linstor_backup
 short_description: Keep backups of a LINSTOR cluster's resources on a remote
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
@@ -25,9 +25,9 @@ description:
   - When a resource fails, the others go on. The task then fails, and tells what was shipped in RV(backups) and what
     failed in RV(failures).
 extends_documentation_fragment:
-  - snapship.dr._attributes
   - snapship.dr._linstor
-  - snapship.dr._linstor_target
+  - snapship.dr._linstor.target_cluster
+  - snapship.dr._attributes
 attributes:
   check_mode:
     support: full
@@ -403,7 +403,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup, backup_delete
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
-from ansible_collections.snapship.dr.plugins.module_utils._module.linstor_target import destination, target_cluster
+from ansible_collections.snapship.dr.plugins.module_utils._module.linstor_target import (
+    destination,
+    target_access,
+    target_cluster,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
@@ -418,7 +422,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
         full_every=params["full_every"],
         max_chain=params["max_chain"],
         target=destination(params["target"]),
-        target_cluster=linstor.access(params["target_cluster"]) if params["target_cluster"] else None,
+        target_cluster=target_access(params["target_cluster"]),
         source_node=params["source_node"],
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],

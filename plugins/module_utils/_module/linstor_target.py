@@ -11,16 +11,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._engine.errors import UsageError
+from .._linstor.access import Access
 from .._linstor.targets import Target
 from . import linstor
 from .arguments import Spec
 
 
 def target_cluster() -> Spec:
-    """How to reach it; documented in plugins/doc_fragments/_linstor_target.py."""
-    options = linstor.connection()
-    options["controllers"] = {**options["controllers"], "required": True}
-    return {"target_cluster": {"type": "dict", "options": options}}
+    """How to reach it; documented in plugins/doc_fragments/_linstor.py."""
+    return {"target_cluster": {"type": "dict", "options": linstor.connection()}}
+
+
+def target_access(given: Mapping[str, Any] | None) -> Access | None:
+    """The connection to it. Raises UsageError where it isn't said where it is: this cluster's address is no default."""
+    if given is None:
+        return None
+    if not given["controllers"] and not given["config_file"]:
+        raise UsageError("target_cluster: controllers is missing.", "Name the target cluster's controllers.")
+    return linstor.access(given)
 
 
 def destination(given: Mapping[str, Any] | None) -> Target:

@@ -119,7 +119,7 @@ def test_a_named_snapshot(db: Task, cluster: Simulation) -> None:
 
 
 def take(cluster: Simulation, resource: str, name: str) -> None:
-    from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected  # noqa: PLC0415
+    from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 
     with connected(cluster) as lin:
         lin.snapshot_create([], resource, name)
@@ -241,7 +241,7 @@ def test_the_controller_is_restarted_meanwhile(db: Task, cluster: Simulation) ->
 
 def watched(task: Task, at_each_look: object) -> object:
     """Run with something happening before each look."""
-    from ansible_collections.snapship.dr.plugins.module_utils._linstor import shipping  # noqa: PLC0415
+    from ansible_collections.snapship.dr.plugins.module_utils._linstor import shipping
 
     original = shipping.Shipping._look
     with pytest.MonkeyPatch.context() as patch:

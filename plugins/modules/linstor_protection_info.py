@@ -1,0 +1,316 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Tell how well a LINSTOR cluster's resources are protected."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: linstor_protection_info
+short_description: Tell how well a LINSTOR cluster's resources are protected
+version_added: 0.1.0
+author:
+  - The snapship.dr authors (@snapship)
+description:
+  - Measures for each resource and remote how old the newest complete backup is, and compares that with the recovery
+    point objective (RPO) that was promised.
+  - Tells also which resources nobody protects, and what LINSTOR's own schedules do.
+  - It only reads, and with as many requests for hundreds of resources as for one.
+extends_documentation_fragment:
+  - snapship.dr._linstor
+  - snapship.dr._attributes
+  - snapship.dr._attributes.info
+options:
+  resources:
+    description:
+      - Look only at these resources, a list of names or one name. By default at all, except those that were received
+        from another cluster.
+    type: raw
+  rpo:
+    description:
+      - How old the newest complete backup may be, as in V(30h), for all of O(remotes) that don't say otherwise. Without
+        it ages are told, and nothing is breached.
+    type: str
+  remotes:
+    description:
+      - The remotes to look at, with what is promised for each. By default all that LINSTOR knows.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the remote.
+        type: str
+        required: true
+      rpo:
+        description:
+          - How old the newest complete backup there may be. By default O(rpo).
+        type: str
+      resources:
+        description:
+          - The resources that the promise is for, a list of names or one name. By default O(resources).
+        type: raw
+      target_controllers:
+        description:
+          - The controllers of the cluster that a remote of type V(linstor) stands for, to look there for what was
+            shipped. They are reached with this cluster's other options.
+        type: list
+        elements: str
+seealso:
+  - module: snapship.dr.linstor_backup
+  - module: snapship.dr.linstor_backup_info
+"""
+
+EXAMPLES = r"""
+- name: Is everything as well protected as was promised?
+  snapship.dr.linstor_protection_info:
+    controllers: "{{ controllers }}"
+    remotes:
+      - name: offsite
+        rpo: 30h
+      - name: dr-site
+        rpo: 45m
+        target_controllers: "{{ target_controllers }}"
+  delegate_to: localhost
+  register: protected
+
+- name: No promise is broken
+  ansible.builtin.assert:
+    that: protected.breached | length == 0
+    fail_msg: "{{ protected.breached | map(attribute='reason') | join('; ') }}"
+
+- name: How old is what there is, whoever made it?
+  snapship.dr.linstor_protection_info:
+    controllers: "{{ controllers }}"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+protection:
+  description: One entry for each resource and remote.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    provider:
+      description: Always V(linstor).
+      type: str
+      returned: always
+    volume:
+      description: The resource.
+      type: str
+      returned: always
+    origin:
+      description: The cluster, by the addresses of its controllers.
+      type: str
+      returned: always
+    remote:
+      description: Name of the remote.
+      type: str
+      returned: always
+    id:
+      description: The newest complete backup, or V(null).
+      type: str
+      returned: always
+    type:
+      description: V(full) or V(incremental), or V(null).
+      type: str
+      returned: always
+    created:
+      description: When its snapshot was taken, in UTC, or V(null).
+      type: str
+      returned: always
+      sample: "2026-03-09T14:30:00.000000Z"
+    age:
+      description: How old that is, in seconds, or V(null).
+      type: float
+      returned: always
+    rpo:
+      description: What was promised, in seconds, or V(null).
+      type: float
+      returned: always
+    breached:
+      description: Whether the promise is broken.
+      type: bool
+      returned: always
+    reason:
+      description: Why it is, or V(null).
+      type: str
+      returned: always
+    chain_length:
+      description: How many backups its chain has, as far as is known.
+      type: int
+      returned: always
+    bytes_logical:
+      description: Size of the resource's volumes together, or V(null).
+      type: int
+      returned: always
+    bytes_stored:
+      description: Always V(null). M(snapship.dr.linstor_backup_info) tells it where it is asked for details.
+      type: int
+      returned: always
+    verified:
+      description: Always V(null), as LINSTOR keeps no digests to verify backups by.
+      type: str
+      returned: always
+    problem:
+      description: What is wrong with a newer one, or V(null).
+      type: str
+      returned: always
+    snapshot:
+      description: The snapshot of the newest complete backup, or V(null).
+      type: str
+      returned: always
+    state:
+      description: What has become of the newest shipment, as in M(snapship.dr.linstor_backup_info).
+      type: str
+      returned: always
+    schedules:
+      description: Names of LINSTOR's schedules that ship the resource to the remote.
+      type: list
+      elements: str
+      returned: always
+breached:
+  description: Those of RV(protection) that are breached, in short.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    volume:
+      description: The resource.
+      type: str
+      returned: always
+    remote:
+      description: Name of the remote.
+      type: str
+      returned: always
+    age:
+      description: How old the newest complete backup is, in seconds, or V(null).
+      type: float
+      returned: always
+    rpo:
+      description: What was promised, in seconds.
+      type: float
+      returned: always
+    reason:
+      description: Why it is breached.
+      type: str
+      returned: always
+unprotected:
+  description: >-
+    Resources without a complete backup on any of the remotes, which no schedule ships and O(remotes) doesn't name.
+  returned: always
+  type: list
+  elements: str
+schedules:
+  description: LINSTOR's own schedules, one entry for each resource, remote and schedule.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    volume:
+      description: The resource.
+      type: str
+      returned: always
+    remote:
+      description: Name of the remote.
+      type: str
+      returned: always
+    schedule:
+      description: Name of the schedule.
+      type: str
+      returned: always
+    enabled:
+      description: Whether it is active for the resource.
+      type: bool
+      returned: always
+    reason:
+      description: Why it isn't, or V(null).
+      type: str
+      returned: always
+    last:
+      description: When it last took a snapshot, in UTC, or V(null).
+      type: str
+      returned: always
+    last_type:
+      description: V(full) or V(incremental), or V(null).
+      type: str
+      returned: always
+    next:
+      description: When it is to run next, in UTC, or V(null).
+      type: str
+      returned: always
+    next_type:
+      description: V(full) or V(incremental), or V(null).
+      type: str
+      returned: always
+    running:
+      description: Whether it runs just now.
+      type: bool
+      returned: always
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import protection
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
+from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
+
+
+def request(params: Mapping[str, Any]) -> protection.Request:
+    """What the task asks to see."""
+    return protection.Request(
+        resources=names(params["resources"], "resources"),
+        rpo=params["rpo"],
+        promises=[_promise(params, given) for given in params["remotes"] or ()],
+    )
+
+
+def _promise(params: Mapping[str, Any], given: Mapping[str, Any]) -> protection.Promise:
+    target = None
+    if given["target_controllers"]:
+        target = dataclasses.replace(linstor.access(params), controllers=tuple(given["target_controllers"]))
+    resources = names(given["resources"], "remotes.resources")
+    return protection.Promise(given["name"], given["rpo"], resources or None, target)
+
+
+def main() -> None:
+    """Run as a module."""
+    promise: arguments.Spec = {
+        "name": {"type": "str", "required": True},
+        "rpo": {"type": "str"},
+        "resources": {"type": "raw"},
+        "target_controllers": {"type": "list", "elements": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec=arguments.merge(
+            linstor.connection(),
+            {
+                "resources": {"type": "raw"},
+                "rpo": {"type": "str"},
+                "remotes": {"type": "list", "elements": "dict", "options": promise},
+            },
+        ),
+        supports_check_mode=True,
+    )
+    more: dict[str, Any] = {"breached": [], "unprotected": [], "schedules": []}
+
+    def look(cluster: Cluster, params: Mapping[str, Any]) -> Outcome:
+        found = protection.report(cluster, request(params))
+        more.update(breached=found.breached, unprotected=found.unprotected, schedules=found.schedules)
+        return Outcome(items=found.protection, warnings=found.warnings)
+
+    linstor.answer(module, look, "protection", lambda _cluster: more)
+
+
+if __name__ == "__main__":
+    main()
