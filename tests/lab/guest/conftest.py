@@ -35,6 +35,7 @@ ALWAYS = {
     "test_zfs_snapshots.py": ("fifty", "names"),
     "test_zfs_streams.py": ("locked", "never_an_end", "goes_on"),
     "test_streams_by_hand.py": ("chunks", "Zvol"),
+    "test_linstor_bucket.py": ("thin_volume[dirty]", "streams_into"),
     "test_examples.py": ("by_hand",),
 }
 

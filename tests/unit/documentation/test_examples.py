@@ -29,11 +29,12 @@ from ansible_collections.snapship.dr.plugins.modules import (
     verify,
 )
 from ansible_collections.snapship.dr.tests.support.examples import ROOT, Site, blocks, need_pools, of_module, of_page
+from ansible_collections.snapship.dr.tests.support.linstor_bucket import LinstorBucket, full, thin_stream
 from ansible_collections.snapship.dr.tests.support.seaweed import S3Server
 
-BUCKET = "dr-backups"
+BUCKET, LINSTOR_BUCKET = "dr-backups", "linstor-backups"
 MODULES = (remote, remote_info, snapshot, snapshot_info, backup, backup_info, verify, restore)
-PAGES = ("docs/ansible.md", "docs/volumes.md", "README.md")
+PAGES = ("docs/ansible.md", "docs/volumes.md", "docs/linstor-bucket.md", "README.md")
 
 
 @pytest.fixture
@@ -92,6 +93,27 @@ def test_the_readmes_plays(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.keep_origin("san1")
     site.play("readme", [play for play in of_page("README.md") if not need_pools(play)])
     assert (site.directory / "srv/restored.img").read_bytes() == (site.directory / "srv/db.img").read_bytes()
+
+
+def test_the_guide_to_buckets_of_linstor(site: Site, s3_server: S3Server) -> None:
+    image = (site.directory / "srv/db.img").read_bytes()
+    bucket, sizes = LinstorBucket(), {0: len(image), 1: len(image)}
+    streams = {0: thin_stream(full(image)), 1: thin_stream(full(image[::-1]))}
+    bucket.ship("db", streams, sizes, "20260309_143000", snapshot="nightly")
+    client = s3_server.client()
+    client.create_bucket(Bucket=LINSTOR_BUCKET)
+    try:
+        bucket.put_into(client, LINSTOR_BUCKET)
+        bucket.write_files(site.directory / "srv/bucket-copy")
+        site.play("linstor", [play for play in of_page("docs/linstor-bucket.md") if not need_pools(play)])
+        site.build_program()
+        for text in blocks("docs/linstor-bucket.md", "sh"):
+            site.shell(text)
+    finally:
+        s3_server.drop_bucket(LINSTOR_BUCKET)
+    for name in ("db-from-linstor.img", "monday/db.img", "db-from-copy.img"):
+        assert (site.directory / "srv" / name).read_bytes() == image
+    assert (site.directory / "srv/monday/db-log.img").read_bytes() == image[::-1]
 
 
 def test_the_guide_to_the_command_line(site: Site) -> None:

@@ -206,3 +206,27 @@ def run_all(work: Any, count: int) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_part_of_an_object(store: Any) -> None:
+    content = os.urandom(LARGE)
+    store.put("data/large", content)
+    for offset, length in ((0, 1), (0, LARGE), (5, 70_000), (LARGE - 1, 1)):
+        assert store.get_range("data/large", offset, length) == content[offset : offset + length]
+    assert store.get_range(MISSING, 0, 10) is None
+
+
+def test_a_part_that_is_not_there_whole_is_refused(store: Any) -> None:
+    store.put("data/a", b"12345")
+    for offset, length in ((0, 6), (4, 2), (5, 1), (100, 10)):
+        with pytest.raises(CorruptError, match="data/a .* shorter"):
+            store.get_range("data/a", offset, length)
+
+
+def test_a_part_is_read_as_slowly_as_all_else(opened: Any) -> None:
+    content = os.urandom(300_000)
+    opened().put("data/a", content)
+    slow = opened(bandwidth_limit="200K")
+    started = time.monotonic()
+    assert slow.get_range("data/a", 100_000, 200_000) == content[100_000:]
+    assert time.monotonic() - started > 0.6
