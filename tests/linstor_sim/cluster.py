@@ -9,7 +9,7 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes
 from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
@@ -34,11 +34,12 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
 
 if TYPE_CHECKING:
     from ansible_collections.snapship.dr.tests.linstor_sim.receiving import Reception
-    from ansible_collections.snapship.dr.tests.linstor_sim.schedules import Schedule
+    from ansible_collections.snapship.dr.tests.linstor_sim.schedules import Schedule, Task
     from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Queued, Shipment
 
 DEFAULT_GROUP = "DfltRscGrp"
 CONTROLLER = "Controller"
+_T = TypeVar("_T")
 
 
 class Cluster:
@@ -67,6 +68,7 @@ class Cluster:
         self.remotes: dict[str, Remote] = {}
         self.stores: dict[str, Props] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.tasks: dict[tuple[str, str, str], Task] = {}
         self.reports: list[Report] = []
         self.shipments: list[Shipment] = []
         self.queue: list[Queued] = []
@@ -138,7 +140,7 @@ class Cluster:
         return _found(self.definitions, name)
 
     def snapshot(self, resource: str, name: str) -> Snapshot:
-        found: Snapshot | None = _found(self.definition(resource).snapshots, name)
+        found = _found(self.definition(resource).snapshots, name)
         if found is None:
             code = codes.FAIL_NOT_FOUND_SNAPSHOT_DFN
             raise Refused(code, f"Snapshot '{name}' of resource '{resource}' not found.")
@@ -149,7 +151,7 @@ class Cluster:
 
     def s3_remote(self, name: str) -> Remote:
         """For the calls about backups in a bucket, which word it in their own way."""
-        found: Remote | None = _found(self.remotes, name)
+        found = _found(self.remotes, name)
         if found is None:
             message = f"The remote {name} does not exist. Please provide a valid remote or create a new one."
             raise Refused(codes.FAIL_NOT_FOUND_REMOTE | codes.MASK_BACKUP, message)
@@ -171,6 +173,11 @@ class Cluster:
                 "'... enter-passphrase'",
             )
 
+    def all_props(self) -> list[Props]:
+        """Those of the controller, the groups and the definitions."""
+        groups, definitions = self.groups.values(), self.definitions.values()
+        return [self.props, *(each.props for each in groups), *(each.props for each in definitions)]
+
     def short_id(self, cluster: str) -> str:
         """The short name of another cluster, which names of snapshots received from it end in."""
         key = f"Cluster/Remote/{cluster}"
@@ -187,7 +194,7 @@ def _base36(number: int) -> str:
     return digits
 
 
-def _found(where: dict[str, Any], name: str) -> Any:
+def _found(where: dict[str, _T], name: str) -> _T | None:
     """LINSTOR's names know no case."""
     exact = where.get(name)
     if exact is not None:

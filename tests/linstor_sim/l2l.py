@@ -17,7 +17,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.peers import PeerUnreacha
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import backup_id
 from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Failure, Order, Shipment, go, submit
-from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, take, taken
+from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, node_ids, take, taken
 from ansible_collections.snapship.dr.tests.linstor_sim.state import FAILED, SOURCE, Definition, Remote, Snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.status import status_of
 
@@ -171,7 +171,8 @@ def _send(
     space = f"{SOURCE}/{remote.name}"
     snapshot.props[f"{space}/BackupStartTimestamp"] = str(cluster.clock.now)
     snapshot.props[f"{space}/BackupTargetRemote"] = remote.name
-    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = ",".join(map(str, range(len(definition.diskful))))
+    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = node_ids(definition)
+    snapshot.definition_props["DrbdOptions/ForceInitialSyncPermanent"] = "True"
     if schedule:
         snapshot.props["Schedule/BackupShippedBySchedule"] = schedule
     order = Order(definition, snapshot, remote, base, PeerCarrier(wanted, answer), wanted.src_node_name, schedule)
@@ -179,7 +180,7 @@ def _send(
     message = f"Shipping of resource {definition.name} to remote {remote.name} in progress."
     said.append(entry(codes.MASK_INFO, message, references={"Snapshot": name}))
     if existing is None:
-        said = taken(definition, snapshot) + said
+        said = taken(definition, snapshot, 0, {}) + said
     return said + (order.carrier.begin(cluster, shipment) if shipment else [])
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import DEFAULT_GROUP, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.contents import Content
+from ansible_collections.snapship.dr.tests.linstor_sim.faults import ShipmentFault
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import BackupName
 from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     FAILED,
     SHIPPING,
@@ -59,6 +61,8 @@ class Reception:
     ends: int
     of_peer: bool
     next: Reception | None = None
+    backup: BackupName | None = None
+    fault: ShipmentFault | None = None
 
 
 def definition_for(cluster: Cluster, terms: Terms, said: Entries) -> Definition:
@@ -201,8 +205,8 @@ def _may_force(cluster: Cluster, definition: Definition) -> bool:
 
 
 def _restore(cluster: Cluster, definition: Definition, snapshot: Snapshot) -> None:
-    for each in definition.diskful:
-        del definition.resources[each.node]
+    for resource in definition.diskful:
+        del definition.resources[resource.node]
     for part in snapshot.nodes.values():
         definition.resources[part.node] = Resource(part.node, part.pool, cluster.clock.now)
     definition.layers = list(snapshot.layers)

@@ -106,9 +106,9 @@ def _status_of_error(code: int) -> int:
 
 
 def lean(value: Any) -> Any:
-    """Without what LINSTOR leaves out of its JSON: null and whatever is empty."""
+    """Without what LINSTOR leaves out of its JSON: null and whatever is empty. Properties keep their empty values."""
     if isinstance(value, dict):
-        kept = ((name, lean(each)) for name, each in value.items())
+        kept = ((name, each if name.endswith("props") else lean(each)) for name, each in value.items())
         return {name: each for name, each in kept if each is not None and each != "" and each != [] and each != {}}
     if isinstance(value, (list, tuple)):
         return [lean(each) for each in value]

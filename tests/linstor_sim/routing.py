@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def answer(cluster: Cluster, found: Route | None, call: Call, target: str) -> Re
             given = refused.entries(cluster.report(CONTROLLER, str(refused)) if refused.report else None)
         if isinstance(given, Reply):
             return given
-        given = lean(given)
+        # Copied under the lock: what is sent must not change while it is written.
+        given = copy.deepcopy(lean(given))
     if isinstance(given, list) and given and all(isinstance(each, dict) and "ret_code" in each for each in given):
         return Reply(status_of(given, found.success), given)
     return Reply(found.success, given)

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
-from ansible_collections.snapship.dr.tests.linstor_sim.state import SOURCE, Definition, Snapshot, SnapshotNode
+from ansible_collections.snapship.dr.tests.linstor_sim.state import (
+    SOURCE,
+    STATUS,
+    UPLOADING,
+    Definition,
+    Snapshot,
+    SnapshotNode,
+)
 
 TIME_FORMAT = "%Y%m%d_%H%M%S"
 _ID = r"(?P<id>back_[0-9]{8}_[0-9]{6})"
@@ -107,11 +114,17 @@ def meta(
         "nodeName": node,
         "startTimestamp": int(snapshot.source(remote, "BackupStartTimestamp") or 0),
         "finishTimestamp": now,
-        "basedOn": base,
+        **({"basedOn": base} if base else {}),
         "layerData": _layer(snapshot, snapshot.layers, snapshot.nodes[node]),
         "rscDfn": {
-            "snapDfnProps": {key: value for key, value in snapshot.props.items() if not key.startswith(SOURCE)},
-            "rscDfnProps": {"DrbdOptions/ForceInitialSyncPermanent": "True", **definition.props},
+            "snapDfnProps": {**snapshot.props, f"{SOURCE}/{remote}/{STATUS}": UPLOADING},
+            "rscDfnProps": {
+                **snapshot.definition_props,
+                "Cluster/LocalID": cluster.id,
+                "CurStltConnName": "default",
+                "NodeName": node,
+                "NodeUname": node,
+            },
             "flags": 0,
             "vlmDfns": {
                 str(each.number): {"snapVlmDfnProps": {}, "vlmDfnProps": {}, "flags": 0, "size": each.size_kib}
@@ -124,7 +137,7 @@ def meta(
             "flags": 0,
             "vlms": {str(each.number): {"snapVlmProps": {}, "vlmProps": {}, "flags": 0} for each in volumes},
         },
-        "luksInfo": _luks(cluster) if "LUKS" in snapshot.layers else None,
+        **({"luksInfo": _luks(cluster)} if "LUKS" in snapshot.layers else {}),
         "backups": {
             str(each.number): [{"name": name.volume(each.number), "finishedTimestamp": now, "node": node}]
             for each in volumes
@@ -140,7 +153,7 @@ def _layer(snapshot: Snapshot, layers: list[str], node: SnapshotNode) -> dict[st
     made: dict[str, Any] = {"kind": kind, "rscNameSuffix": ""}
     made["children"] = [_layer(snapshot, layers[1:], node)] if len(layers) > 1 else []
     if kind == "storage":
-        pool = {"storPoolName": node.pool, "deviceProviderKind": node.provider}
+        pool = {"kind": "storPool", "storPoolName": node.pool, "deviceProviderKind": node.provider}
         made["volumeList"] = [
             {
                 "kind": _KINDS.get(node.provider, "diskless"),

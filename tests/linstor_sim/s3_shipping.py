@@ -21,7 +21,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.shipments import (
     go,
     submit,
 )
-from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, take, taken
+from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, node_ids, take, taken
 from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     SOURCE,
     SUCCESS,
@@ -38,9 +38,7 @@ class S3Carrier:
 
     def begin(self, cluster: Cluster, shipment: Shipment) -> Entries:
         go(cluster, shipment)
-        references = {"RscDfn": shipment.order.definition.name, "Snapshot": shipment.order.snapshot.name}
-        message = f"Started shipping of resource '{shipment.order.definition.name}'"
-        return [entry(codes.MODIFIED, message, references=references)]
+        return [entry(codes.MODIFIED, f"Started shipping of resource '{shipment.order.definition.name}'")]
 
     def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
         order, remote = shipment.order, shipment.order.remote
@@ -106,7 +104,7 @@ def create(
     message = f"Shipping of resource {resource} to remote {remote_name} in progress."
     entries += [*queued, entry(codes.MASK_INFO, message, references={"Snapshot": name})]
     if existing is None:
-        entries = taken(definition, snapshot) + entries
+        entries = taken(definition, snapshot, 0, {}) + entries
     return entries + (order.carrier.begin(cluster, shipment) if shipment else [])
 
 
@@ -114,7 +112,8 @@ def _mark_started(cluster: Cluster, definition: Definition, snapshot: Snapshot, 
     space = f"{SOURCE}/{remote.name}"
     snapshot.props[f"{space}/BackupStartTimestamp"] = str(cluster.clock.now)
     snapshot.props[f"{space}/BackupTargetRemote"] = remote.name
-    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = ",".join(map(str, range(len(definition.diskful))))
+    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = node_ids(definition)
+    snapshot.definition_props["DrbdOptions/ForceInitialSyncPermanent"] = "True"
     suffix = cluster.props.get("BackupShipping/S3KeySuffix")
     if suffix:
         snapshot.props[f"{space}/S3KeySuffix"] = suffix

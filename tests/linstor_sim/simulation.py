@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import receiving, shipments
+from ansible_collections.snapship.dr.tests.linstor_sim import backup_restore, receiving, schedules, shipments
 from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault
@@ -33,7 +33,8 @@ class Simulation:
         **changes: Any,
     ) -> None:
         self.cluster = Cluster(options or Options(**changes), clock)
-        self.cluster.steps += [receiving.step]
+        self.cluster.steps += [receiving.step, backup_restore.step, schedules.step]
+        self.cluster.followers += [schedules.ended]
         self.tls = tls
         self.servers: list[Server] = []
         self._port = port

@@ -18,17 +18,17 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     SnapshotVolume,
 )
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{1,47}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
 
 
 def check(cluster: Cluster, resource: str, name: str, nodes: list[str]) -> tuple[Definition, list[str]]:
     """The definition and the nodes of a snapshot that can be taken; Refused for one that can't."""
     definition = cluster.definition(resource)
     if not _NAME.fullmatch(name):
-        raise Refused(codes.FAIL_INVLD_SNAPSHOT_NAME, f"The specified snapshot name '{name}' is invalid.", report=True)
+        raise Refused(codes.FAIL_INVLD_SNAPSHOT_NAME, f"The given snapshot name '{name}' is invalid.", report=True)
     if name.lower() in [each.lower() for each in definition.snapshots]:
         message = f"A snapshot definition with the name '{name}' already exists in resource definition '{resource}'."
-        raise Refused(codes.FAIL_EXISTS_SNAPSHOT_DFN, message)
+        raise Refused(codes.FAIL_EXISTS_SNAPSHOT_DFN, message, cause="The SnapshotDefinition already exists")
     for each in nodes:
         on = cluster.node(each).name
         if on not in definition.resources:
@@ -67,30 +67,45 @@ def take(cluster: Cluster, definition: Definition, name: str, nodes: list[str], 
         each.number: SnapshotVolume(each.number, each.size_kib, each.content.copy())
         for each in definition.volumes.values()
     }
-    made = Snapshot(name, now, list(definition.layers), volumes, parts, dict(definition.props), dict(props))
+    definition.sequence += 1
+    props = {
+        "BackupShipping/BackupNodeIdsToReset": node_ids(definition),
+        "SequenceNumber": str(definition.sequence),
+        **props,
+    }
+    made = Snapshot(name, now, list(definition.layers), volumes, parts, dict(definition.props), props)
     definition.snapshots[name] = made
     return made
 
 
-def taken(definition: Definition, snapshot: Snapshot) -> Entries:
-    """What the reply says of it."""
-    mask = codes.MASK_SNAPSHOT | codes.MASK_CRT
-    references = {"RscDfn": definition.name, "Snapshot": snapshot.name}
-    entries = [
-        entry(
-            codes.CREATED | mask,
-            f"New snapshot '{snapshot.name}' of resource '{definition.name}' registered.",
-            details=f"Snapshot '{snapshot.name}' of resource '{definition.name}' UUID is: {snapshot.uuid}",
-            references={"UUID": snapshot.uuid, **references},
-        )
-    ]
-    for text in (
-        "Suspended IO of '{0}' on '{1}' for snapshot",
-        "Took snapshot of '{0}' on '{1}'",
-        "Resumed IO of '{0}' on '{1}' after snapshot",
-    ):
-        entries += [
-            entry(codes.CREATED | mask, text.format(definition.name, node), references=references)
-            for node in snapshot.nodes
-        ]
+def node_ids(definition: Definition) -> str:
+    """DRBD's, of the replicas with a disk."""
+    return ",".join(map(str, range(len(definition.diskful)))) if "DRBD" in definition.layers else ""
+
+
+def registered(definition: Definition, snapshot: Snapshot, several: bool = False) -> Entries:
+    """What the reply says of it; of one among several it doesn't name the snapshot."""
+    about = {} if several else {"RscDfn": definition.name, "Snapshot": snapshot.name}
+    what = f"napshot '{snapshot.name}' of resource '{definition.name}'"
+    details, references = f"S{what} UUID is: {snapshot.uuid}", {"UUID": snapshot.uuid, **about}
+    message = f"New s{what} registered."
+    made = entry(codes.CREATED | codes.MASK_SNAPSHOT | codes.MASK_CRT, message, details=details, references=references)
+    return [made, *taken(definition, snapshot, codes.MASK_SNAPSHOT | codes.MASK_CRT, about)]
+
+
+def taken(definition: Definition, snapshot: Snapshot, mask: int, about: dict[str, str]) -> Entries:
+    """What the satellites say."""
+    entries = []
+    for node, part in snapshot.nodes.items():
+        kind = {"LVM_THIN": "LVM-Thin"}.get(part.provider, part.provider)
+        io = f"IO of '[{definition.name}]' on '{node}'"
+        entries.append(entry(codes.MODIFIED | mask, f"Suspended {io} for snapshot", references=about))
+        for number in snapshot.volumes:
+            text = f"({node}) Snapshot [{kind}] with name '{snapshot.name}' of resource '{definition.name}', volume"
+            names = {"Snapshot": snapshot.name, "RscDfn": definition.name, "VlmNr": str(number)}
+            code = codes.CREATED | codes.MASK_SNAPSHOT | mask
+            entries.append(entry(code, f"{text} number {number} created.", references=names))
+        took = f"Took snapshot of '[{definition.name}]' on '{node}'"
+        entries.append(entry(codes.MODIFIED | mask, took, references=about))
+        entries.append(entry(codes.MODIFIED | mask, f"Resumed {io} after snapshot", references=about))
     return entries

@@ -154,7 +154,7 @@ class Definition:
     volumes: dict[int, Volume] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    restoring: bool = False
+    sequence: int = 0
     uuid: str = field(default_factory=new_uuid)
 
     @property

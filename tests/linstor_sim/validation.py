@@ -38,7 +38,7 @@ class Document:
             schemas[schema]["properties"][name].pop("enum", None)
         for schema, name in _OPTIONAL:
             schemas[schema]["required"].remove(name)
-        resource = referencing.Resource(self._document, referencing.jsonschema.DRAFT202012)
+        resource = referencing.jsonschema.DRAFT202012.create_resource(self._document)
         self._validator = jsonschema.Draft202012Validator
         self._registry: Any = referencing.Registry().with_resource(_URI, resource)
 

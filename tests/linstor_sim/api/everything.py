@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from ansible_collections.snapship.dr.tests.linstor_sim.api import (
     backups,
+    control,
     controller,
     internal,
     nodes,
     remotes,
     resources,
+    schedules,
     shipping,
     snapshots,
     stores,
 )
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import ROUTES, Route
 
-MODULES = (backups, controller, internal, nodes, remotes, resources, shipping, snapshots, stores)
+MODULES = (backups, control, controller, internal, nodes, remotes, resources, schedules, shipping, snapshots, stores)
 EVERY: list[Route] = ROUTES

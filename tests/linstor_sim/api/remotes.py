@@ -25,7 +25,7 @@ _SHOWN = {
 _SECRET = {"s3": ("access_key", "secret_key"), "linstor": ("passphrase",), "ebs": ("access_key", "secret_key")}
 _OPTIONAL = {"s3": (), "linstor": ("passphrase",), "ebs": ("endpoint", "region")}
 _MASK = codes.MASK_REMOTE | codes.MASK_MOD
-_URL = re.compile(r"^(https?://)?((?:(?!:\d+)[^\s/])+)(:\d+)?/?$")
+_URL = re.compile(r"^(https?://)?([^:/]+)(:\d+)?")
 
 
 @route("GET", "/v1/remotes")
@@ -88,9 +88,9 @@ def delete(cluster: Cluster, call: Call) -> Entries:
     if found is None:
         return [entry(codes.WARN_NOT_FOUND | _MASK, f"Remote: {asked} not found.", references=references)]
     del cluster.remotes[found.name]
-    for holder in (cluster, *cluster.groups.values(), *cluster.definitions.values()):
-        for name in [each for each in holder.props if each.startswith(f"Schedule/{found.name}/")]:
-            del holder.props[name]
+    for props in cluster.all_props():
+        for name in [each for each in props if each.startswith(f"Schedule/{found.name}/")]:
+            del props[name]
     messages = (f"Remote: {found.name} marked for deletion.", f"Remote: {found.name} deleted.")
     return [entry(codes.DELETED | _MASK, each, references=references) for each in messages]
 
@@ -103,7 +103,11 @@ def _create(cluster: Cluster, call: Call, kind: str, message: str) -> Entries:
             made.fields["use_path_style"] = bool(call.field("use_path_style", False))
             _need_bucket(cluster, made)
         cluster.remotes[made.name] = made
-    return [entry(codes.CREATED | _MASK, message, references={"Remote": name})]
+    said = [entry(codes.CREATED | _MASK, message, references={"Remote": name})]
+    if kind != "linstor":
+        applied = [f"({each.name}) Node changes applied." for each in cluster.nodes.values() if each.online]
+        said += [entry(codes.MODIFIED | _MASK, each, references={"Remote": name}) for each in applied]
+    return said
 
 
 def _modify(cluster: Cluster, call: Call, kind: str, message: str = "") -> Entries:

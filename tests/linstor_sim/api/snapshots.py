@@ -67,7 +67,7 @@ def create(cluster: Cluster, call: Call) -> Entries:
         definition, nodes = snapshots.check(cluster, resource, name, call.field("nodes", []))
         props = call.field("snapshot_definition_props", {})
         made = snapshots.take(cluster, definition, name, nodes, props, cluster.clock.now)
-    return snapshots.taken(definition, made)
+    return snapshots.registered(definition, made)
 
 
 @route("POST", "/v1/actions/snapshot/multi", 201)
@@ -84,7 +84,7 @@ def create_several(cluster: Cluster, call: Call) -> Entries:
     entries: Entries = []
     now = cluster.clock.now
     for definition, name, nodes, props in checked:
-        entries += snapshots.taken(definition, snapshots.take(cluster, definition, name, nodes, props, now))
+        entries += snapshots.registered(definition, snapshots.take(cluster, definition, name, nodes, props, now), True)
     return entries
 
 
@@ -96,7 +96,9 @@ def modify(cluster: Cluster, call: Call) -> Entries:
         message, references = f"Snapshot definition '{resource}/{name}' not found.", _about(resource, name)[1]
         with within(_MOD, "", references):
             raise Refused(codes.FAIL_NOT_FOUND_SNAPSHOT_DFN, message)
-    return changed(definition.snapshots[name].props, call, codes.MASK_SNAPSHOT, f"Snapshot '{name}'")
+    changed(definition.snapshots[name].props, call, codes.MASK_SNAPSHOT, f"Snapshot '{name}'")
+    message = f"Successfully set property key(s): {','.join(call.field('override_props', {}))}"
+    return [entry(codes.CREATED | _CRT, message, references=_about(resource, name)[1])]
 
 
 @route("DELETE", "/v1/resource-definitions/{resource}/snapshots/{snapshot}")
@@ -130,61 +132,73 @@ def delete(cluster: Cluster, call: Call) -> Entries:
 
 
 def _deleted(definition: Definition, snapshot: Snapshot, nodes: list[str], references: dict[str, str]) -> Entries:
-    text = "Marked snapshot for deletion '{0}' of resource '{1}' on node '{2}'"
-    entries = [
-        entry(codes.DELETED | _DEL, text.format(snapshot.name, definition.name, node), references=references)
-        for node in nodes
+    what = f"napshot '{snapshot.name}' of resource '{definition.name}'"
+    on = f"on nodes {', '.join(repr(node) for node in nodes)}"
+    said = [(codes.DELETED, f"Marked snapshot for deletion s{what} {on}")]
+    said += [
+        (codes.MODIFIED, f"Deleted snapshot '{snapshot.name}' of '{definition.name}' on '{node}'") for node in nodes
     ]
-    text = "Deleted snapshot '{0}' of '{1}' on '{2}'"
-    return entries + [
-        entry(codes.DELETED | _DEL, text.format(snapshot.name, definition.name, node), references=references)
-        for node in nodes
-    ]
+    said.append((codes.DELETED, f"S{what} {on} deleted."))
+    entries = [entry(code | _DEL, message, references=references) for code, message in said]
+    if not snapshot.nodes:
+        about = {"UUID": snapshot.uuid, **references}
+        entries.append(entry(codes.DELETED | _DEL, f"S{what} deleted.", references=about))
+    return entries
 
 
 @route("POST", "/v1/resource-definitions/{resource}/snapshot-restore-volume-definition/{snapshot}")
 def restore_volume_definitions(cluster: Cluster, call: Call) -> Entries:
     target = call.field("to_resource", "")
     with within(_CRT, f"Volume definitions of resource: {target}"):
-        found = cluster.snapshot(call.names["resource"], call.names["snapshot"])
+        found = _usable(cluster, call)
         definition = cluster.definition(target)
-        if definition.volumes:
-            message = f"A volume definition with the number 0 already exists in resource definition '{target}'."
-            raise Refused(codes.FAIL_EXISTS_VLM_DFN, message)
         for each in found.volumes.values():
+            if each.number in definition.volumes:
+                number = f"number {each.number} already exists in resource definition '{target}'."
+                cause = "The VolumeDefinition already exists"
+                raise Refused(codes.FAIL_EXISTS_VLM_DFN, f"A volume definition with the {number}", cause=cause)
             definition.volumes[each.number] = cluster.new_volume(target, each.number, each.size_kib)
-    message = f"Restored volume definitions from snapshot '{found.name}' into resource definition '{target}'."
-    return [entry(codes.CREATED | codes.MASK_VLM_DFN | codes.MASK_CRT, message)]
+    source = f"resource '{call.names['resource']}', snapshot '{found.name}'"
+    message = f"Volume definitions of resource definition '{target}' restored from {source}."
+    return [entry(codes.DELETED | _CRT, message)]
 
 
-@route("POST", "/v1/resource-definitions/{resource}/snapshot-restore-resource/{snapshot}", 201)
+@route("POST", "/v1/resource-definitions/{resource}/snapshot-restore-resource/{snapshot}")
 def restore_resource(cluster: Cluster, call: Call) -> Entries:
     target, mask = call.field("to_resource", ""), codes.MASK_RSC | codes.MASK_CRT
-    with within(mask, f"Resource: {target}", {"RscDfn": target}):
-        found = cluster.snapshot(call.names["resource"], call.names["snapshot"])
+    references, entries = {"RscDfn": target}, []
+    with within(mask, f"Resource: {target}", references):
+        found = _usable(cluster, call)
         definition = cluster.definition(target)
         if definition.resources:
-            raise Refused(
-                codes.FAIL_EXISTS_RSC,
-                f"Resource '{target}' on node '{next(iter(definition.resources))}' already exists.",
-            )
+            message = "Cannot restore to resource definition which already has resources"
+            raise Refused(codes.FAIL_EXISTS_RSC, message, report=True)
         if not definition.volumes:
-            raise Refused(codes.FAIL_NOT_FOUND_VLM_DFN, f"Resource definition '{target}' has no volume definitions.")
+            advice = "Restore the volume definitions to the target resource definition."
+            message = "No volumes to restore."
+            entries.append(entry(codes.WARN_NOT_FOUND | mask, message, correction=advice, references=references))
         wanted = call.field("nodes", []) or list(found.nodes)
-        missing = [node for node in wanted if node not in found.nodes]
-        if missing:
-            message = (
-                f"Snapshot '{found.name}' of resource '{call.names['resource']}' on node '{missing[0]}' not found."
-            )
-            raise Refused(codes.FAIL_NOT_FOUND_SNAPSHOT, message)
+        for node in wanted:
+            if node not in found.nodes:
+                source = f"Snapshot '{found.name}' of resource '{call.names['resource']}'"
+                raise Refused(codes.FAIL_NOT_FOUND_SNAPSHOT, f"{source} on node '{node}' not found.", report=True)
         rename = call.field("stor_pool_rename", {})
         for node in wanted:
             pool = found.nodes[node].pool
             deploy(cluster, definition, node, rename.get(pool, rename.get("*", pool)))
-        for number, each in found.volumes.items():
-            definition.volumes[number].content = each.content.copy()
-    message = f"Restored resource '{call.names['resource']}' from snapshot '{found.name}' as '{target}'."
-    return [entry(codes.CREATED | mask, message, references={"RscDfn": target})]
+        for number, volume in definition.volumes.items():
+            if number in found.volumes:
+                volume.content = found.volumes[number].content.copy()
+    source = f"resource '{call.names['resource']}', snapshot '{found.name}'"
+    message = f"Resource '{target}' restored from {source}."
+    return [*entries, entry(codes.CREATED | mask, message, references=references)]
+
+
+def _usable(cluster: Cluster, call: Call) -> Snapshot:
+    found = cluster.snapshot(call.names["resource"], call.names["snapshot"])
+    if "SUCCESSFUL" not in found.flags:
+        raise Refused(codes.FAIL_UNKNOWN_ERROR, "Unable to use failed snapshot", report=True)
+    return found
 
 
 def deploy(cluster: Cluster, definition: Definition, node: str, pool: str) -> Resource:
@@ -200,22 +214,30 @@ def deploy(cluster: Cluster, definition: Definition, node: str, pool: str) -> Re
 def roll_back(cluster: Cluster, call: Call) -> Entries:
     resource, name = call.names["resource"], call.names["snapshot"]
     with within(_MOD, *_about(resource, name)):
-        definition, found = cluster.definition(resource), cluster.snapshot(resource, name)
+        definition, found = cluster.definition(resource), _usable(cluster, call)
         if any(each.in_use for each in definition.resources.values()):
             node = next(each.node for each in definition.resources.values() if each.in_use)
             raise Refused(
                 codes.FAIL_IN_USE, f"Cannot rollback to snapshot '{name}' because resource is in use on node '{node}'."
             )
+        _need_newest(definition, found, call.field("zfs_rollback_strategy", "dynamic"))
         for number, each in found.volumes.items():
             volume = definition.volumes[number]
             volume.content, volume.size_kib = each.content.copy(), each.size_kib
-        strategy = call.field("zfs_rollback_strategy", "dynamic")
-        if strategy == "rollback" and any(part.provider.startswith("ZFS") for part in found.nodes.values()):
-            later = [each.name for each in definition.snapshots.values() if each.created > found.created]
-            for each in later:
-                del definition.snapshots[each]
     message = f"Rolled back resource '{definition.name}' to snapshot '{found.name}'."
     return [entry(codes.MODIFIED | _MOD, message, references=_about(resource, name)[1])]
+
+
+def _need_newest(definition: Definition, snapshot: Snapshot, strategy: str) -> None:
+    """ZFS's own rollback goes to the newest only; the other strategies make a clone."""
+    of_zfs = any(part.provider.startswith("ZFS") for part in snapshot.nodes.values())
+    if (
+        strategy == "rollback"
+        and of_zfs
+        and any(each.created > snapshot.created for each in definition.snapshots.values())
+    ):
+        message = f"'{snapshot.name}' is not the most recent snapshot. Cannot 'zfs rollback ...' to the given snapshot!"
+        raise Refused(codes.FAIL_DEPENDEND_BACKUP, message)
 
 
 def shown(definition: Definition, snapshot: Snapshot) -> dict[str, Any]:
@@ -239,9 +261,8 @@ def shown(definition: Definition, snapshot: Snapshot) -> dict[str, Any]:
                 "create_timestamp": each.created,
                 "flags": each.flags,
                 "uuid": each.uuid,
-                "snapshot_volumes": [
-                    {"uuid": each.uuid, "vlm_nr": volume, "state": "Ok"} for volume in snapshot.volumes
-                ],
+                "resource_props": {"StorPoolName": each.pool},
+                "snapshot_volumes": [{"uuid": each.uuid, "vlm_nr": volume} for volume in snapshot.volumes],
             }
             for each in snapshot.nodes.values()
         ],

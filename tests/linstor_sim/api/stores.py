@@ -13,7 +13,8 @@ from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, route
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{2,48}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
+_LONGEST_KEY, _LONGEST_VALUE = 255, 4096
 
 
 @route("GET", "/v1/key-value-store")
@@ -34,10 +35,13 @@ def modify_store(cluster: Cluster, call: Call) -> Entries:
     name = _known(cluster, call.names["instance"])
     if not _NAME.fullmatch(name):
         raise Refused(codes.FAIL_INVLD_KVS_NAME, f"The given keyValueStore name '{name}' is invalid.")
+    override = {_key(key): value for key, value in call.field("override_props", {}).items()}
+    if any(len(str(value)) > _LONGEST_VALUE for value in override.values()):
+        raise Refused(codes.FAIL_UNKNOWN_ERROR, "Exception thrown.", report=True)
     props = cluster.stores.setdefault(name, {})
-    props.update({key.strip("/"): value for key, value in call.field("override_props", {}).items()})
+    props.update({key: str(value) for key, value in override.items()})
     for key in call.field("delete_props", []):
-        props.pop(key.strip("/"), None)
+        props.pop(_key(key), None)
     for space in call.field("delete_namespaces", []):
         inner = space.strip("/")
         for key in [each for each in props if not inner or each.startswith(inner + "/")]:
@@ -59,3 +63,10 @@ def delete_store(cluster: Cluster, call: Call) -> Entries:
 def _known(cluster: Cluster, name: str) -> str:
     """As it was first spelt."""
     return next((each for each in cluster.stores if each.lower() == name.lower()), name)
+
+
+def _key(name: str) -> str:
+    made = re.sub("/+", "/", name).strip("/")
+    if not made or len(made) > _LONGEST_KEY:
+        raise Refused(codes.FAIL_INVLD_PROP, "Invalid key.")
+    return made
