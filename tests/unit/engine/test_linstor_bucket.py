@@ -364,7 +364,7 @@ def test_metadata_that_is_wrong(linstor: Place, world: World) -> None:
     assert "no_back_20260101_000000.meta" in problem(2, basedOn="no_back_20260101_000000.meta")
     assert "rests on is missing" in problem(1, basedOn=world.ids[1] + ".meta")
     assert "is no backup" in problem(1, basedOn="../../etc/passwd")
-    assert "which isn't older" in problem(1, startTimestamp=1000)
+    assert "which is younger" in problem(1, startTimestamp=1000)
     assert "isn't that volume's data" in problem(2, backups=named("../../etc/passwd"))
     assert "isn't that volume's data" in problem(2, backups=named(f"db_00001_{world.ids[2][3:]}"))
     assert "isn't that volume's data" in problem(2, backups=named(f"db_00000_{world.ids[0][3:]}"))
@@ -372,6 +372,23 @@ def test_metadata_that_is_wrong(linstor: Place, world: World) -> None:
     assert "it is about resource" in problem(0, rscName="another")
     assert "names no volumes" in problem(0, backups={}, rscDfn=None)
     assert "isn't what it must be" in problem(0, backups={"x": []})
+
+
+def test_a_snapshot_that_was_shipped_twice(linstor: Place, world: World) -> None:
+    """The second backup's metadata is, but for its name, that of the first, and names the first one's data."""
+    first, second = world.ids[1], "db_back_20260309_154500^nightly"
+    objects = world.bucket.objects
+    objects[second + ".meta"] = objects[first + ".meta"]
+    for volume in (0, 1):
+        objects[f"db_0000{volume}_{second[3:]}"] = objects[f"db_0000{volume}_{first[3:]}"]
+    world.bucket.write_files(linstor.remote)
+    assert fetch(linstor, "db", backup=second).items[0]["chain"] == [world.ids[0], second]
+    assert (linstor.root / "target.img").read_bytes() == world.states[1][0]
+    for key in [key for key in objects if first[3:] in key]:
+        del objects[key]
+    world.bucket.write_files(linstor.remote)
+    assert not fetch(linstor, "db", "again.img", backup=second).failures
+    assert (linstor.root / "again.img").read_bytes() == world.states[1][0]
 
 
 def test_a_circle_of_bases(linstor: Place, world: World) -> None:

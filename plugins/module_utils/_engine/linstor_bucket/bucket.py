@@ -44,6 +44,9 @@ def scan(store: ObjectStore, prefix: str = "") -> Bucket:
     backups = [backup for backup in read if backup is not None]
     for backup in backups:
         for volume in backup.volumes:
+            own = backup.name.data(volume.number)
+            if volume.key not in sizes and own in sizes:  # of a second shipment, whose first was deleted
+                volume.key = own if volume.key else ""
             volume.problem = volume.problem or backup.problem or _missing(volume, sizes)
     finished = {(meta.resource, meta.moment) for meta in metas}
     unfinished = {key for key, data in datas.items() if (data.resource, data.moment) not in finished}

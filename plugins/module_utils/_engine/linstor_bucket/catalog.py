@@ -79,8 +79,8 @@ class BucketChains(Chains):
             problem = _problem(each)
             if problem is not None:
                 return problem if each is key else f"it rests on {each.id}: {problem}"
-            if base is not None and base.created >= each.created:
-                return f"{each.manifest} says that it rests on {base.id}, which isn't older"
+            if base is not None and base.created > each.created:
+                return f"{each.manifest} says that it rests on {base.id}, which is younger"
         return None
 
 

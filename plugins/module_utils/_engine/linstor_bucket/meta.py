@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import CorruptError
-from .names import META_END, MetaName, parse_data, volume_name
+from .names import META_END, DataName, MetaName, parse_data, volume_name
 
 LIMIT = 64 << 20  # bytes
 THIN, ZFS = "thin-send-recv", "zfs-send"
@@ -105,14 +105,7 @@ def _volume(backup: Backup, number: int, definition: Any, named: Any, layers: li
     volume = Volume(backup.name.resource, number, "", size, _FORMATS.get(_kind(stored)))
     keys = [each.get("name") for each in named if isinstance(each, dict)] if isinstance(named, list) else []
     parsed = [(key, parse_data(key)) for key in keys if isinstance(key, str)]
-    fitting = [
-        key
-        for key, data in parsed
-        if data is not None
-        and (data.resource.lower(), data.number) == (backup.name.resource.lower(), number)
-        and data.moment == backup.name.moment
-        and not data.layer
-    ]
+    fitting = [key for key, data in parsed if data is not None and _fits(data, backup.name, number)]
     if not keys:
         volume.problem = f"{backup.name.key} names no data of volume {number}"
     elif len(fitting) != 1:
@@ -124,6 +117,13 @@ def _volume(backup: Backup, number: int, definition: Any, named: Any, layers: li
         volume.problem = f"{backup.name.key} doesn't say how large volume {number} is"
     volume.key = fitting[0] if len(fitting) == 1 else ""
     return volume
+
+
+def _fits(data: DataName, name: MetaName, number: int) -> bool:
+    """Whether an object can have that volume's data. Where LINSTOR ships a snapshot for a second time, the metadata of
+    the second backup names the data of the first."""
+    same = (data.resource.lower(), data.number, data.layer) == (name.resource.lower(), number, "")
+    return same and (data.moment == name.moment or data.snapshot == name.snapshot)
 
 
 def _numbered(name: MetaName, fields: dict[str, Any], *path: str) -> dict[int, Any]:

@@ -39,6 +39,10 @@ class MetaName(NamedTuple):
         """As LINSTOR itself lists the backup."""
         return self.key[: -len(META_END)]
 
+    def data(self, number: int) -> str:
+        """The name of the object with a volume's data that goes with it."""
+        return f"{self.resource}_{number:05d}{self.id[len(self.resource) :]}"
+
     @property
     def about(self) -> float:
         """Seconds since the epoch, were that zone UTC; 0 for a time that there never was."""
@@ -55,6 +59,7 @@ class DataName(NamedTuple):
     layer: str  # empty for the data itself, else what belongs to a layer above it
     number: int
     moment: str
+    snapshot: str
 
 
 def parse_meta(key: str) -> MetaName | None:
@@ -62,8 +67,7 @@ def parse_meta(key: str) -> MetaName | None:
     found = _META.fullmatch(key)
     if found is None:
         return None
-    moment = found["moment"]
-    return MetaName(key, found["resource"], moment, (found["snapshot"] or "")[1:] or moment)
+    return MetaName(key, found["resource"], found["moment"], _snapshot(found))
 
 
 def parse_data(key: str) -> DataName | None:
@@ -71,7 +75,11 @@ def parse_data(key: str) -> DataName | None:
     found = None if key.endswith(META_END) else _DATA.fullmatch(key)
     if found is None:
         return None
-    return DataName(found["resource"], found["layer"] or "", int(found["number"]), found["moment"])
+    return DataName(found["resource"], found["layer"] or "", int(found["number"]), found["moment"], _snapshot(found))
+
+
+def _snapshot(found: re.Match[str]) -> str:
+    return (found["snapshot"] or "")[1:] or found["moment"]
 
 
 def volume_name(resource: str, number: int) -> str:
