@@ -14,7 +14,7 @@ from .._engine.errors import CorruptError, SnapshipError, UnknownError
 from .._engine.units import iso_time
 from .backups import Backup
 from .origins import is_from, source_of
-from .snapshots import Snap
+from .snapshots import Shipment, Snap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Wanted:
 class Point:
     """What is to be restored. ``origin``: the remote, or the cluster it was received from; ``chain``: the full first.
 
-    ``held``: the received snapshot, where it is one.
+    ``held``: the received snapshot, where it is one. ``started``: when its upload began.
     """
 
     id: str
@@ -40,6 +40,13 @@ class Point:
     chain: list[str]
     held: Snap | None = None
     problem: str | None = None
+    started: float | None = None
+
+    def is_held_by(self, arrival: Shipment) -> bool:
+        """Whether this is what was downloaded: from where, and when its upload began. LINSTOR keeps no more of it."""
+        if arrival.remote.lower() != self.origin.lower():
+            return False
+        return arrival.started is None or self.started is None or abs(arrival.started - self.started) < 1.0
 
 
 def on_remote(backups: Iterable[Backup], source: str, remote: str, wanted: Wanted) -> Point:
@@ -47,7 +54,8 @@ def on_remote(backups: Iterable[Backup], source: str, remote: str, wanted: Wante
     own = [each for each in backups if each.resource.lower() == source.lower() and each.state == "success"]
     by_id = {each.id: each for each in own}
     points = [
-        Point(each.id, each.snapshot, remote, each.created, _chain(each, by_id), problem=each.problem) for each in own
+        Point(each.id, each.snapshot, remote, each.created, _chain(each, by_id), None, each.problem, each.started)
+        for each in own
     ]
     return _choose(points, source, f"on remote {remote}", wanted)
 

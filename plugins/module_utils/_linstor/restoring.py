@@ -28,7 +28,6 @@ from .waiting import Pace, unreachable
 _LOOK_FOR = 30.0
 #: seconds that LINSTOR may take to make the resource once the download is complete
 _DEPLOYS_IN = 120.0
-_TO_RESTORE = "BackupToRestore"
 
 
 class Wish(Protocol):
@@ -115,8 +114,7 @@ class Item:
             if snap.name.lower() != point.snapshot.lower():
                 continue
             arrival = snap.received
-            from_there = snap.shipping(None).get(_TO_RESTORE, "").removesuffix(".meta")
-            if arrival is None or from_there != point.id:
+            if arrival is None or not point.is_held_by(arrival):
                 raise VolumeError(
                     f"resource {self.target} has a snapshot {snap.name} already, which isn't backup {point.id}.",
                     "LINSTOR would take the one for the other. Delete that snapshot, or choose another target.",
