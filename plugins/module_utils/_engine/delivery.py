@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import BaseLostError, ConfigError, SnapshipError, VolumeError, need
 from .holding import Holding
@@ -37,6 +38,7 @@ class Delivery:
         self.item: dict[str, object] = {}
         self.warning: str | None = None
         self._manifest: Manifest | None = None
+        self._properties: dict[str, Any] = {}
         self._seconds = 0.0
 
     def load(self) -> None:
@@ -53,6 +55,8 @@ class Delivery:
 
         if run.holder not in snapshot.holds:
             self.provider.hold(snapshot, run.holder, PENDING)
+        with contextlib.suppress(SnapshipError):  # the volume went away after its snapshot was made
+            self._properties = self.provider.properties(snapshot.volume)
         # Open from before the first request, so that no other run tidies it away.
         with opened(self.provider, self.choice, snapshot) as source:
             if self.shipment is None:
@@ -66,12 +70,8 @@ class Delivery:
         """Make it a backup."""
         shipment = need(self.shipment, "load() comes first")
         started = time.monotonic()
-        try:
-            properties = self.provider.info(self.snapshot.volume).properties
-        except SnapshipError:
-            properties = {}  # the volume went away after its snapshot was made
         index = shipment.put_index() if self.provider.sends == thin.FORMAT else None
-        fields = fields_of(shipment, self.run.host, self.snapshot, self.snapshot.size, properties, index)
+        fields = fields_of(shipment, self.run.host, self.snapshot, self.snapshot.size, self._properties, index)
         self._manifest = shipment.commit(fields)
         self.warning = hold(self.run, self.provider, self.snapshot, self._manifest.id)
         shipment.finish()

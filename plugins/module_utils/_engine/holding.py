@@ -39,13 +39,18 @@ class Holding:
         for each in self.provider.snapshots(volume):
             if each.state_id == besides:
                 continue
-            for holder in self._over(each):
+            spent = self._over(each)
+            if each.made_by == "snapship" and set(each.holds) <= set(spent) and self._removed(each):
+                continue
+            for holder in spent:
                 self.provider.hold(each, holder, None)
-            if each.made_by == "snapship" and not each.holds:
-                try:
-                    self.provider.remove(each)
-                except BusyError:
-                    continue  # another run reads it; it goes the next time
+
+    def _removed(self, snapshot: Snapshot) -> bool:
+        try:
+            self.provider.remove(snapshot)
+        except BusyError:
+            return False  # another run reads it; it goes the next time
+        return True
 
     def _over(self, snapshot: Snapshot) -> list[str]:
         """Holds that are no longer needed: this holder's, and very old ones of the same remote and origin.

@@ -182,17 +182,14 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
             stack.enter_context(run.host.lock(f"volume {volume}", timeout, run.store.location, run.wish.origin, volume))
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                _run_locked(run, unit, outcome)
+                with looking_at([unit.providers]):
+                    _run_locked(run, unit, outcome)
+                    _relieve_after(run, unit, outcome)
                 break
             except BaseLostError as error:
                 if attempt == ATTEMPTS:
                     raise
                 outcome.warn(f"{error.msg} It was planned anew.")
-        # From here on the backup is there whatever happens, and the next run tries again.
-        try:
-            _relieve(run, dataclasses.replace(unit, choices={}, snapshots={}), outcome)
-        except SnapshipError as error:
-            outcome.warn(f"bases that should go from a tight pool couldn't be removed: {error.msg}")
         for volume in unit.volumes:
             try:
                 clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
@@ -204,16 +201,14 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     for volume in unit.volumes:
         put_back_used(run.open_catalog, run.wish.origin, volume)
     resumed = resume(run, unit.providers, outcome)
-    with looking_at([unit.providers]):
-        again = plan_unit(run, unit)
-        if again.error is not None:
-            raise again.error
-        if not again.satisfied:
-            _relieve(run, again, outcome)
-            _take(run, again, outcome)
+    again = plan_unit(run, unit)
+    if again.error is not None:
+        raise again.error
     if again.satisfied:
         _report(run, again, outcome, again.satisfied)
     else:
+        _relieve(run, again, outcome)
+        _take(run, again, outcome)
         resumed = []
         deliveries = [
             Delivery(run, provider, again.snapshots[volume], again.choices[volume])
@@ -241,6 +236,14 @@ def _relieve(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
         for text in relieve(provider, volume, run.request.pool_high, spare):
             outcome.warn(text)
             outcome.changed = True
+
+
+def _relieve_after(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
+    """The backup is there whatever happens here, and the next run tries again."""
+    try:
+        _relieve(run, dataclasses.replace(unit, choices={}, snapshots={}), outcome)
+    except SnapshipError as error:
+        outcome.warn(f"bases that should go from a tight pool couldn't be removed: {error.msg}")
 
 
 def _report(run: Run, unit: UnitPlan, outcome: Outcome, manifests: dict[str, Manifest]) -> None:

@@ -286,8 +286,8 @@ def test_unchanged_counts_what_is_not_on_disk_yet(
 CHILD = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
-    from _engine.volumes import lvm, thin_pool
-    listing = lvm.list_volumes(sys.argv[2])
+    from _engine.volumes import lvm_listing, thin_pool
+    listing = lvm_listing.list_volumes(sys.argv[2])
     pool = listing.by_name[sys.argv[3]]
     if sys.argv[4] == "noted":
         thin_pool.write_json(thin_pool._note(pool), {"pool": "x"})

@@ -65,7 +65,7 @@ def test_what_is_known_of_a_snapshot_survives_exactly(provider: LvmThinProvider,
     assert [each.size for each in made] == [16 * MIB, 32 * MIB]
     assert sorted(each.volume for each in provider.pinned(volumes[0])) == sorted(volumes)
     assert provider.atomic(volumes[:1]) and not provider.atomic(volumes)
-    assert provider.info(volumes[0]).properties == {"pool": thin_pool.pool, "chunk_size": 64 << 10, "zeroing": True}
+    assert provider.properties(volumes[0]) == {"pool": thin_pool.pool, "chunk_size": 64 << 10, "zeroing": True}
 
 
 @pytest.mark.parametrize("chosen", ["daily", "a b", "$(touch /tmp/x);'\"\n", "..", "x_tdata", "é" * 100, "+" * 120])
@@ -256,13 +256,13 @@ def test_many_volumes_are_listed_once(
             provider.snapshots(volume)
             provider.pressure(volume)
             provider.pinned(volume)
-    assert sorted(log.read_text().split()) == ["lvs", "vgs"]
+    assert log.read_text().split() == ["lvs"]
     log.unlink()
     with provider.looking_at(volumes):
         assert provider.snapshots(volumes[0]) == []
         (made,) = take(provider, volumes[0])
         assert provider.snapshots(volumes[0]) == [made], "what was found out before isn't so any more"
-    assert log.read_text().split().count("lvs") == 4
+    assert log.read_text().split() == ["lvs", "lvcreate", "lvs", "lvchange"]
 
 
 def test_a_pool_that_is_almost_full(provider: LvmThinProvider, own_pool: Callable[..., ThinPool]) -> None:

@@ -112,7 +112,7 @@ def test_a_restored_dataset_that_was_written_to_is_another(
 def test_properties_come_on_request_and_never_the_place(
     provider: ZfsProvider, zpool: Zpool, second_zpool: Zpool, backup: tuple[str, bytes]
 ) -> None:
-    recorded = provider.info(names(zpool.name)[1]).properties
+    recorded = provider.properties(names(zpool.name)[1])
     assert recorded["properties"]["mountpoint"] == "/tmp/source"
     second, third = (f"{second_zpool.name}/{name}" for name in ("b", "c"))
     restore(provider, second, [backup], properties=recorded, wanted=("all",))

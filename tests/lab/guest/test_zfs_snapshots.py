@@ -364,7 +364,7 @@ def test_properties_are_recorded_without_ours(provider: ZfsProvider, zpool: Zpoo
     call("zfs", "set", "snapship:x=y", volume)
     call("zfs", "set", "site:lines=one\ntwo", volume)
 
-    found = provider.info(volume).properties
+    found = provider.properties(volume)
 
     assert found["type"] == "filesystem" and found["recordsize"] == 16384 and found["encryption"] == "off"
     assert found["properties"] == {"recordsize": "16384", "atime": "off", "site:note": "to be kept"}

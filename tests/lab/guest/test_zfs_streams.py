@@ -107,7 +107,7 @@ def test_an_encrypted_dataset_is_sent_raw_and_restored_locked(
     restore(provider, target, [(first.state_id, full), (second.state_id, increment)])
 
     assert (prop("keystatus", target), prop("mounted", target)) == ("unavailable", "no")
-    assert provider.info(target).properties["encryption"] == "aes-256-gcm"
+    assert provider.properties(target)["encryption"] == "aes-256-gcm"
     before = digest(zpool.path(volume))
     call("zfs", "load-key", "-L", f"file://{key}", target)
     assert digest(mount(target)) == before

@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..files import try_lock
@@ -69,9 +70,12 @@ class FileProvider:
         with self._image(volume) as (descriptor, found):
             lineage = f"{filesystem_id(descriptor):x}-{found.st_ino:x}-{generation(descriptor):x}"
             size = found.st_size
-            properties = {"mode": stat.S_IMODE(found.st_mode), "uid": found.st_uid, "gid": found.st_gid}
         lineage = hashlib.sha256(lineage.encode()).hexdigest()[:32]
-        return VolumeInfo(volume, size, lineage, properties)
+        return VolumeInfo(volume, size, lineage)
+
+    def properties(self, volume: str) -> dict[str, Any]:
+        with self._image(volume) as (_descriptor, found):
+            return {"mode": stat.S_IMODE(found.st_mode), "uid": found.st_uid, "gid": found.st_gid}
 
     @contextlib.contextmanager
     def _image(self, volume: str) -> Iterator[tuple[int, os.stat_result]]:

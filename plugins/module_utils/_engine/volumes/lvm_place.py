@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
-from .lvm import Listing, Lv, reports, volume_groups
+from .lvm_listing import Listing, Lv, reports, volume_groups
 from .lvm_names import LvName, parse
 from .lvm_snapshots import ours
 from .lvm_target import RESTORED, RESTORING, content_witness, swapping
@@ -106,7 +106,7 @@ def pool_for(place: Place, listing: Listing) -> Lv:
 def target_state(place: Place) -> TargetState:
     """What is at a target; a swap that was cut counts as finished, as the next run will leave it."""
     name = parse(place.target)
-    listing = reports.fresh(name.vg)
+    listing = reports.recent(name.vg)
     there = listing.by_name.get(name.lv)
     if there is None:
         cut = swapping(listing, name)

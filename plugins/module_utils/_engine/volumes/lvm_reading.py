@@ -23,7 +23,7 @@ from typing import NamedTuple
 from ..errors import VolumeError
 from . import lvm, lvm_tags, thin_metadata
 from .device_reader import DeviceReader
-from .lvm import Lv, reports
+from .lvm_listing import Lv, reports
 from .lvm_names import parse
 from .lvm_snapshots import locate
 from .lvm_tags import Seen
@@ -38,7 +38,7 @@ _PATIENCE = 5.0  # seconds in which another reader may take a device away that w
 @contextlib.contextmanager
 def opened(wanted: Snapshot) -> Iterator[Reader]:
     """A snapshot and where it holds data. Raises VolumeError (``snapshot_gone``, ``snapshot_changed``)."""
-    listing = reports.fresh(parse(wanted.volume).vg)
+    listing = reports.recent(parse(wanted.volume).vg)
     lv = locate(wanted, listing)
     ranges = Ranges()
     with _device(lv, wanted) as descriptor:
@@ -52,7 +52,7 @@ def opened(wanted: Snapshot) -> Iterator[Reader]:
 @contextlib.contextmanager
 def changed(base: Snapshot, wanted: Snapshot) -> Iterator[tuple[Reader, Iterator[Change]]]:
     """A snapshot and what differs in it from its base. Raises as :func:`opened`."""
-    listing = reports.fresh(parse(wanted.volume).vg)
+    listing = reports.recent(parse(wanted.volume).vg)
     old, new = locate(base, listing), locate(wanted, listing)
     if old.pool_uuid != new.pool_uuid:
         raise VolumeError(f"snapshots {base.name!r} and {wanted.name!r} are in different pools.", code="wrong_type")
@@ -163,17 +163,27 @@ def _device(lv: Lv, wanted: Snapshot) -> Iterator[int]:
 def _open(lv: Lv, wanted: Snapshot) -> int:
     """Another reader of the same snapshot may deactivate it just before it is open here: tried again."""
     until = time.monotonic() + _PATIENCE
-    while True:
+    descriptor = _opened(lv)
+    while descriptor is None:
         lvm.activate(lv)
-        with contextlib.suppress(OSError):
-            descriptor = os.open(lv.name.device, os.O_RDONLY | os.O_CLOEXEC)
-            if is_device(descriptor, lv):
-                return descriptor
-            os.close(descriptor)
+        descriptor = _opened(lv)
+        if descriptor is not None:
+            break
         if time.monotonic() >= until:
             locate(wanted, reports.fresh(lv.name.vg))
             raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume}: its device {lv.name.device} didn't come.")
         time.sleep(0.1)
+    return descriptor
+
+
+def _opened(lv: Lv) -> int | None:
+    """The device of an LV, if it is there."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(lv.name.device, os.O_RDONLY | os.O_CLOEXEC)
+        if is_device(descriptor, lv):
+            return descriptor
+        os.close(descriptor)
+    return None
 
 
 def is_device(descriptor: int, lv: Lv) -> bool:

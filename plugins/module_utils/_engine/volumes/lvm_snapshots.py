@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from ..errors import BusyError, SnapshipError, VolumeError
 from ..files import locked
 from . import lvm, lvm_tags
-from .lvm import Listing, Lv, reports
+from .lvm_listing import Listing, Lv, reports
 from .lvm_names import parse, snapshot_lv
 from .lvm_tags import Record, Witness
 from .lvm_use import resume_left
@@ -149,8 +149,13 @@ class Taking:
         for uuid in sorted(set(uuids.values())):
             stack.enter_context(_lock(uuid))
         for vg in sorted({parse(volume).vg for volume in self._request.volumes}):
-            listing = reports.fresh(vg)
-            self._listings[vg] = reports.fresh(vg) if _sweep(listing, set(uuids.values())) else listing
+            # From before the locks, maybe: what looks unfinished in it may have been finished since.
+            listing = reports.recent(vg)
+            if _unfinished(listing, set(uuids.values())):
+                listing = reports.fresh(vg)
+                _sweep(listing, set(uuids.values()))
+                listing = reports.fresh(vg)
+            self._listings[vg] = listing
         for volume in self._request.volumes:
             listing = self._listings[parse(volume).vg]
             origin = _origin(listing, volume)
@@ -183,7 +188,9 @@ class Taking:
             holds=dict(request.holds),
         )
         tags = [word for tag in lvm_tags.snapshot_tags(planned) for word in ("--addtag", tag)]
-        command = ["lvcreate", "-y", "-s", "-ky", "-pr", *tags, "-n", lv_name, "--", str(origin.name)]
+        # One that is about to be read is active from the start; several may have to wait for their turn.
+        active = ["-K"] if request.holds and len(request.volumes) == 1 else []
+        command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *tags, "-n", lv_name, "--", str(origin.name)]
         self._made.append((volume, origin, lv_name, planned.state_id))
         lvm.change(f"no snapshot of {volume} could be made", command)
 
@@ -195,9 +202,9 @@ class Taking:
             lv = listings[parse(volume).vg].by_name.get(lv_name)
             if lv is None or lvm_tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
                 raise VolumeError(f"the snapshot of {volume} vanished while it was made.", "Run it again.")
-            witness = Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size)
-            lvm.retag(lv, add=[witness.tag()])
-            lv = lv._replace(tags=[*lv.tags, witness.tag()])
+            if lv.origin_uuid != origin.uuid:
+                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+            lv = lvm.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
             record = ours(lv)
             if record is None or record.lineage != origin.uuid:
                 raise VolumeError(f"the snapshot of {volume} isn't tagged as it was made.", "Run it again.")
@@ -213,18 +220,23 @@ class Taking:
                     lvm.remove(lv, tag)
 
 
-def _sweep(listing: Listing, lineages: set[str]) -> bool:
-    """Remove what runs that died left of these LVs; returns whether there was something."""
-    swept = False
+def _sweep(listing: Listing, lineages: set[str]) -> None:
+    """Remove what runs that died left of these LVs."""
+    for lv, record in _unfinished(listing, lineages):
+        with contextlib.suppress(VolumeError):
+            lvm.remove(lv, lvm_tags.named("state", record.state_id))
+
+
+def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]:
+    """Snapshots of these LVs that have no witness."""
+    found = []
     for lv in listing.volumes:
         record = ours(lv)
         if record is None or lvm_tags.witness_in(lv.tags) is not None:
             continue
         if record.lineage in lineages and lv.uuid != record.lineage:
-            swept = True
-            with contextlib.suppress(VolumeError):
-                lvm.remove(lv, lvm_tags.named("state", record.state_id))
-    return swept
+            found.append((lv, record))
+    return found
 
 
 def _origin(listing: Listing, volume: str) -> Lv:
@@ -245,7 +257,7 @@ def _lock(uuid: str) -> Iterator[None]:
 
 def remove(wanted: Snapshot) -> None:
     """Destroy a snapshot, and nothing but it. Raises BusyError while it is open."""
-    listing = reports.fresh(parse(wanted.volume).vg)
+    listing = reports.recent(parse(wanted.volume).vg)
     tag = lvm_tags.named("state", wanted.state_id)
     for lv in _candidates(wanted, listing):
         witness = lvm_tags.witness_in(lv.tags)
@@ -265,7 +277,7 @@ def remove(wanted: Snapshot) -> None:
 
 def hold(wanted: Snapshot, holder: str, backup: str | None) -> None:
     """Note, or drop, one holder's hold. Raises VolumeError (``snapshot_gone``)."""
-    found = _candidates(wanted, reports.fresh(parse(wanted.volume).vg))
+    found = _candidates(wanted, reports.recent(parse(wanted.volume).vg))
     if not found:
         if backup is None:
             return
@@ -273,5 +285,4 @@ def hold(wanted: Snapshot, holder: str, backup: str | None) -> None:
     lv = found[0]
     add = set(lvm_tags.hold_tags(holder, backup) if backup is not None else [])
     drop = set(lvm_tags.belonging(lv.tags, lvm_tags.hold_key(holder)))
-    lvm.retag(lv, add=sorted(add - drop), drop=sorted(drop - add))
-    wanted.holds = lvm_tags.holds_in([*(set(lv.tags) - drop), *add])
+    wanted.holds = lvm_tags.holds_in(lvm.retag(lv, add=sorted(add - drop), drop=sorted(drop - add)).tags)

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import BusyError, SnapshipError, VolumeError
 from . import lvm, lvm_tags, thin_metadata
 from .block_target import BlockTarget
-from .lvm import Listing, Lv, reports
+from .lvm_listing import Listing, Lv, reports
 from .lvm_names import LvName, beside, kept_name
 from .lvm_reading import is_device
 from .lvm_use import resume_left, used_by
@@ -68,20 +68,22 @@ class LvmTarget(BlockTarget):
     def witness(self) -> dict[str, Any]:
         """From here on each write shows: a snapshot, gone at once, makes the pool write elsewhere what is written."""
         self.sync()
-        name = beside(self._target, "mark")
-        vg = self._target.vg
-        left = reports.fresh(vg).by_name.get(name)
-        if left is not None:
-            lvm.remove(left, RESTORING)
-        lvm.change(
-            f"{self._target} can't be marked",
-            ["lvcreate", "-y", "-s", "-ky", "-pr", "--addtag", RESTORING, "-n", name, "--", str(self._lv.name)],
-        )
-        listing = reports.fresh(vg)
-        lvm.remove(listing.by_name[name], RESTORING)
-        return content_witness(self._lv, listing.pool_of(self._lv))
+        name = LvName(self._target.vg, beside(self._target, "mark"))
+        command = ["lvcreate", "-y", "-s", "-ky", "-pr", "--addtag", RESTORING, "-n", name.lv, "--", str(self._lv.name)]
+        try:
+            lvm.change(f"{self._target} can't be marked", command)
+        except VolumeError as error:
+            if error.code != "exists" or not lvm.remove_named(name, RESTORING):
+                raise
+            lvm.change(f"{self._target} can't be marked", command)
+        lvm.remove_named(name, RESTORING)
+        return content_witness(self._lv, self._pool)
 
     def commit(self, keep_as: str | None) -> str | None:
+        with reports.keeping():
+            return self._commit(keep_as)
+
+    def _commit(self, keep_as: str | None) -> str | None:
         self.close()
         listing = reports.fresh(self._target.vg)
         old = listing.by_name.get(self._target.lv)
@@ -128,7 +130,7 @@ def _create(name: LvName, pool: Lv, size: int) -> Lv:
 def remove_left(name: LvName) -> None:
     """Remove what a run that died left beside a target, unless it is complete and about to become it."""
     for what in ("restore", "mark"):
-        left = reports.fresh(name.vg).by_name.get(beside(name, what))
+        left = reports.recent(name.vg).by_name.get(beside(name, what))
         if left is None:
             continue
         if RESTORING not in left.tags:
@@ -164,7 +166,7 @@ def swapping(listing: Listing, name: LvName) -> tuple[Lv, dict[str, Any]] | None
 
 def finish_swap(name: LvName) -> None:
     """Carry out what is noted; each step only if it wasn't done before."""
-    listing = reports.fresh(name.vg)
+    listing = reports.recent(name.vg)
     found = swapping(listing, name)
     if found is None:
         return
@@ -182,7 +184,7 @@ def finish_swap(name: LvName) -> None:
     elif there.uuid != new.uuid:
         raise VolumeError(f"{name} was made anew while a restore was to take its place.", "Run it again.")
     if plan["drop"] and plan["old"]:
-        _drop(reports.fresh(name.vg), plan["old"])
+        _drop(listing, plan["old"])
     lvm.retag(new, drop=lvm_tags.belonging(new.tags, _SWAP))
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import SnapshipError, UsageError, VolumeError
 from . import lvm_place, lvm_reading, lvm_snapshots, lvm_target, lvm_use
-from .lvm import Listing, reports, volume_groups
+from .lvm_listing import Listing, is_active, reports, volume_groups
 from .lvm_names import looks_like, parse
-from .thin_pool import check_room, release_leaked
+from .thin_pool import check_room, release_leaked, status
 from .volume import (
     Change,
     Place,
@@ -46,7 +47,7 @@ class LvmThinProvider:
 
     def claims(self, volume: str) -> bool:
         name = looks_like(volume)
-        return name is not None and name.vg in self._volume_groups()
+        return name is not None and (is_active(name.vg) or name.vg in self._volume_groups())
 
     def _volume_groups(self) -> list[str]:
         """Names of the volume groups; a program tells them, so they are remembered for a moment."""
@@ -67,10 +68,13 @@ class LvmThinProvider:
         return reports.keeping()
 
     def info(self, volume: str) -> VolumeInfo:
+        lv, _listing = lvm_place.volume_of(volume)
+        return VolumeInfo(str(lv.name), lv.size, lv.uuid)
+
+    def properties(self, volume: str) -> dict[str, Any]:
         lv, listing = lvm_place.volume_of(volume)
         pool = listing.pool_of(lv)
-        properties = {"pool": pool.name.lv, "chunk_size": pool.chunk, "zeroing": pool.zeroing}
-        return VolumeInfo(str(lv.name), lv.size, lv.uuid, properties)
+        return {"pool": pool.name.lv, "chunk_size": pool.chunk, "zeroing": pool.zeroing}
 
     def children(self, volume: str) -> list[str]:
         raise UsageError(f"recursive: {volume!r} is an LV, which has no volumes below it.")
@@ -107,8 +111,11 @@ class LvmThinProvider:
     def pressure(self, volume: str) -> list[Pressure]:
         lv, listing = lvm_place.volume_of(volume)
         pool = listing.pool_of(lv)
-        fill = {"data": pool.data_percent, "metadata": pool.metadata_percent}
-        return [Pressure(str(pool.name), percent, what) for what, percent in fill.items() if percent is not None]
+        now = status(pool)
+        if now is None:
+            return []
+        fill = {"data": (now.data_used, now.data), "metadata": (now.metadata_used, now.metadata)}
+        return [Pressure(str(pool.name), 100.0 * used / most, what) for what, (used, most) in fill.items() if most]
 
     def pinned(self, volume: str) -> list[Snapshot]:
         lv, listing = lvm_place.volume_of(volume)
@@ -152,10 +159,11 @@ class LvmThinProvider:
         if unknown:
             raise UsageError(f"an LV has no property {unknown[0]!r} that could be restored.")
         name = parse(request.place.target)
-        pool = lvm_place.pool_for(request.place, reports.fresh(name.vg))
-        release_leaked(pool)
-        check_room(pool)
-        return lvm_target.LvmTarget(name, pool, request.size)
+        with reports.keeping():
+            pool = lvm_place.pool_for(request.place, reports.recent(name.vg))
+            release_leaked(pool)
+            check_room(pool)
+            return lvm_target.LvmTarget(name, pool, request.size)
 
 
 def _pinned(pool_uuid: str, listing: Listing) -> list[Snapshot]:

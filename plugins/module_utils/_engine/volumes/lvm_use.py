@@ -11,7 +11,7 @@ import os
 import time
 
 from . import device_mapper, lvm
-from .lvm import Lv
+from .lvm_listing import Lv, pool_device
 from .mounts import above, mounted_on
 
 _MOMENT = 1.0  # seconds; no program of LVM's has a device suspended for longer
@@ -84,7 +84,7 @@ def resume_left(*volumes: Lv) -> None:
 
 def _suspended(lv: Lv) -> bool:
     try:
-        path = f"/dev/mapper/{lvm.pool_device(lv)}" if lv.is_pool else lv.name.device
+        path = f"/dev/mapper/{pool_device(lv)}" if lv.is_pool else lv.name.device
         device = os.stat(path).st_rdev
         with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/dm/suspended", encoding="ascii") as source:
             return source.read().strip() == "1"

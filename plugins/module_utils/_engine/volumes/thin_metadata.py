@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ..errors import VolumeError
 from . import programs
-from .lvm import one_line
+from .lvm_listing import one_line
 from .ranges import Ranges
 
 _READ = 1 << 20

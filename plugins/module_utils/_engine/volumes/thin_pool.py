@@ -22,14 +22,13 @@ from typing import NamedTuple
 from ..errors import BusyError, VolumeError
 from ..files import locked, read_json, sync_folder, write_json
 from . import device_mapper, lvm
-from .lvm import Lv, pool_device
+from .lvm_listing import Lv, pool_device
 from .lvm_names import mapped_name
 
 LOCKS = "/run/snapship/thin-pools"
 NOTES = "/var/lib/snapship/metadata-snapshots"
 OURS_TIMEOUT = 1800.0  # seconds to wait for another run of ours, which may read the metadata of a huge pool
 OTHERS_TIMEOUT = 60.0  # seconds to wait for somebody else's metadata snapshot to go
-_BLOCK = 4096  # bytes of a block of metadata
 FULL = 95.0  # percent of data or metadata from which nothing of ours is put into a pool
 
 
@@ -83,12 +82,11 @@ def status(pool: Lv) -> PoolStatus | None:
 
 def check_room(pool: Lv) -> None:
     """Raises VolumeError (``pool_full``) where a pool is too full to put anything in."""
-    metadata = pool.metadata_percent
-    blocks = pool.metadata_size // _BLOCK
-    if metadata is not None and blocks:
-        metadata = metadata * blocks / usable(blocks)
-    for what, percent in (("data", pool.data_percent), ("metadata", metadata)):
-        if percent is not None and percent >= FULL:
+    now = status(pool)
+    if now is None:
+        return  # it isn't active, so nobody can say yet
+    for what, percent in (("data", now.data_percent), ("metadata", now.metadata_percent)):
+        if percent >= FULL:
             raise VolumeError(
                 f"the {what} of thin pool {pool.name} is {percent:.1f} % full, of what the kernel lets a pool use; "
                 "nothing was changed.",

@@ -19,7 +19,6 @@ class VolumeInfo(NamedTuple):
     name: str  # normalised; this is the name it has on remotes
     size: int  # bytes
     lineage: str  # the same volume keeps it; one replaced by another of its name doesn't
-    properties: dict[str, Any]
 
 
 class Change(NamedTuple):
@@ -172,7 +171,7 @@ class ReceiveRequest(NamedTuple):
 
     place: Place
     size: int  # bytes of the volume
-    properties: dict[str, Any]  # of the volume that was backed up, as its provider gave them in VolumeInfo
+    properties: dict[str, Any]  # of the volume that was backed up, as its provider gave them
     wanted: list[str]  # names of those properties to set; "all" stands for all that are safe to set unasked
 
 
@@ -202,6 +201,9 @@ class Provider(Protocol):
 
     def info(self, volume: str) -> VolumeInfo:
         """The volume as it is. Raises UnknownError (code ``unknown_volume``) or VolumeError."""
+
+    def properties(self, volume: str) -> dict[str, Any]:
+        """What belongs to a volume besides its data and may be of use where it is restored. Raises as info()."""
 
     def children(self, volume: str) -> list[str]:
         """Volumes below this one, sorted; raises UsageError where volumes of this kind aren't nested."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import UsageError
 from . import zfs_device, zfs_holds, zfs_place, zfs_send, zfs_swap, zfs_take
@@ -28,23 +28,26 @@ from .volume import (
 from .zfs_list import zfs, zpool
 from .zfs_listing import Dataset, Listing, look, look_below, properties_of, same_as_now
 from .zfs_names import is_beside, normalise, pool_of
+from .zfs_place import Found
 from .zfs_receive import ZfsStreamTarget
 from .zvol_target import ZvolTarget
 
 _POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
-_FRESH = 5.0  # seconds for which a listing of a tree serves those who look at its members next
+# Seconds for which what was found serves those who look again, and those who go on to change something.
+_LOOK, _MOMENT = 60.0, 5.0
 
 
 class _Seen:
     """What looking_at() was told, and found out."""
 
     def __init__(self, volumes: list[str]) -> None:
-        self.volumes = volumes
+        self.volumes = set(volumes)
         self.listing: Listing | None = None
         self.stale: set[str] = set()  # what was changed since
         self.same: dict[str, set[str]] | None = None
         self.properties: dict[str, dict[str, str]] | None = None
         self.fullness: dict[str, float] = {}
+        self.pools: dict[str, dict[str, Found]] = {}  # all around a target that is looked at next
 
 
 class ZfsProvider:
@@ -73,9 +76,12 @@ class ZfsProvider:
     @contextlib.contextmanager
     def looking_at(self, volumes: list[str]) -> Iterator[None]:
         before = self._seen
+        if before is not None and before.volumes.issuperset(volumes):
+            yield
+            return
         self._local.seen = seen = _Seen(volumes)
-        since, ahead = self._local.__dict__.pop("ahead", (0.0, None))
-        if ahead is not None and time.monotonic() - since < _FRESH and set(volumes) <= set(ahead.datasets):
+        ahead = self._local.__dict__.pop("ahead", None)
+        if ahead is not None and ahead.age() < _MOMENT and set(volumes) <= set(ahead.datasets):
             seen.listing = ahead
         try:
             yield
@@ -100,8 +106,9 @@ class ZfsProvider:
         seen = self._seen
         if seen is None or volume not in seen.volumes:
             return look([volume])
-        if seen.listing is None:
+        if seen.listing is None or seen.listing.age(volume) > _LOOK:
             seen.listing = look(seen.volumes)
+            seen.stale = set()
         elif volume in seen.stale:
             seen.listing.replace(seen.stale, look(seen.stale))
             seen.stale = set()
@@ -121,20 +128,36 @@ class ZfsProvider:
             raise zfs_take.unknown(volume)
         return found
 
+    def _lasting(self, volume: str) -> Dataset:
+        """A dataset, as far as nothing done to its snapshots changes it."""
+        seen = self._seen
+        known = seen.listing.datasets.get(volume) if seen is not None and seen.listing is not None else None
+        return known or self._dataset(volume)
+
+    def _fullness(self) -> dict[str, float]:
+        seen = self._seen
+        if seen is None:
+            return zfs_take.fullness()
+        seen.fullness = seen.fullness or zfs_take.fullness()
+        return seen.fullness
+
     def info(self, volume: str) -> VolumeInfo:
         found = self._dataset(volume)
-        properties = {
+        return VolumeInfo(volume, found.size, found.guid)
+
+    def properties(self, volume: str) -> dict[str, Any]:
+        found = self._lasting(volume)
+        return {
             "type": found.type,
             "volblocksize" if found.type == "volume" else "recordsize": found.block,
             "encryption": found.encryption,
             "properties": self._properties(volume),
         }
-        return VolumeInfo(volume, found.size, found.guid, properties)
 
     def children(self, volume: str) -> list[str]:
         """All that is listed here is at hand when these are looked at next."""
         found = look_below(volume)
-        self._local.ahead = time.monotonic(), found
+        self._local.ahead = found
         return sorted(name for name in found.datasets if name != volume and not is_beside(name))
 
     def snapshots(self, volume: str) -> list[Snapshot]:
@@ -170,11 +193,7 @@ class ZfsProvider:
         return len({pool_of(volume) for volume in volumes}) == 1
 
     def pressure(self, volume: str) -> list[Pressure]:
-        pool, seen = pool_of(volume), self._seen
-        if seen is None:
-            found = zfs_take.fullness()
-        else:
-            found = seen.fullness = seen.fullness or zfs_take.fullness()
+        pool, found = pool_of(volume), self._fullness()
         return [Pressure(pool, found[pool], "data")] if pool in found else []
 
     def pinned(self, volume: str) -> list[Snapshot]:
@@ -192,22 +211,38 @@ class ZfsProvider:
     # --- snapshots
 
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
+        seen = self._seen
+        if seen is not None and seen.volumes.issuperset(request.volumes):
+            datasets = {volume: self._lasting(volume) for volume in request.volumes}
+        else:
+            datasets = zfs_take.look_at_datasets(request.volumes)
         try:
-            return zfs_take.take(request), []
+            return zfs_take.take(request, datasets, self._fullness()), []
         finally:
             self._changed(*request.volumes)
 
     def remove(self, snapshot: Snapshot) -> None:
+        seen = self._seen
+        known = seen.listing if seen is not None and snapshot.volume not in seen.stale else None
+        listed = known is not None and known.age(snapshot.volume) < _MOMENT and known.lists(snapshot)
         try:
-            zfs_take.remove(snapshot)
-        finally:
+            zfs_take.remove(snapshot, listed)
+        except BaseException:
             self._changed(snapshot.volume)
+            raise
+        self._changed()
+        if known is not None:
+            known.drop(snapshot.path)
+        elif seen is not None:
+            seen.stale.add(snapshot.volume)
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
-        try:
-            zfs_holds.hold(snapshot, holder, backup)
-        finally:
-            self._changed(snapshot.volume)
+        self._changed(snapshot.volume)
+        found = zfs_holds.hold(snapshot, holder, backup)
+        seen = self._seen
+        if found is not None and seen is not None and seen.listing is not None and snapshot.volume in seen.volumes:
+            seen.listing.replace([snapshot.volume], found)
+            seen.stale.discard(snapshot.volume)
 
     def forget(self, volume: str, holder: str) -> None:
         try:
@@ -219,20 +254,21 @@ class ZfsProvider:
 
     @contextlib.contextmanager
     def send(self, base: Snapshot | None, snapshot: Snapshot, flags: list[str] | None) -> Iterator[ByteSource]:
-        chosen = zfs_send.flags_for(self._dataset(snapshot.volume).encrypted, flags, snapshot.volume)
+        chosen = zfs_send.flags_for(self._lasting(snapshot.volume).encrypted, flags, snapshot.volume)
         with zfs_send.sending(base, snapshot, chosen) as sender:
             yield sender
 
     # --- restores
 
     def target_state(self, place: Place) -> TargetState:
-        return zfs_place.state(place.target)
+        seen = self._seen
+        return zfs_place.state(place.target, seen.pools.pop(place.target, None) if seen is not None else None)
 
     def recover(self, place: Place) -> None:
-        try:
-            zfs_swap.recover(place.target)
-        finally:
-            self._changed(place.target)
+        self._changed(place.target)
+        found, seen = zfs_swap.recover(place.target), self._seen
+        if found is not None and seen is not None:
+            seen.pools[place.target] = found
 
     def receive_streams(self, request: ReceiveRequest) -> ZfsStreamTarget:
         return ZfsStreamTarget(request)

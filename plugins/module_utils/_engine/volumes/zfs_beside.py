@@ -15,10 +15,10 @@ from .programs import ProgramError
 from .volume import ReceiveRequest
 from .zfs_list import zfs
 from .zfs_names import beside, pool_of
-from .zfs_place import Found, ancestors, find, find_stamped, nearest, stamp
+from .zfs_place import Found, find, find_pool, find_stamped, nearest, stamp
 from .zfs_properties import chosen
 from .zfs_swap import destroy, swap
-from .zfs_take import check_room
+from .zfs_take import check_room, fullness
 
 _PLACED = ("mountpoint", "canmount", "volmode")  # what is set when it is in its place
 _PATIENCE = 10.0  # seconds in which a receive whose run was killed must have noticed
@@ -30,17 +30,19 @@ class Beside:
     def __init__(self, request: ReceiveRequest) -> None:
         """Raises UsageError or VolumeError where nothing can be received there."""
         self.target = target = request.place.target
-        around = find([target, *ancestors(target)])
+        around = find_pool(target)
         parent = nearest(target, around)
         self._old = around[target].guid if target in around else None
         self._wanted = chosen(request.properties, request.wanted, target)
-        check_room([pool_of(target)], f"{target} can't be restored")
+        check_room([pool_of(target)], f"{target} can't be restored", fullness())
         self.path = beside(target, parent.name)
         self.stamp = stamp(target)
+        self._around: dict[str, Found] | None = around  # until something may have changed
 
     def found(self) -> Found | None:
         """What lies there. Raises VolumeError where that isn't ours."""
-        found = find([self.path]).get(self.path)
+        around, self._around = self._around or find([self.path]), None
+        found = around.get(self.path)
         if found is not None and found.meant_for != self.target:
             raise VolumeError(
                 f"{self.path}, where {self.target} is to be received, is there and wasn't made by a restore to it.",
@@ -51,9 +53,10 @@ class Beside:
 
     def clear_elsewhere(self) -> None:
         """Destroy what an earlier run received and whose parent was renamed since."""
-        for each in find_stamped(self.target):
+        for each in find_stamped(self.target, self._around):
             if each.name not in (self.path, self.target):
                 discard(each)
+                self._around = None
 
     def whole(self) -> Found | None:
         """What lies there, the state of a receive that was cut off dropped. Raises VolumeError as found()."""

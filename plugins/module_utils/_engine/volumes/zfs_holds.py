@@ -17,7 +17,7 @@ from ..files import try_lock
 from .programs import ProgramError
 from .volume import Snapshot
 from .zfs_list import is_absent, zfs
-from .zfs_listing import Marked, look
+from .zfs_listing import Listing, Marked, look
 from .zfs_names import MOST, bookmark_name, holder_digest
 from .zfs_records import HOLDS, holds_text
 
@@ -45,52 +45,65 @@ def locked() -> Iterator[None]:
         os.close(descriptor)
 
 
-def hold(snapshot: Snapshot, holder: str, backup: str | None) -> None:
-    """As the provider's: the property and the bookmark follow. One that is gone is left alone."""
+def hold(snapshot: Snapshot, holder: str, backup: str | None) -> Listing | None:
+    """As the provider's: the property and the bookmark follow. One that is gone is left alone.
+
+    Returns what is there then, where that is known without looking again."""
+    marked = False
     with locked():
         found = look([snapshot.volume])
         there = {each.state_id: each for each in found.snapshots(snapshot.volume)}.get(snapshot.state_id)
         if backup is not None and there is not None:
-            _bookmark(there, holder, found.bookmarks(snapshot.volume))
+            marked = _bookmark(there, holder, found.bookmarks(snapshot.volume))
         if there is not None:
             holds = {**there.holds, holder: backup} if backup is not None else dict(there.holds)
             if backup is None:
                 holds.pop(holder, None)
             if holds != there.holds:
-                _note(there, holds)
+                found.note(there, _note(there, holds))
             snapshot.holds = holds
         if backup not in (None, "pending"):
             mine = [mark for mark in found.bookmarks(snapshot.volume) if mark.holder == holder_digest(holder)]
-            for mark in _spent(mine, snapshot):
+            unshipped = {
+                each.state_id for each in found.snapshots(snapshot.volume) if each.holds.get(holder) == "pending"
+            }
+            for mark in _spent(mine, snapshot, unshipped):
                 drop_bookmark(mark)
+                found.drop(mark.path)
+        return None if marked else found
 
 
-def _spent(marks: list[Marked], snapshot: Snapshot) -> list[Marked]:
+def _spent(marks: list[Marked], snapshot: Snapshot, unshipped: set[str]) -> list[Marked]:
     """Bookmarks, newest first, that aren't needed now that a backup rests on this snapshot.
 
-    The one before it stays: with it the increment that was just shipped can be compared with its source.
+    The one of the backup before it stays: with it the increment that was just shipped can be compared with its source.
+    ``unshipped`` states are of runs that were killed, and no backup rests on them.
     """
     older = [mark for mark in marks if mark.guid != snapshot.state_id and mark.created <= snapshot.created]
-    return older[1:]
+    shipped = [mark for mark in older if mark.guid not in unshipped]
+    return [mark for mark in older if mark not in shipped[:1]]
 
 
-def _note(snapshot: Snapshot, holds: dict[str, str]) -> None:
-    if holds:
-        zfs("set", f"{HOLDS}={holds_text([snapshot.lineage], holds)}", snapshot.path)
-    else:
+def _note(snapshot: Snapshot, holds: dict[str, str]) -> str:
+    if not holds:
         zfs("inherit", HOLDS, snapshot.path)
+        return "-"
+    text = holds_text([snapshot.lineage], holds)
+    zfs("set", f"{HOLDS}={text}", snapshot.path)
+    return text
 
 
-def _bookmark(snapshot: Snapshot, holder: str, there: list[Marked]) -> None:
-    """Make this holder's bookmark of a snapshot, where it isn't there yet."""
+def _bookmark(snapshot: Snapshot, holder: str, there: list[Marked]) -> bool:
+    """Make this holder's bookmark of a snapshot, unless it is there; returns whether it wasn't."""
     mine = [mark for mark in there if mark.holder == holder_digest(holder)]
     if any(mark.guid == snapshot.state_id for mark in mine):
-        return
+        return False
     taken = {mark.path for mark in there}
     first = f"{snapshot.volume}#{bookmark_name(holder, snapshot.created)}"
     # another snapshot of the same point in time may have the first
     path = next(name for name in [first, *(f"{first}.{count}" for count in range(2, 9999))] if name not in taken)
     make_bookmark(snapshot.path, path)
+    return True
 
 
 def make_bookmark(snapshot: str, bookmark: str) -> None:

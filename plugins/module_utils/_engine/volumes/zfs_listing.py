@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ class Listing:
     """What was found; unknown datasets are left out. Snapshots and bookmarks newest first."""
 
     def __init__(self, found: Iterable[dict[str, str]]) -> None:
+        self._listed = time.monotonic()
+        self._again: dict[str, float] = {}  # those that were listed later, and when
         self.datasets: dict[str, Dataset] = {}
         self._found: dict[str, dict[str, dict[str, str]]] = {}
         for row in found:
@@ -66,6 +69,25 @@ class Listing:
             if volume in fresh.datasets:
                 self.datasets[volume] = fresh.datasets[volume]
                 self._found[volume] = fresh._found.get(volume, {})
+
+            self._again[volume] = fresh._listed
+
+    def age(self, volume: str = "") -> float:
+        """Seconds since it was made, or since this volume was listed last."""
+        return time.monotonic() - self._again.get(volume, self._listed)
+
+    def lists(self, snapshot: Snapshot) -> bool:
+        """Whether this very snapshot is in it, under its name."""
+        row = self._found.get(snapshot.volume, {}).get(snapshot.path)
+        return row is not None and row["type"] == "snapshot" and row["guid"] == snapshot.state_id
+
+    def drop(self, path: str) -> None:
+        """Forget a snapshot or bookmark that was just destroyed."""
+        self._found.get(path.replace("#", "@").partition("@")[0], {}).pop(path, None)
+
+    def note(self, snapshot: Snapshot, holds: str) -> None:
+        """Take over what was just noted on a snapshot."""
+        self._found[snapshot.volume][snapshot.path][HOLDS] = holds
 
     def _rows(self, volume: str, kind: str) -> list[dict[str, str]]:
         found = [row for row in self._found.get(volume, {}).values() if row["type"] == kind]

@@ -66,10 +66,16 @@ def find(names: Iterable[str]) -> dict[str, Found]:
     return _found(rows(["get", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, names))
 
 
-def find_stamped(target: str) -> list[Found]:
-    """All in the target's pool that was received for it, wherever it is by now; the target itself, too."""
-    listed = rows(["get", "-r", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, [pool_of(target)])
-    return [each for each in _found(listed).values() if each.meant_for == target]
+def find_pool(target: str) -> dict[str, Found]:
+    """All datasets in the target's pool."""
+    return _found(rows(["get", "-r", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, [pool_of(target)]))
+
+
+def find_stamped(target: str, pool: dict[str, Found] | None = None) -> list[Found]:
+    """All in the target's pool that was received for it, wherever it is by now; the target itself, too. ``pool``: what
+    find_pool() just found."""
+    found = find_pool(target) if pool is None else pool
+    return [each for each in found.values() if each.meant_for == target]
 
 
 def find_guid(pool: str, guid: str) -> str | None:
@@ -124,24 +130,24 @@ def newest_snapshot(dataset: str) -> str:
     return newest["guid"] if newest else ""
 
 
-def witness(found: Found) -> dict[str, Any]:
-    """How a restored dataset is known to be unwritten since."""
+def witness(found: Found, newest: str | None = None) -> dict[str, Any]:
+    """How a restored dataset is known to be unwritten since. ``newest``: GUID of its newest snapshot, if known."""
     return {
         "identity": found.guid,
-        "snapshot": newest_snapshot(found.name),
+        "snapshot": newest_snapshot(found.name) if newest is None else newest,
         "written": number(found.values["written"]),
     }
 
 
-def state(target: str) -> TargetState:
-    """What is at the target; half a swap looks as what recover() makes of it."""
-    around = find([target, *ancestors(target)])
+def state(target: str, pool: dict[str, Found] | None = None) -> TargetState:
+    """What is at the target; half a swap looks as what recover() makes of it. ``pool``: what find_pool() just found."""
+    around = find([target, *ancestors(target)]) if pool is None else pool
     free = number(nearest(target, around).values["available"])
     if target in around:
         zpool("sync", pool_of(target))  # what was written a moment ago counts, too
         there = find([target]).get(target, around[target])
         return TargetState(True, witness(there), used_by(target), free)
-    for half in find_stamped(target):
+    for half in find_stamped(target, pool):
         note = half.swap
         if note and note.get("old") and find_guid(pool_of(target), str(note["old"])) == note.get("keep"):
             return TargetState(True, witness(half), None, free)

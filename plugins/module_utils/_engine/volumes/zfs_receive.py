@@ -21,9 +21,9 @@ from .zfs_begin import SIZE, Begin, parse
 from .zfs_beside import Beside, discard
 from .zfs_list import number, one_line, rows, zfs, zpool
 from .zfs_names import MOST, is_component, pool_of
-from .zfs_place import witness
+from .zfs_place import Found, witness
 from .zfs_send import widen
-from .zfs_swap import received
+from .zfs_swap import destroy_snapshots, received
 
 
 class ZfsStreamTarget:
@@ -33,24 +33,27 @@ class ZfsStreamTarget:
         self._beside = Beside(request)
         self._target, self.path = self._beside.target, self._beside.path
         self._states: list[str] | None = None  # GUIDs of the whole states there, in order
+        self._names: dict[str, str] = {}  # of their snapshots, and the GUID of each
+        self._found: Found | None = None
 
     def has(self, state_ids: list[str]) -> int:
-        self._states = []
+        self._states, self._names = [], {}
         self._beside.clear_elsewhere()
         found = self._beside.whole()
         if found is None:
             return 0
-        there = [row["guid"] for row in self._snapshots()]
+        there = self._snapshots()
         if there and there == state_ids[: len(there)] and number(found.values["written"]) == 0:
             self._states = there
             return len(there)
         discard(found)
         return 0
 
-    def _snapshots(self) -> list[dict[str, str]]:
-        """Oldest first."""
-        listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid", "createtxg"), [self.path])
-        return sorted(listed, key=lambda row: number(row["createtxg"]))
+    def _snapshots(self) -> list[str]:
+        """GUIDs, oldest first; their names are noted."""
+        listed = list(rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid", "createtxg"), [self.path]))
+        self._names = {row["name"].partition("@")[2]: row["guid"] for row in listed}
+        return [row["guid"] for row in sorted(listed, key=lambda row: number(row["createtxg"]))]
 
     # --- streams
 
@@ -59,7 +62,7 @@ class ZfsStreamTarget:
         if self._states is None:
             self.has([])
         states = need(self._states, "has() sets it")
-        receiver = _Receiver(self._beside, state_id, states[-1] if states else None)
+        receiver = _Receiver(self._beside, state_id, states[-1] if states else None, self._names)
         try:
             yield receiver.write
             receiver.finish()
@@ -68,8 +71,7 @@ class ZfsStreamTarget:
             with contextlib.suppress(SnapshipError):
                 self._beside.whole()
             raise
-        there = self._snapshots()
-        if [row["guid"] for row in there] != [*states, state_id]:
+        if self._snapshots() != [*states, state_id]:
             raise VolumeError(f"{self._target}: zfs receive said all is well, and state {state_id} isn't there.")
         states.append(state_id)
 
@@ -77,13 +79,15 @@ class ZfsStreamTarget:
         zpool("sync", pool_of(self._target))
 
     def witness(self) -> dict[str, Any]:
-        return witness(received(self._target))
+        """To be followed by commit() at once."""
+        self._found = received(self._target)
+        return witness(self._found, need(self._states, "it was received")[-1])
 
     def commit(self, keep_as: str | None) -> str | None:
-        found = received(self._target)
-        for row in list(rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid"), [found.name])):
-            if row["guid"] in need(self._states, "it was received")[:-1]:
-                zfs("destroy", row["name"])
+        found = self._found or received(self._target)
+        older = need(self._states, "it was received")[:-1]
+        listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid"), [found.name]) if older else []
+        destroy_snapshots(found.name, [row["name"].partition("@")[2] for row in listed if row["guid"] in older])
         return self._beside.commit(found, keep_as)
 
     def abort(self) -> None:
@@ -93,9 +97,10 @@ class ZfsStreamTarget:
 class _Receiver:
     """A ``zfs receive``, started when the stream has said what it is."""
 
-    def __init__(self, place: Beside, state: str, base: str | None) -> None:
+    def __init__(self, place: Beside, state: str, base: str | None, names: dict[str, str]) -> None:
+        """``names`` of snapshots that are there, and their GUIDs."""
         self._target, self._path, self._stamp = place.target, place.path, place.stamp
-        self._state, self._base = state, base
+        self._state, self._base, self._names = state, base, names
         self._head = b""
         self._said: IO[bytes] = tempfile.TemporaryFile(prefix="snapship-receive-")  # noqa: SIM115  # kill() closes it
         self._process: subprocess.Popen[bytes] | None = None
@@ -147,10 +152,9 @@ class _Receiver:
         """The snapshot's own name, made free where an older state has it; else one that says its state."""
         if not is_component(begin.name) or len(f"{self._path}@{begin.name}") > MOST:
             return f"snapship-{begin.state}"
-        if self._base is not None:
+        if begin.name in self._names:
             path = f"{self._path}@{begin.name}"
-            for row in rows(["list", "-t", "snapshot"], ("guid",), [path]):
-                zfs("rename", path, f"{self._path}@snapship-{row['guid']}")
+            zfs("rename", path, f"{self._path}@snapship-{self._names[begin.name]}")
         return begin.name
 
     def _feed(self, data: memoryview) -> None:

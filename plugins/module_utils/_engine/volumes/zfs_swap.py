@@ -22,7 +22,7 @@ from ..errors import SnapshipError, VolumeError
 from .programs import ProgramError
 from .zfs_list import rows, zfs
 from .zfs_names import MOST, beside, parent_of, pool_of, snapshot_path, storable
-from .zfs_place import STAMP, Found, find, find_guid, find_stamped, stamp, used_by
+from .zfs_place import STAMP, Found, find, find_guid, find_pool, find_stamped, stamp, used_by
 
 _PLACED = ("mountpoint", "canmount")  # what a filesystem takes over from the one it replaces
 
@@ -138,11 +138,18 @@ def droppable(name: str) -> bool:
 
 
 def destroy(name: str) -> None:
-    """Destroy a dataset that we made and its snapshots, one by one: nothing that isn't listed here goes with it."""
-    for row in list(rows(["list", "-t", "snapshot", "-d", "1"], ("name",), [name])):
-        volume, _at, snapshot = row["name"].partition("@")
-        zfs("destroy", snapshot_path(volume, snapshot))
+    """Destroy a dataset that we made and its snapshots, each named: nothing that isn't listed here goes with it."""
+    listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name",), [name])
+    destroy_snapshots(name, [row["name"].partition("@")[2] for row in listed])
     zfs("destroy", name)
+
+
+def destroy_snapshots(volume: str, names: list[str]) -> None:
+    """Destroy these snapshots of a dataset, in one call."""
+    for name in names:
+        snapshot_path(volume, name)  # none of the signs that mean several
+    if names:
+        zfs("destroy", f"{volume}@{','.join(names)}")
 
 
 def _unnamed(target: str) -> str:
@@ -165,14 +172,16 @@ def _free_name(target: str, bare: str) -> str:
     return name
 
 
-def recover(target: str) -> None:
-    """Finish, or forget, a swap that was cut."""
-    for half in find_stamped(target):
-        note = half.swap
+def recover(target: str) -> dict[str, Found] | None:
+    """Finish, or forget, a swap that was cut. Returns all that is in the pool where nothing had to be done."""
+    pool, done = find_pool(target), False
+    for half in find_stamped(target, pool):
+        note, done = half.swap, True
         if half.name == target:
             finish(target, note or {"type": half.type, "set": {}})
         elif note is not None:
             _recover(half, target, note)
+    return None if done else pool
 
 
 def _recover(half: Found, target: str, note: dict[str, Any]) -> None:

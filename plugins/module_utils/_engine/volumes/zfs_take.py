@@ -30,9 +30,8 @@ def fullness() -> dict[str, float]:
     return {name: float(percent) for name, _tab, percent in found if percent.isdigit()}  # "-": it can't be told
 
 
-def check_room(pools: list[str], what: str) -> None:
-    """Refuse to add anything to pools that are nearly full. ``what`` begins the message."""
-    known = fullness()
+def check_room(pools: list[str], what: str, known: dict[str, float]) -> None:
+    """Refuse to add anything to pools that are nearly full: ``known``. ``what`` begins the message."""
     for pool in sorted(set(pools) & set(known)):
         if known[pool] >= FULL_PERCENT:
             raise VolumeError(
@@ -42,11 +41,10 @@ def check_room(pools: list[str], what: str) -> None:
             )
 
 
-def take(request: TakeRequest) -> list[Snapshot]:
+def take(request: TakeRequest, datasets: dict[str, Dataset], full: dict[str, float]) -> list[Snapshot]:
     """All of a pool at one point in time; of several pools one after the other. All or none."""
     paths = [snapshot_path(volume, request.name) for volume in request.volumes]
-    datasets = look_at_datasets(request.volumes)
-    check_room([pool_of(volume) for volume in request.volumes], f"no snapshot of {', '.join(request.volumes)}")
+    check_room([pool_of(volume) for volume in request.volumes], f"no snapshot of {', '.join(request.volumes)}", full)
     by_pool: dict[str, list[str]] = {}
     for path in paths:
         by_pool.setdefault(pool_of(path), []).append(path)
@@ -99,10 +97,13 @@ def _take(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) 
 def _made(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) -> list[Snapshot]:
     """What was just made, in the order of the request."""
     columns = ("name", "guid", "volsize", "logicalreferenced")
-    found = {row["name"]: row for row in rows(["list", "-t", "snapshot"], columns, paths)}
+    names = [*request.volumes, *paths]
+    found = {row["name"]: row for row in rows(["list", "-t", "filesystem,volume,snapshot"], columns, names)}
     made = []
     for path in paths:
         row, volume = found.get(path), path.partition("@")[0]
+        if volume not in found or found[volume]["guid"] != datasets[volume].guid:
+            raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
         if row is None:
             raise VolumeError(f"snapshot {path!r} went away as soon as it was made.", code="snapshot_gone")
         size = number(row["volsize"]) or number(row["logicalreferenced"])
@@ -139,12 +140,16 @@ def unknown(volume: str) -> UnknownError:
     return UnknownError(f"volume {volume!r}: there is no such dataset (there: {shown}).", code="unknown_volume")
 
 
-def remove(snapshot: Snapshot) -> None:
-    """Destroy one snapshot; nothing where it is gone or its name is another's now. Raises BusyError, ``in_use``."""
+def remove(snapshot: Snapshot, listed: bool) -> None:
+    """Destroy one snapshot; nothing where it is gone or its name is another's now. Raises BusyError, ``in_use``.
+
+    ``listed``: that it has its name was seen a moment ago.
+    """
     path = snapshot_path(snapshot.volume, snapshot.name)  # exactly one @, and none of the signs that mean several
-    found = list(rows(["list", "-t", "snapshot"], ("name", "guid"), [path]))
-    if [row["guid"] for row in found] != [snapshot.state_id]:
-        return
+    if not listed:
+        found = list(rows(["list", "-t", "snapshot"], ("name", "guid"), [path]))
+        if [row["guid"] for row in found] != [snapshot.state_id]:
+            return
     try:
         zfs("destroy", path)
     except ProgramError as error:
