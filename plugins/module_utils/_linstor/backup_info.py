@@ -22,8 +22,9 @@ from .._engine.errors import UnknownError, UsageError
 from .._engine.protection import FUTURE
 from .._engine.units import iso_time, show_duration
 from . import backups, targets, waiting
-from .backups import SOURCE_CLUSTER, Backup, Snaps
+from .backups import Backup, Snaps
 from .connection import Access, Cluster
+from .origins import source_of
 from .remotes import Remote, find_remote
 from .results import chain_size, logical
 from .snapshots import Snap, list_snapshots
@@ -190,7 +191,7 @@ def entry(
     """
     chain = chains.chain(bases, backup.id) if backup.state == "success" else None
     problem = _problem(backup, now)
-    source = backup.snap.props.get(SOURCE_CLUSTER) if backup.snap is not None and remote is None else None
+    source = source_of(backup.snap) if backup.snap is not None and remote is None else None
     return {
         "id": backup.id,
         "provider": "linstor",
