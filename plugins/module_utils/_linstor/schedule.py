@@ -12,22 +12,21 @@ minutes later, and a resource's name decides which of them is its own.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from typing import Any
 
-from .._engine.errors import UnknownError, UsageError
+from .._engine.errors import UsageError
 from .._engine.outcome import Outcome
 from .._engine.units import parse_duration
 from .connection import Cluster
 from .cron import parse_cron, same_cron, shift
-from .levels import CLUSTER, GROUP, RESOURCE, Level, Setting, put
+from .enabling import Enablement, enablements, one_of
+from .levels import put
 from .remotes import find_remote
 
 CONCURRENT = "BackupShipping/MaxConcurrentBackupsPerNode"
 _NUMBERS = ("keep_local", "keep_remote", "max_retries")
 _FIELDS = ("full_cron", "inc_cron", *_NUMBERS, "on_failure")
-_ENABLED = {"enabled": True, "disabled": False, "inherited": None}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])")
 
 
@@ -79,16 +78,6 @@ class Definition:
     def differs(self) -> bool:
         """Whether there is something to do."""
         return self.was is None or self.wanted is None or bool(self.changes)
-
-
-@dataclasses.dataclass
-class Enablement:
-    """One schedule on one level."""
-
-    schedule: str
-    level: Level
-    was: Setting
-    wanted: Setting
 
 
 @dataclasses.dataclass
@@ -151,20 +140,21 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     wanted_names = {name.lower() for name in slots}
     stale = [name for name in there if mine.fullmatch(name) and name.lower() not in wanted_names]
     definitions += [Definition(name, there[name], None) for name in sorted(stale)]
-    enablements, limits = [], []
+    found: list[Enablement] = []
+    limits: list[tuple[str, str | None, str]] = []
     if request.state == "present":
         properties = (
             cluster.properties() if request.all_resources or request.max_concurrent_per_node is not None else {}
         )
-        enablements = _enablements(cluster, request, list(slots), properties)
+        found = enablements(cluster, request, list(slots), properties)
         limits = _limits(cluster, request, properties)
-    made = Plan(request, definitions, enablements, limits)
+    made = Plan(request, definitions, found, limits)
     if request.state == "present" and not request.remote:
         made.warnings += _unused(request)
     made.warnings += [
         f"schedule {each.schedule} on {each.level}: LINSTOR still has {' and '.join(each.was.left)}"
         " from an earlier time, which counts again."
-        for each in enablements
+        for each in found
         if each.wanted.enabled and each.was.left
     ]
     return made
@@ -221,72 +211,6 @@ def _merged(request: Request, was: dict[str, Any] | None, crons: dict[str, Any])
     }
 
 
-def _enablements(
-    cluster: Cluster, request: Request, schedules: list[str], properties: dict[str, str]
-) -> list[Enablement]:
-    """What is set on each level that was asked for, in each of the schedules, and what should be."""
-    if not request.remote:
-        return []
-    known: dict[Level, dict[str, str]] = {Level(CLUSTER): properties} if request.all_resources else {}
-    if request.resources:
-        listed = cluster.read("resource_dfn_list", query_volume_definitions=False, what="listing resource definitions")
-        there = {str(each.name).lower(): each for each in listed.resource_definitions}
-        for name in request.resources:
-            known[Level(RESOURCE, name)] = dict(_one(there, name, "resource").properties)
-    if request.resource_groups:
-        listed = cluster.read("resource_group_list_raise", what="listing resource groups")
-        there = {str(each.name).lower(): each for each in listed.resource_groups}
-        for name in request.resource_groups:
-            known[Level(GROUP, name)] = dict(_one(there, name, "resource group").properties)
-    found: list[Enablement] = []
-    for level, props in known.items():
-        own = schedules[slot_of(level.name, len(schedules))] if level.name else schedules[0]
-        for schedule in schedules:
-            was = Setting.read(props, request.remote, schedule)
-            wanted = _wanted(request, was) if schedule == own else _taken_back(was)
-            if schedule == own or was != wanted:
-                found.append(Enablement(schedule, level, was, wanted))
-    return found
-
-
-def slot_of(name: str, slots: int) -> int:
-    """Which of so many schedules a resource or group belongs to: always the same for one name, about even for many."""
-    digest = hashlib.sha256(name.lower().encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big") % slots
-
-
-def _one(there: dict[str, Any], name: str, kind: str) -> Any:
-    found = there.get(name.lower())
-    if found is None:
-        known = ", ".join(sorted(str(each.name) for each in there.values())[:20]) or "none"
-        raise UnknownError(f"there is no {kind} {name!r} (there are: {known}).", code="unknown_volume")
-    return found
-
-
-def _wanted(request: Request, was: Setting) -> Setting:
-    enabled = _ENABLED[request.enablement]
-    if enabled is None:
-        return _taken_back(was)
-    if enabled is False:
-        return dataclasses.replace(was, enabled=False)
-    asked: dict[str, Any] = {field.name: getattr(request, field.name, None) for field in dataclasses.fields(Setting)}
-    given = {name: value for name, value in asked.items() if value is not None}
-    if "storage_pool_map" in given:
-        given["storage_pool_map"] = tuple(sorted(given["storage_pool_map"].items()))
-    wanted = dataclasses.replace(was, **given, enabled=True)
-    stuck = was.stuck(wanted)
-    if stuck:
-        raise UsageError(
-            f"LINSTOR can't take back {' and '.join(stuck)} of an enabled schedule.",
-            "Make a schedule of another name, and delete this one with state: absent.",
-        )
-    return wanted
-
-
-def _taken_back(was: Setting) -> Setting:
-    return dataclasses.replace(was, enabled=None, node="")
-
-
 def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> list[tuple[str, str | None, str]]:
     if request.max_concurrent_per_node is None:
         return []
@@ -295,7 +219,7 @@ def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> l
         # without the property there is no limit
         return [("", properties.get(CONCURRENT, "-1"), wanted)]
     there = {str(each.name).lower(): each for each in cluster.read("node_list", what="listing nodes").nodes}
-    return [(name, _one(there, name, "node").props.get(CONCURRENT), wanted) for name in request.nodes]
+    return [(name, one_of(there, name, "node").props.get(CONCURRENT), wanted) for name in request.nodes]
 
 
 def _check(request: Request) -> None:
