@@ -4,9 +4,9 @@
 """Simulated LINSTOR clusters as a program, for playbooks.
 
 ``python -m ansible_collections.snapship.dr.tests.linstor_sim --cluster home --cluster away`` prints one line of JSON
-when it listens: for each cluster ``controllers`` (what LS_CONTROLLERS takes), ``url``, ``cluster_id`` and
-``control`` (where ``/sim/...`` is, see api/control.py), and ``ca_path``, ``client_pem``, ``token`` where there are such.
-It ends at SIGTERM or SIGINT. With ``--run -- COMMAND`` it runs a command instead of printing, see running.py.
+when it listens: for each cluster ``controllers`` (what LS_CONTROLLERS takes), ``url``, ``cluster_id`` and ``control``
+(where ``/sim/...`` is, see api/control.py), and ``ca_path``, ``client_pem``, ``token`` where there are such. It ends at
+SIGTERM or SIGINT. With ``--run -- COMMAND`` it runs a command instead of printing, see running.py.
 """
 
 from __future__ import annotations
@@ -29,18 +29,22 @@ from ansible_collections.snapship.dr.tests.linstor_sim.serving import Server
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.validation import Document
 
+_ENDS = {signal.SIGTERM, signal.SIGINT}
+
 
 def main() -> int:
     wanted = _parsed(sys.argv[1:])
     if wanted.run and running.real():
         return running.run(wanted.command, running.real())
+    if not wanted.run:
+        # Blocked before there are threads, so that none of them takes the signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     with contextlib.ExitStack() as stack:
         told = _start(stack, wanted)
         if wanted.run:
             return running.run(wanted.command, running.variables(told))
         print(json.dumps(told), flush=True)
-        # Waits for one of them; neither is an error.
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        signal.sigwait(_ENDS)
     return 0
 
 
@@ -132,6 +136,4 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    # Blocked before there are threads, so that none of them takes the signal.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     sys.exit(main())

@@ -142,7 +142,7 @@ def _begin(
         receptions[-1].backup = name
     for later, earlier in zip(receptions, receptions[1:]):
         earlier.next = later
-    _start(cluster, receptions[-1])
+    _start(cluster, receptions[-1], cluster.clock.now)
     message = (
         f"Restoring backup of resource {missing[0][0].resource} from remote {remote.name} into resource "
         f"{wanted.target_rsc_name} in progress."
@@ -199,26 +199,37 @@ def _place(cluster: Cluster, terms: Terms) -> Pool:
     return found
 
 
-def _start(cluster: Cluster, reception: Reception) -> None:
-    reception.ends = cluster.clock.now + int(cluster.options.ship_seconds * 1000)
+def _start(cluster: Cluster, reception: Reception, at: int) -> None:
+    reception.ends = at + int(cluster.options.ship_seconds * 1000)
     reception.fault = cluster.faults.of_shipment(reception.definition.name, reception.remote)
-    cluster.receptions.append(reception)
+    if reception not in cluster.receptions:
+        cluster.receptions.append(reception)
 
 
 def step(cluster: Cluster) -> None:
     """Carries out the downloads that are due; the next of a chain begins when the one before it is there."""
-    for each in list(cluster.receptions):
-        if each.of_peer or each.backup is None:
-            continue
-        if each.ends == 0:
-            cluster.receptions.remove(each)
-            _start(cluster, each)
-        hangs = each.fault is not None and each.fault.how == "hang"
-        if each.ends <= cluster.clock.now and not hangs and each in cluster.receptions:
-            _download(cluster, each, each.backup)
+    while True:
+        due = [each for each in cluster.receptions if _is_due(cluster, each)]
+        if not due:
+            return
+        first = due[0]
+        following, ended = first.next, first.ends
+        _download(cluster, first)
+        if following in cluster.receptions and following is not None:
+            _start(cluster, following, ended)
 
 
-def _download(cluster: Cluster, reception: Reception, name: BackupName) -> None:
+def _is_due(cluster: Cluster, reception: Reception) -> bool:
+    hangs = reception.fault is not None and reception.fault.how == "hang"
+    return reception.backup is not None and not hangs and reception.ends <= cluster.clock.now
+
+
+def _download(cluster: Cluster, reception: Reception) -> None:
+    name = reception.backup
+    if name is None:
+        return
+    # Nobody else is to begin with it while the lock is open.
+    reception.backup = None
     node = next(iter(reception.snapshot.nodes))
     base = reception.snapshot.target("BackupLastSnapshot")
     reception.base = reception.definition.snapshots.get(base) if base else None

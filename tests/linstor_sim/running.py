@@ -27,7 +27,10 @@ def real() -> dict[str, str]:
 
 def variables(told: dict[str, Any]) -> dict[str, str]:
     """What the program says of itself, as variables."""
-    made = {name: told[name] for name in ("ca_path", "client_pem", "token", "bucket_directory") if name in told}
+    made: dict[str, str] = {}
+    for name in ("ca_path", "client_pem", "token", "bucket_directory"):
+        if name in told:
+            made[name] = told[name]
     for which, cluster in zip(("", "target_"), told["clusters"].values()):
         for name in ("controllers", "url", "cluster_id", "control"):
             made[f"{which}{name}"] = cluster[name]

@@ -18,7 +18,7 @@ _URI = "urn:linstor"
 _PLAIN_OBJECTS = {("GET", "/v1/encryption/passphrase"), ("GET", "/v1/remotes")}  # an object, not a list of one
 _UNDOCUMENTED_QUERY = {"nodes", "resources", "storage_pools", "resource_definitions", "since", "withcontent", "offset"}
 _ANY_CASE = ("Node", "type"), ("NetInterface", "satellite_encryption_type")
-_OPTIONAL = (("SnapQueue", "pref_node"),)  # what is null or empty is left out, required or not
+_OPTIONAL = (("SnapQueue", "pref_node"), ("Backup", "vlms"))  # empty ones are left out, required or not
 
 
 class Document:
