@@ -42,7 +42,7 @@ _FIELDS = (
 
 
 def parse_cron(value: str, what: str) -> str:
-    """The expression in its plain form: words replaced, one space between fields. Raises UsageError."""
+    """The expression as LINSTOR tells it: in numbers, Sunday 0, one space between fields. Raises UsageError."""
     fields = WORDS.get(value.strip().lower(), value).split()
     if len(fields) != len(_FIELDS):
         raise UsageError(
@@ -52,7 +52,19 @@ def parse_cron(value: str, what: str) -> str:
     _minutes, _hours, days, months, _weekdays = _all_values(fields, f"{what}: {value!r}")
     if fields[4] in _EVERY and not any(min(days) <= _LONGEST[month - 1] for month in months):
         raise UsageError(f"{what}: {value!r} never comes: none of these months has such a day.")
-    return " ".join(fields)
+    return " ".join(_plain(text, field) for text, field in zip(fields, _FIELDS))
+
+
+def _plain(text: str, field: _Field) -> str:
+    def number(match: re.Match[str]) -> str:
+        name = match[0].upper()
+        return "7" if name == "SUN" and match.start() and text[match.start() - 1] == "-" else str(field.names[name])
+
+    if field.names:
+        text = re.sub("[A-Za-z]+", number, text)
+    if text == "7":
+        return "0"
+    return "*" if text == "*/1" else re.sub(r"\b0+(?=\d)", "", text)
 
 
 def same_cron(one: str, other: str | None) -> bool:

@@ -19,12 +19,14 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.cron import p
         ("weekly", "0 0 * * 0"),
         ("monthly", "0 0 1 * *"),
         ("  0   2 * *  0 ", "0 2 * * 0"),
-        ("*/15 8-18/2 * * mon-fri", "*/15 8-18/2 * * mon-fri"),
-        ("5,35 0 1,15 JAN,jul 7", "5,35 0 1,15 JAN,jul 7"),
+        ("*/15 8-18/2 * * mon-fri", "*/15 8-18/2 * * 1-5"),
+        ("5,35 00 1,15 JAN,jul 7", "5,35 0 1,15 1,7 0"),
         ("10/20 * * * *", "10/20 * * * *"),
         ("0 0 29 2 *", "0 0 29 2 *"),
         ("0 0 31 * *", "0 0 31 * *"),
-        ("0 0 * * fri-sun", "0 0 * * fri-sun"),
+        ("0 0 * * fri-sun", "0 0 * * 5-7"),
+        ("0 0 * * sun-tue", "0 0 * * 0-2"),
+        ("*/1 02 * * 7", "* 2 * * 0"),
     ],
 )
 def test_taken(value: str, plain: str) -> None:
