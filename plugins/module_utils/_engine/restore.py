@@ -164,7 +164,8 @@ def _find(made: Plan, item: Item, wanted: Wanted) -> None:
     try:
         item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
         _look_at_target(made, item)
-        made.warnings += [text for text in catalog.cautions(item.manifests) if text not in made.warnings]
+        if not item.done:
+            made.warnings += [text for text in catalog.cautions(item.manifests) if text not in made.warnings]
     except SnapshipError as error:
         item.error = error.about(volume=item.source, remote=made.remote_name)
 

@@ -20,7 +20,7 @@ from ..streams.encryption import Keyring
 from ..units import iso_time
 from .blocks import LinstorBlocks
 from .bucket import Bucket, scan
-from .meta import Backup, Volume
+from .meta import THIN, Backup, Volume
 from .names import META_END, parse_meta, resource_of
 from .reading import Stored, sniff
 from .streams import LinstorStreams
@@ -28,9 +28,9 @@ from .streams import LinstorStreams
 _SHOWN = 20  # volumes that a message names
 NO_CHECKSUMS = (
     "LINSTOR stores no checksums. Checked is that all objects of a chain are there, that their metadata agree, and, "
-    "where data is read, that it unfolds as whole zstd frames to whole streams. Whether an increment of LVM fits what "
-    "it rests on can't be checked."
+    "where data is read, that it unfolds as whole zstd frames to whole streams."
 )
+UNPROVED = " Whether an increment fits the backup that it rests on can't be checked: a stream of LVM doesn't say."
 
 
 class BucketKey(BackupKey):
@@ -197,7 +197,8 @@ class LinstorCatalog(Catalog):
 
     def cautions(self, chain: list[Manifest]) -> list[str]:
         backup = chain[-1]
-        said = [NO_CHECKSUMS]
+        unproved = len(chain) > 1 and backup.fields["stream"]["format"] == THIN
+        said = [NO_CHECKSUMS + (UNPROVED if unproved else "")]
         if backup.fields["properties"]["luks"]:
             said.append(
                 f"{backup.fields['volume']} has a LUKS layer: what lies there, and what is restored, is ciphertext. It "
