@@ -101,9 +101,10 @@ def _add(request: Request, outcome: Outcome, item: Item, changed: bool) -> None:
             "actions": item.actions,
         }
     )
-    was = item.was
-    outcome.before[item.target] = {"backup": was.backup if was else None, "exists": item.existed}
-    outcome.after[item.target] = {"backup": point.id if point else None, "exists": True}
+    wanted = point.id if point else None
+    held = item.was.backup if item.was else None
+    outcome.before[item.target] = {"backup": held if changed else wanted, "exists": item.existed}
+    outcome.after[item.target] = {"backup": wanted, "exists": True}
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:

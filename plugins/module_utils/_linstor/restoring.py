@@ -20,7 +20,7 @@ from .notes import keep
 from .placing import place
 from .points import Point
 from .provenance import Provenance
-from .replies import LostReply
+from .replies import ControllerError, LostReply
 from .snapshots import Snap, list_snapshots
 from .waiting import Pace, unreachable
 
@@ -188,6 +188,10 @@ def _start(cluster: Cluster, wish: Wish, item: Item) -> None:
         item.warnings += replies.warnings
     except LostReply as error:
         item.unsure = error
+    except ControllerError:
+        if by_itself:
+            keep(cluster, {}, [item.note_key])
+        raise
     item.arriving = True
     item.actions.append(f"downloading backup {point.id} from {remote} to {item.node} into {item.target}")
 
