@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Runs the modules for LINSTOR, which need no privileges where they run on behalf of another host."""
+"""Runs the modules for LINSTOR, all of them (see meta/runtime.yml): on behalf of another host without privileges."""
 
 from __future__ import annotations
 
