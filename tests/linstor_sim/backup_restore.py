@@ -17,7 +17,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.receiving import Reception, Terms
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import BackupName
-from ansible_collections.snapship.dr.tests.linstor_sim.state import PREPARE, Pool, Remote
+from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool, Remote
 
 _PATTERN = (
     "'<rscName>_back_YYYYMMDD_HHMMSS[optional-backup-s3-suffix][^snapshot-name][.meta] (e.g. "
@@ -123,18 +123,16 @@ def _begin(
     said: Entries = []
     receptions: list[Reception] = []
     definition = None
-    for position, (name, meta) in enumerate(missing):
+    for name, meta in missing:
         _need_whole(meta, keys)
         _need_passphrase(name, meta, wanted)
-        # Only the one that was asked for is restored; those it rests on are downloaded.
-        terms = _terms(wanted, node, meta, download_only=wanted.download_only or position > 0)
+        terms = _terms(wanted, node, meta)
         pool = _place(cluster, terms)
         if definition is None:
             definition = receiving.definition_for(cluster, terms, said)
         started = meta["startTimestamp"]
         made = receiving.prepare(cluster, definition, name.snapshot, terms, pool, started, remote.name, said)
-        if position < len(missing) - 1:
-            receiving.set_received_status(cluster, made, PREPARE)
+        made.props["BackupShipping/Target/BackupToRestore"] = name.meta
         base = s3_layout.of_meta(meta["basedOn"]) if meta.get("basedOn") else None
         if base is not None:
             made.props["BackupShipping/Target/BackupLastSnapshot"] = base.snapshot
@@ -147,8 +145,9 @@ def _begin(
         f"Restoring backup of resource {missing[0][0].resource} from remote {remote.name} into resource "
         f"{wanted.target_rsc_name} in progress."
     )
-    said.append(entry(codes.MASK_INFO, message))
-    return said
+    into = f"'[{definition.name}]' on '{node}'" if definition else ""
+    taken = (f"Suspended IO of {into} for snapshot", f"Took snapshot of {into}", f"Resumed IO of {into} after snapshot")
+    return [*(entry(codes.MODIFIED, text) for text in taken), *said, entry(codes.MASK_INFO, message)]
 
 
 def _need_whole(meta: Meta, keys: list[str]) -> None:
@@ -166,7 +165,7 @@ def _need_passphrase(name: BackupName, meta: Meta, wanted: Wanted) -> None:
         raise Refused(codes.FAIL_NOT_FOUND_CRYPT_KEY | codes.MASK_BACKUP, message, report=True)
 
 
-def _terms(wanted: Wanted, node: str, meta: Meta, download_only: bool) -> Terms:
+def _terms(wanted: Wanted, node: str, meta: Meta) -> Terms:
     layers, storage = [], meta["layerData"]
     while storage["children"]:
         layers.append(storage["kind"].upper())
@@ -182,20 +181,24 @@ def _terms(wanted: Wanted, node: str, meta: Meta, download_only: bool) -> Terms:
         rename=wanted.stor_pool_map,
         group=wanted.dst_rsc_grp,
         move_group=wanted.force_mv_rsc_grp,
-        download_only=download_only,
-        force_restore=wanted.force_restore and not download_only,
+        download_only=wanted.download_only,
+        force_restore=wanted.force_restore,
+        props=meta["rscDfn"]["snapDfnProps"],
+        definition_props=meta["rscDfn"]["rscDfnProps"],
     )
 
 
 def _place(cluster: Cluster, terms: Terms) -> Pool:
     name = terms.rename.get(terms.source_pool, terms.rename.get("*", terms.source_pool))
+    if not any(each.name == name for each in cluster.pools.values()):
+        message = f"Storage pool definition '{name}' not found."
+        raise Refused(codes.FAIL_NOT_FOUND_STOR_POOL_DFN, message)
     found = cluster.pools.get((terms.node, name))
     if found is None:
         message = f"Storage pool '{name}' on node '{terms.node}' not found."
         raise Refused(codes.FAIL_NOT_FOUND_STOR_POOL, message)
     if found.provider != terms.provider:
-        message = f"Storage pool '{name}' is of another kind ({found.provider}) than the backup's ({terms.provider})"
-        raise Refused(codes.FAIL_INVLD_STOR_DRIVER | codes.MASK_BACKUP, message)
+        raise Refused(codes.FAIL_UNKNOWN_ERROR, "An exception occurred while creating layer data", report=True)
     return found
 
 
@@ -265,8 +268,9 @@ def info(cluster: Cluster, remote_name: str, wanted: Wanted) -> dict[str, Any]:
         message = f"Could not find the needed meta-file with the name '{name.meta}' in remote '{remote.name}'"
         raise Refused(codes.FAIL_NOT_FOUND_SNAPSHOT_DFN | codes.MASK_BACKUP, message)
     links = chain(cluster, remote, name, keys)
+    name = links[0][0]
     sizes = _sizes(cluster, remote, links)
-    terms = _terms(wanted, wanted.node_name, links[0][1], True)
+    terms = _terms(wanted, wanted.node_name, links[0][1])
     target = wanted.stor_pool_map.get(terms.source_pool, terms.source_pool)
     allocated = sum(each["allocatedSize"] for each in _storage(links[0][1]))
     pool = cluster.pools.get((wanted.node_name, target))
@@ -289,8 +293,8 @@ def info(cluster: Cluster, remote_name: str, wanted: Wanted) -> dict[str, Any]:
                         "name": link.volume(each["vlmNr"]),
                         "layer_type": "STORAGE",
                         "dl_size_kib": sizes[link.volume(each["vlmNr"])],
-                        "alloc_size_kib": each["allocatedSize"],
-                        "usable_size_kib": each["usableSize"],
+                        "alloc_size_kib": each["allocatedSize"] if link is name else None,
+                        "usable_size_kib": each["usableSize"] if link is name else None,
                     }
                     for link, meta in links
                     for each in _storage(meta)

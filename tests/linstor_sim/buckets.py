@@ -60,6 +60,25 @@ class DirectoryBucket:
         return self._directory / quote(key, safe="^ ")
 
 
+class _NoEntry:
+    """Any bucket, with the wrong keys."""
+
+    def keys(self, prefix: str) -> list[str]:
+        raise Unreachable(
+            "The request signature we calculated does not match the signature you provided. Check your key and signing "
+            "method. (Service: Amazon S3; Status Code: 403; Error Code: SignatureDoesNotMatch)"
+        )
+
+    def get(self, key: str) -> bytes:
+        raise Unreachable(f"The keys don't open {key}.")
+
+    def put(self, key: str, body: bytes) -> None:
+        self.get(key)
+
+    def delete(self, key: str) -> None:
+        self.get(key)
+
+
 class S3Bucket:
     """Through boto3, with the remote's own keys."""
 
@@ -110,7 +129,9 @@ class S3Bucket:
 
 def bucket_of(cluster: Cluster, remote: Remote) -> Bucket:
     """The remote's bucket; a new client each time, so that changed keys count at once."""
-    directory = cluster.options.bucket_directory
+    directory, keys = cluster.options.bucket_directory, cluster.options.bucket_keys
     if directory is not None:
+        if keys and keys.get(remote.secrets["access_key"]) != remote.secrets["secret_key"]:
+            return _NoEntry()
         return DirectoryBucket(directory / str(remote.fields["bucket"]))
     return S3Bucket(remote)

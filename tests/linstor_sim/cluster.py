@@ -63,7 +63,7 @@ class Cluster:
             for node in self.options.nodes
             for pool, provider in self.options.pools.items()
         }
-        self.groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP)}
+        self.groups = {DEFAULT_GROUP: Group(DEFAULT_GROUP, select_filter={"place_count": 2})}
         self.definitions: dict[str, Definition] = {}
         self.remotes: dict[str, Remote] = {}
         self.stores: dict[str, Props] = {}

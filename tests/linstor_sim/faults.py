@@ -56,10 +56,23 @@ class ShipmentFault:
         return bool(re.fullmatch(self.resource, resource) and re.fullmatch(self.remote, remote))
 
 
+@dataclass
+class SnapshotFault:
+    """The next ``times`` snapshots of matching resources can't be taken; one among several spoils them all."""
+
+    resource: str = ".*"
+    times: int = 1
+    message: str = "Failed to create snapshot"
+
+
+_KINDS = {"request": RequestFault, "shipment": ShipmentFault, "snapshot": SnapshotFault}
+
+
 class Faults:
     """The faults that are still to come."""
 
     def __init__(self) -> None:
+        self.snapshots: list[SnapshotFault] = []
         self.requests: list[RequestFault] = []
         self.shipments: list[ShipmentFault] = []
         self._lock = threading.Lock()
@@ -68,6 +81,7 @@ class Faults:
         with self._lock:
             self.requests.clear()
             self.shipments.clear()
+            self.snapshots.clear()
 
     def of_request(self, method: str, path: str) -> RequestFault | None:
         """Takes the first that matches."""
@@ -93,13 +107,26 @@ class Faults:
                     return fault
         return None
 
+    def of_snapshot(self, resource: str) -> SnapshotFault | None:
+        """Takes the first that matches."""
+        with self._lock:
+            for fault in self.snapshots:
+                if re.fullmatch(fault.resource, resource):
+                    fault.times -= 1
+                    self.snapshots = [each for each in self.snapshots if each.times > 0]
+                    return fault
+        return None
+
     def add(self, kind: str, described: dict[str, Any]) -> None:
-        """``kind``: request or shipment. ValueError for what these don't have."""
-        made = RequestFault if kind == "request" else ShipmentFault
-        unknown = described.keys() - {each.name for each in fields(made)}
+        """``kind``: request, shipment or snapshot. ValueError for what these don't have."""
+        if kind not in _KINDS:
+            raise ValueError(f"there are no {kind} faults.")
+        unknown = described.keys() - {each.name for each in fields(_KINDS[kind])}
         if unknown:
             raise ValueError(f"a {kind} fault has no {', '.join(sorted(unknown))}.")
         if kind == "request":
             self.requests.append(RequestFault(**described))
-        else:
+        elif kind == "shipment":
             self.shipments.append(ShipmentFault(**described))
+        else:
+            self.snapshots.append(SnapshotFault(**described))

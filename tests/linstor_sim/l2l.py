@@ -79,6 +79,12 @@ class PeerCarrier:
             "srcRscName": order.definition.name,
             "srcSnapDfnUuid": order.snapshot.uuid,
             "startTimestamp": int(order.snapshot.source(order.remote.name, "BackupStartTimestamp") or 0),
+            "snapDfnProps": order.snapshot.props,
+            "rscDfnProps": {
+                **order.snapshot.definition_props,
+                "Cluster/LocalID": cluster.id,
+                "NodeName": shipment.node,
+            },
             "layers": order.snapshot.layers,
             "provider": part.provider,
             "pool": part.pool,
@@ -180,7 +186,7 @@ def _send(
     message = f"Shipping of resource {definition.name} to remote {remote.name} in progress."
     said.append(entry(codes.MASK_INFO, message, references={"Snapshot": name}))
     if existing is None:
-        said = taken(definition, snapshot, 0, {}) + said
+        said = taken([(definition, snapshot)], 0, {}) + said
     return said + (order.carrier.begin(cluster, shipment) if shipment else [])
 
 

@@ -15,7 +15,8 @@ API_VERSIONS = {"1.31": "1.25.0", "1.32": "1.26.0", "1.33": "1.27.0", "1.34": "1
 @dataclass(frozen=True)
 class Options:
     """``ship_seconds``: how long a shipment lasts by the cluster's clock. ``bucket_directory``: S3 remotes write to the
-    directory ``<bucket_directory>/<bucket>`` instead of their endpoint. ``token``, ``users``: one of them is asked for.
+    directory ``<bucket_directory>/<bucket>`` instead of their endpoint; ``bucket_keys`` (secret keys by access key) are
+    then the only ones that are let in, if there are any. ``token``, ``users``: one of them is asked for.
     """
 
     name: str = "cluster"
@@ -28,6 +29,7 @@ class Options:
     token: str = ""
     users: Mapping[str, str] = field(default_factory=dict)
     bucket_directory: Path | None = None
+    bucket_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def api_version(self) -> str:

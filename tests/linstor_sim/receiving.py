@@ -19,8 +19,10 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     STATUS,
     SUCCESS,
     TARGET,
+    UPLOADING,
     Definition,
     Pool,
+    Props,
     Resource,
     Snapshot,
     SnapshotNode,
@@ -34,7 +36,7 @@ _PATIENCE_MS = 300_000  # BackupShipping/RecvTimeoutInMs
 
 @dataclass(frozen=True)
 class Terms:
-    """How something is to be received."""
+    """How something is to be received. ``props`` and ``definition_props`` are what the source says of its snapshot."""
 
     resource: str
     layers: list[str]
@@ -48,6 +50,8 @@ class Terms:
     move_group: bool = False
     download_only: bool = False
     force_restore: bool = False
+    props: Props = field(default_factory=dict)
+    definition_props: Props = field(default_factory=dict)
 
 
 @dataclass
@@ -123,7 +127,12 @@ def prepare(
     """The snapshot that will be received, not yet there."""
     volumes = {number: SnapshotVolume(number, size, Content(size << 10)) for number, size in terms.sizes_kib.items()}
     part = SnapshotNode(pool.node, pool.name, pool.provider, cluster.clock.now)
-    made = Snapshot(name, cluster.clock.now, list(terms.layers), volumes, {pool.node: part}, flags=[])
+    # A copy of the source's, in which each state of shipping becomes the same odd one for ever.
+    props = {key: UPLOADING if key.endswith(f"/{STATUS}") else value for key, value in terms.props.items()}
+    parts = {pool.node: part}
+    made = Snapshot(
+        name, cluster.clock.now, list(terms.layers), volumes, parts, dict(terms.definition_props), props, flags=[]
+    )
     space = TARGET
     set_received_status(cluster, made, SHIPPING)
     made.props[f"{space}/BackupStartTimestamp"] = str(started)
@@ -185,7 +194,6 @@ def finish(cluster: Cluster, reception: Reception, success: bool) -> None:
     snapshot.flags = ["SUCCESSFUL", *snapshot.flags]
     if reception.next is not None:
         cluster.receptions.append(reception.next)
-        set_received_status(cluster, reception.next.snapshot, SHIPPING)
         return
     wanted = snapshot.props.pop(f"{TARGET}/OnSuccess", None)
     if wanted == _RESTORE or (wanted == _FORCE and _may_force(cluster, definition)):

@@ -21,6 +21,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.replies import Refused, R
 class Call:
     """A request as a handler sees it. ``names``: what the braces in the route stand for."""
 
+    method: str
     names: Mapping[str, str]
     query: Mapping[str, list[str]]
     body: Any
@@ -81,11 +82,18 @@ def find(
     return None, {}, {}
 
 
+def _nowhere(method: str, path: str) -> Reply:
+    if any(each.pattern.fullmatch(path.rstrip("/")) for each in ROUTES):
+        message, details = f"Method '{method}' not allowed on path '{path}'.", "HTTP 405 Method Not Allowed"
+        return Reply(405, [entry(codes.FAIL_UNKNOWN_ERROR, message, details=details)])
+    message = f"Path '{path}' not found on server."
+    return Reply(404, [entry(codes.FAIL_UNKNOWN_ERROR, message, details="HTTP 404 Not Found")])
+
+
 def answer(cluster: Cluster, found: Route | None, call: Call, target: str) -> Reply:
     """Runs the handler under the cluster's lock."""
     if found is None:
-        message = f"Path '{target.split('?')[0]}' not found on server."
-        return Reply(404, [entry(codes.FAIL_UNKNOWN_ERROR, message, details="HTTP 404 Not Found")])
+        return _nowhere(call.method, target.split("?")[0])
     with cluster.lock:
         try:
             given = found.handler(cluster, call)

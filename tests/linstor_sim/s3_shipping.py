@@ -104,7 +104,7 @@ def create(
     message = f"Shipping of resource {resource} to remote {remote_name} in progress."
     entries += [*queued, entry(codes.MASK_INFO, message, references={"Snapshot": name})]
     if existing is None:
-        entries = taken(definition, snapshot, 0, {}) + entries
+        entries = taken([(definition, snapshot)], 0, {}) + entries
     return entries + (order.carrier.begin(cluster, shipment) if shipment else [])
 
 

@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply is None:
             cluster.clock.request()
             progress(cluster)
-            reply = routing.answer(cluster, found, routing.Call(names, query, body), self.path)
+            reply = routing.answer(cluster, found, routing.Call(self.command, names, query, body), self.path)
             reply = self._checked(found, body, reply)
             reply = _added(reply, fault)
         if not private:
@@ -158,8 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _any
 
     def _parse(self, raw: bytes) -> tuple[Any, Reply | None]:
-        if not raw or self.headers.get("Content-Type") == "application/octet-stream":
+        if self.headers.get("Content-Type") == "application/octet-stream":
             return raw, None
+        if not raw and (self.command in ("GET", "DELETE", "HEAD") or self.path.startswith(_PRIVATE)):
+            return None, None
         try:
             return json.loads(raw), None
         except ValueError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.snapship.dr.tests.linstor_sim import backup_restore, receiving, schedules, shipments
 from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
-from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault
+from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault, SnapshotFault
 from ansible_collections.snapship.dr.tests.linstor_sim.options import Options
 from ansible_collections.snapship.dr.tests.linstor_sim.serving import Server
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Definition, Remote, Snapshot
@@ -92,6 +92,10 @@ class Simulation:
     def shipment_fault(self, how: str, **described: Any) -> None:
         """See faults.ShipmentFault."""
         self.cluster.faults.shipments.append(ShipmentFault(how, **described))
+
+    def snapshot_fault(self, **described: Any) -> None:
+        """See faults.SnapshotFault."""
+        self.cluster.faults.snapshots.append(SnapshotFault(**described))
 
     def peer_with(self, other: Simulation, here: str = "away", there: str = "home") -> None:
         """Each gets a remote for the other: ``here`` in this cluster, ``there`` in the other."""

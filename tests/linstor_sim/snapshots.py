@@ -83,29 +83,39 @@ def node_ids(definition: Definition) -> str:
     return ",".join(map(str, range(len(definition.diskful)))) if "DRBD" in definition.layers else ""
 
 
-def registered(definition: Definition, snapshot: Snapshot, several: bool = False) -> Entries:
-    """What the reply says of it; of one among several it doesn't name the snapshot."""
-    about = {} if several else {"RscDfn": definition.name, "Snapshot": snapshot.name}
-    what = f"napshot '{snapshot.name}' of resource '{definition.name}'"
-    details, references = f"S{what} UUID is: {snapshot.uuid}", {"UUID": snapshot.uuid, **about}
-    message = f"New s{what} registered."
-    made = entry(codes.CREATED | codes.MASK_SNAPSHOT | codes.MASK_CRT, message, details=details, references=references)
-    return [made, *taken(definition, snapshot, codes.MASK_SNAPSHOT | codes.MASK_CRT, about)]
+def registered(made: list[tuple[Definition, Snapshot]]) -> Entries:
+    """What the reply says of them; of one among several it doesn't name the snapshot."""
+    entries: Entries = []
+    alone = len(made) == 1
+    for definition, snapshot in made:
+        about = {"RscDfn": definition.name, "Snapshot": snapshot.name} if alone else {}
+        what = f"napshot '{snapshot.name}' of resource '{definition.name}'"
+        details, references = f"S{what} UUID is: {snapshot.uuid}", {"UUID": snapshot.uuid, **about}
+        message, code = f"New s{what} registered.", codes.CREATED | codes.MASK_SNAPSHOT | codes.MASK_CRT
+        entries.append(entry(code, message, details=details, references=references))
+    about = {"RscDfn": made[0][0].name, "Snapshot": made[0][1].name} if alone else {}
+    return entries + taken(made, codes.MASK_SNAPSHOT | codes.MASK_CRT, about)
 
 
-def taken(definition: Definition, snapshot: Snapshot, mask: int, about: dict[str, str]) -> Entries:
+def taken(made: list[tuple[Definition, Snapshot]], mask: int, about: dict[str, str]) -> Entries:
     """What the satellites say."""
     entries = []
-    for node, part in snapshot.nodes.items():
-        kind = {"LVM_THIN": "LVM-Thin"}.get(part.provider, part.provider)
-        io = f"IO of '[{definition.name}]' on '{node}'"
-        entries.append(entry(codes.MODIFIED | mask, f"Suspended {io} for snapshot", references=about))
-        for number in snapshot.volumes:
-            text = f"({node}) Snapshot [{kind}] with name '{snapshot.name}' of resource '{definition.name}', volume"
-            names = {"Snapshot": snapshot.name, "RscDfn": definition.name, "VlmNr": str(number)}
-            code = codes.CREATED | codes.MASK_SNAPSHOT | mask
-            entries.append(entry(code, f"{text} number {number} created.", references=names))
-        took = f"Took snapshot of '[{definition.name}]' on '{node}'"
-        entries.append(entry(codes.MODIFIED | mask, took, references=about))
-        entries.append(entry(codes.MODIFIED | mask, f"Resumed {io} after snapshot", references=about))
+    for node in dict.fromkeys(node for _definition, snapshot in made for node in snapshot.nodes):
+        here = [(definition, snapshot) for definition, snapshot in made if node in snapshot.nodes]
+        io = f"'[{', '.join(definition.name for definition, _snapshot in here)}]' on '{node}'"
+        entries.append(entry(codes.MODIFIED | mask, f"Suspended IO of {io} for snapshot", references=about))
+        entries += [each for definition, snapshot in here for each in _volumes(definition, snapshot, node, mask)]
+        entries.append(entry(codes.MODIFIED | mask, f"Took snapshot of {io}", references=about))
+        entries.append(entry(codes.MODIFIED | mask, f"Resumed IO of {io} after snapshot", references=about))
     return entries
+
+
+def _volumes(definition: Definition, snapshot: Snapshot, node: str, mask: int) -> Entries:
+    kind = {"LVM_THIN": "LVM-Thin"}.get(snapshot.nodes[node].provider, snapshot.nodes[node].provider)
+    text = f"({node}) Snapshot [{kind}] with name '{snapshot.name}' of resource '{definition.name}', volume number"
+    names = {"Snapshot": snapshot.name, "RscDfn": definition.name}
+    code = codes.CREATED | codes.MASK_SNAPSHOT | mask
+    return [
+        entry(code, f"{text} {number} created.", references={**names, "VlmNr": str(number)})
+        for number in snapshot.volumes
+    ]

@@ -47,17 +47,17 @@ def apply(stream: bytes, content: Content) -> None:
 
 
 def _stream(content: Content, written: list[int], gone: list[int]) -> bytes:
-    parts = [_header(0, 0, _BEGIN)]
-    unmaps = 0
-    for index in written:
-        data = content.chunk(index)[: content.size - index * CHUNK]
-        parts += [_header(index * CHUNK, len(data), _DATA), data]
-    for index in gone:
-        if index * CHUNK < content.size:
-            unmaps += 1
-            parts.append(_header(index * CHUNK, min(CHUNK, content.size - index * CHUNK), _UNMAP))
-    counts = struct.pack(">QQQ", len(written) + unmaps + 2, len(written), unmaps)
-    return b"".join([*parts, _header(0, len(counts), _END), counts])
+    """In the order of the volume, as a walk through the pool's mappings gives them."""
+    parts, counts = [_header(0, 0, _BEGIN)], [0, 0]
+    kinds = dict.fromkeys(written, _DATA) | dict.fromkeys(gone, _UNMAP)
+    for index in sorted(index for index in kinds if index * CHUNK < content.size):
+        length = min(CHUNK, content.size - index * CHUNK)
+        parts.append(_header(index * CHUNK, length, kinds[index]))
+        counts[kinds[index]] += 1
+        if kinds[index] == _DATA:
+            parts.append(content.chunk(index)[:length])
+    ended = struct.pack(">QQQ", sum(counts) + 2, *counts)
+    return b"".join([*parts, _header(0, len(ended), _END), ended])
 
 
 def _header(offset: int, length: int, command: int) -> bytes:

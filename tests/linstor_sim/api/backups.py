@@ -12,14 +12,16 @@ from ansible_collections.snapship.dr.tests.linstor_sim import backup_list, backu
 from ansible_collections.snapship.dr.tests.linstor_sim.backup_delete import Selection, delete
 from ansible_collections.snapship.dr.tests.linstor_sim.backup_restore import Wanted
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
-from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, Reply, lean
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, route
 
 
 @route("GET", "/v1/remotes/{remote}/backups")
 def list_backups(cluster: Cluster, call: Call) -> Any:
     remote = cluster.s3_remote(call.names["remote"])
-    return backup_list.listed(cluster, remote, call.one("rsc_name"), call.one("snap_name"))
+    found = backup_list.listed(cluster, remote, call.one("rsc_name"), call.one("snap_name"))
+    # An empty object stays where an empty list would go.
+    return Reply(200, {**lean(found), "other": lean(found["other"])})
 
 
 @route("POST", "/v1/remotes/{remote}/backups", 201)

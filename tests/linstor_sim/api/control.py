@@ -41,7 +41,7 @@ def violations(cluster: Cluster, _call: Call) -> Any:
 
 @route("POST", "/sim/faults/{kind}")
 def add_fault(cluster: Cluster, call: Call) -> Any:
-    """``kind``: request or shipment; the body has the fields of faults.RequestFault or faults.ShipmentFault."""
+    """``kind``: request, shipment or snapshot; the body has the fields of faults.RequestFault and so on."""
     try:
         cluster.faults.add(call.names["kind"], call.body)
     except (TypeError, ValueError) as error:
@@ -53,7 +53,8 @@ def add_fault(cluster: Cluster, call: Call) -> Any:
 def faults(cluster: Cluster, _call: Call) -> Any:
     """Those that haven't happened yet."""
     mine = cluster.faults
-    return Reply(200, {"request": list(map(asdict, mine.requests)), "shipment": list(map(asdict, mine.shipments))})
+    told = {"request": [asdict(each) for each in mine.requests], "shipment": [asdict(each) for each in mine.shipments]}
+    return Reply(200, {**told, "snapshot": [asdict(each) for each in mine.snapshots]})
 
 
 @route("DELETE", "/sim/faults")

@@ -67,6 +67,7 @@ def modify(cluster: Cluster, call: Call) -> Entries:
     deleted = call.field("delete_props", [])
     for space in call.field("delete_namespaces", []):
         deleted += [each for each in cluster.props if each.startswith(space.strip("/") + "/")]
+    check_props(dict.fromkeys(deleted, "0"), codes.MASK_CTRL_CONF | codes.MASK_DEL, "Controller")
     for name in deleted:
         cluster.props.pop(name, None)
         entries.append(_property_deleted(name))

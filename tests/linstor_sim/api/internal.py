@@ -91,6 +91,8 @@ def _prepared(cluster: Cluster, call: Call, known: Remote, said: Entries) -> Sna
         call.field("forceRscGrp", False),
         call.field("downloadOnly", False),
         call.field("forceRestore", False),
+        call.field("snapDfnProps", {}),
+        call.field("rscDfnProps", {}),
     )
     _need_luks(cluster, terms, known)
     there = cluster.find_definition(terms.resource)

@@ -25,14 +25,20 @@ def nodes(cluster: Cluster, call: Call) -> Any:
 
 @route("GET", "/v1/nodes/{node}")
 def node(cluster: Cluster, call: Call) -> Any:
-    return _node(cluster.node(call.names["node"]))
+    """One of this name; what isn't there is worded otherwise than elsewhere."""
+    found = next((each for each in cluster.nodes.values() if each.name.lower() == call.names["node"].lower()), None)
+    if found is None:
+        raise Refused(codes.FAIL_NOT_FOUND_NODE, f"Node '{call.names['node']}' not found.")
+    return _node(found)
 
 
 @route("POST", "/v1/nodes", 201)
 def create_node(cluster: Cluster, call: Call) -> Entries:
     name = call.field("name")
     if name in cluster.nodes:
-        raise Refused(codes.FAIL_EXISTS_NODE | codes.MASK_NODE | codes.MASK_CRT, f"Node '{name}' already exists.")
+        message = f"Registration of node '{name}' failed."
+        cause = f"A node with the specified name '{name}' already exists."
+        raise Refused(codes.FAIL_EXISTS_NODE | codes.MASK_NODE | codes.MASK_CRT, message, cause=cause)
     made = Node(name, props=dict(call.field("props", {})))
     for each in call.field("net_interfaces", []):
         made.interfaces[each["name"]] = each["address"]
@@ -91,15 +97,20 @@ def view_pools(cluster: Cluster, call: Call) -> Any:
     on, names = call.many("nodes"), call.many("storage_pools")
     return [
         pool_shown(cluster, each)
-        for each in cluster.pools.values()
+        for each in [*map(_diskless, cluster.nodes), *cluster.pools.values()]
         if (not on or each.node in on) and (not names or each.name in names)
     ]
+
+
+def _diskless(node: str) -> Pool:
+    """Every node has it."""
+    return Pool("DfltDisklessStorPool", node, "DISKLESS", (1 << 63) - 1)
 
 
 @route("GET", "/v1/nodes/{node}/storage-pools")
 def pools(cluster: Cluster, call: Call) -> Any:
     on = cluster.node(call.names["node"]).name
-    return [pool_shown(cluster, each) for each in cluster.pools.values() if each.node == on]
+    return [pool_shown(cluster, each) for each in [_diskless(on), *cluster.pools.values()] if each.node == on]
 
 
 @route("GET", "/v1/nodes/{node}/storage-pools/{pool}")
@@ -132,7 +143,7 @@ def pool_shown(cluster: Cluster, found: Pool) -> dict[str, Any]:
         "node_name": found.node,
         "provider_kind": found.provider,
         "props": found.props,
-        "static_traits": {"Provisioning": "Thin" if "THIN" in found.provider else "Fat", "SupportsSnapshots": "true"},
+        "static_traits": _traits(found),
         "free_capacity": found.total_kib - used,
         "total_capacity": found.total_kib,
         "free_space_mgr_name": f"{found.node};{found.name}",
@@ -141,3 +152,10 @@ def pool_shown(cluster: Cluster, found: Pool) -> dict[str, Any]:
         "supports_snapshots": found.takes_snapshots,
         "external_locking": False,
     }
+
+
+def _traits(found: Pool) -> dict[str, str]:
+    if found.provider == "DISKLESS":
+        return {"SupportsSnapshots": "false"}
+    thin = "Thin" if "THIN" in found.provider else "Fat"
+    return {"Provisioning": thin, "SupportsSnapshots": str(found.takes_snapshots).lower()}

@@ -83,6 +83,9 @@ def modify_ebs(cluster: Cluster, call: Call) -> Entries:
 def delete(cluster: Cluster, call: Call) -> Entries:
     """A remote that is in use goes when the last shipment has ended."""
     asked = call.one("remote_name")
+    if not asked:
+        with within(_MASK, "Remote: null", {}):
+            raise Refused(codes.FAIL_INVLD_REMOTE_NAME, "The given remote name 'null' is invalid.", report=True)
     references = {"Remote": asked}
     found = next((each for each in cluster.remotes.values() if each.name.lower() == asked.lower()), None)
     if found is None:
@@ -169,9 +172,18 @@ def _take(cluster: Cluster, remote: Remote, call: Call) -> None:
         )
     remote.secrets.update(secrets)
     remote.fields.update({name: call.field(name) for name in _SHOWN[remote.kind] if call.field(name)})
+    if remote.kind == "ebs":
+        _check_endpoint(remote)
     if remote.kind == "linstor":
         remote.fields["url"] = _whole_url(str(remote.fields["url"]))
         remote.cluster_id = _cluster_id(call.field("cluster_id")) or remote.cluster_id
+
+
+def _check_endpoint(remote: Remote) -> None:
+    region = remote.fields.setdefault("region", str(remote.fields["availability_zone"])[:-1])
+    endpoint = str(remote.fields.setdefault("endpoint", f"https://ec2.{region}.amazonaws.com"))
+    if "://" not in endpoint:
+        raise Refused(codes.FAIL_INVLD_CONF, f"End point '{endpoint}' is invalid.", cause=f"no protocol: {endpoint}")
 
 
 def _whole_url(url: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes
@@ -31,7 +32,7 @@ def create_group(cluster: Cluster, call: Call) -> Entries:
     name = call.field("name")
     if name in cluster.groups:
         code = codes.FAIL_EXISTS_RSC_GRP | codes.MASK_RSC_GRP | codes.MASK_CRT
-        raise Refused(code, f"Resource group '{name}' already exists.")
+        raise Refused(code, f"A Resource group: {name} already exists.", cause="The ResourceGroup already exists")
     selected = dict(call.field("select_filter", {}))
     cluster.groups[name] = Group(name, call.field("description", ""), dict(call.field("props", {})), selected)
     return [entry(codes.CREATED | codes.MASK_RSC_GRP | codes.MASK_CRT, f"New resource group '{name}' created.")]
@@ -83,9 +84,14 @@ def create_definition(cluster: Cluster, call: Call) -> Entries:
     body = call.field("resource_definition", {})
     name, in_group = body.get("name", ""), body.get("resource_group_name") or "DfltRscGrp"
     code = codes.MASK_RSC_DFN | codes.MASK_CRT
-    if name in cluster.definitions:
-        raise Refused(codes.FAIL_EXISTS_RSC_DFN | code, f"Resource definition '{name}' already exists.")
-    layers = [each["type"] for each in body.get("layer_data") or []] or ["DRBD", "STORAGE"]
+    if name.lower() in [each.lower() for each in cluster.definitions]:
+        message = f"A resource definition with the name '{name}' already exists"
+        raise Refused(codes.FAIL_EXISTS_RSC_DFN | code, message, cause="The ResourceDefinition already exists")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{1,47}", name):
+        raise Refused(
+            codes.FAIL_INVLD_RSC_NAME | code, f"The specified resource name '{name}' is invalid.", report=True
+        )
+    layers = [each["type"].upper() for each in body.get("layer_data") or []] or ["DRBD", "STORAGE"]
     made = Definition(name, cluster.group(in_group).name, layers, dict(body.get("props") or {}))
     cluster.definitions[name] = made
     return [entry(codes.CREATED | code, f"New resource definition '{name}' created.", references={"RscDfn": name})]
@@ -120,7 +126,7 @@ def volumes(cluster: Cluster, call: Call) -> Any:
     return [_volume_definition(each) for each in cluster.definition(call.names["resource"]).volumes.values()]
 
 
-@route("POST", "/v1/resource-definitions/{resource}/volume-definitions", 201)
+@route("POST", "/v1/resource-definitions/{resource}/volume-definitions")
 def create_volume(cluster: Cluster, call: Call) -> Entries:
     found = cluster.definition(call.names["resource"])
     body = call.field("volume_definition", {})
@@ -186,27 +192,35 @@ def resources_of(cluster: Cluster, call: Call) -> Any:
 @route("POST", "/v1/resource-definitions/{resource}/resources", 201)
 def create_resources(cluster: Cluster, call: Call) -> Entries:
     found = cluster.definition(call.names["resource"])
-    entries = []
+    entries: Entries = []
     for each in call.body or []:
         body = each["resource"]
-        entries.append(_deployed(cluster, found, body["node_name"], body.get("props") or {}))
+        entries += _deployed(cluster, found, body["node_name"], body.get("props") or {})
     return entries
 
 
 @route("POST", "/v1/resource-definitions/{resource}/resources/{node}", 201)
 def create_resource(cluster: Cluster, call: Call) -> Entries:
     found = cluster.definition(call.names["resource"])
-    return [_deployed(cluster, found, call.names["node"], call.field("resource", {}).get("props") or {})]
+    return _deployed(cluster, found, call.names["node"], call.field("resource", {}).get("props") or {})
 
 
-def _deployed(cluster: Cluster, found: Definition, node: str, props: dict[str, str]) -> dict[str, Any]:
+def _deployed(cluster: Cluster, found: Definition, node: str, props: dict[str, str]) -> Entries:
     on = cluster.node(node).name
     pool = props.get("StorPoolName") or next((name for each, name in cluster.pools if each == on), "")
     if (on, pool) not in cluster.pools:
         raise Refused(codes.FAIL_NOT_FOUND_STOR_POOL, f"Storage pool '{pool}' on node '{on}' not found.")
+    if on in found.resources:
+        message = f"A resource '{found.name}' on node '{on}' already exists."
+        raise Refused(codes.FAIL_EXISTS_RSC | codes.MASK_RSC | codes.MASK_CRT, message)
     found.resources[on] = Resource(on, pool, cluster.clock.now, props=dict(props))
-    message = f"New resource '{found.name}' on node '{on}' registered."
-    return entry(codes.CREATED | codes.MASK_RSC | codes.MASK_CRT, message)
+    mask, about = codes.MASK_RSC | codes.MASK_CRT, {"RscDfn": found.name}
+    said = [entry(codes.CREATED | mask, f"New resource '{found.name}' on node '{on}' registered.", references=about)]
+    if props:
+        message = f"Successfully set property key(s): {','.join(props)}"
+        said.insert(0, entry(codes.CREATED | mask, message, references=about))
+    said.append(entry(codes.MODIFIED | mask, f"Created resource '{found.name}' on '{on}'", references=about))
+    return said
 
 
 @route("DELETE", "/v1/resource-definitions/{resource}/resources/{node}")

@@ -67,7 +67,7 @@ def create(cluster: Cluster, call: Call) -> Entries:
         definition, nodes = snapshots.check(cluster, resource, name, call.field("nodes", []))
         props = call.field("snapshot_definition_props", {})
         made = snapshots.take(cluster, definition, name, nodes, props, cluster.clock.now)
-    return snapshots.registered(definition, made)
+    return _outcome(cluster, [(definition, made)])
 
 
 @route("POST", "/v1/actions/snapshot/multi", 201)
@@ -81,11 +81,27 @@ def create_several(cluster: Cluster, call: Call) -> Entries:
             name = each.get("name", "")
             definition, nodes = snapshots.check(cluster, each.get("resource_name", ""), name, each.get("nodes") or [])
             checked.append((definition, name, nodes, each.get("snapshot_definition_props") or {}))
-    entries: Entries = []
     now = cluster.clock.now
-    for definition, name, nodes, props in checked:
-        entries += snapshots.registered(definition, snapshots.take(cluster, definition, name, nodes, props, now), True)
-    return entries
+    made = [
+        (definition, snapshots.take(cluster, definition, name, nodes, props, now))
+        for definition, name, nodes, props in checked
+    ]
+    return _outcome(cluster, made) if made else []
+
+
+def _outcome(cluster: Cluster, made: list[tuple[Definition, Snapshot]]) -> Entries:
+    """Where one can't be taken, none of the call is: they are left behind, marked as failed."""
+    faults = (cluster.faults.of_snapshot(definition.name) for definition, _snapshot in made)
+    fault = next(filter(None, faults), None)
+    if fault is None:
+        return snapshots.registered(made)
+    for _definition, snapshot in made:
+        snapshot.flags = ["FAILED_DEPLOYMENT"]
+    node = next(iter(made[0][1].nodes))
+    report = cluster.report(node, fault.message)
+    message = f"({node}) {fault.message}"
+    failed = entry(codes.FAIL_UNKNOWN_ERROR | _CRT, message, error_report_ids=[report])
+    return [*snapshots.registered(made)[: len(made)], failed]
 
 
 @route("PUT", "/v1/resource-definitions/{resource}/snapshots/{snapshot}")

@@ -36,6 +36,9 @@ def modify_store(cluster: Cluster, call: Call) -> Entries:
     if not _NAME.fullmatch(name):
         raise Refused(codes.FAIL_INVLD_KVS_NAME, f"The given keyValueStore name '{name}' is invalid.")
     override = {_key(key): value for key, value in call.field("override_props", {}).items()}
+    if any(value is None for value in override.values()):
+        raise Refused(codes.FAIL_INVLD_PROP, "Invalid value.")
+    override.pop("", None)
     if any(len(str(value)) > _LONGEST_VALUE for value in override.values()):
         raise Refused(codes.FAIL_UNKNOWN_ERROR, "Exception thrown.", report=True)
     props = cluster.stores.setdefault(name, {})
@@ -67,6 +70,6 @@ def _known(cluster: Cluster, name: str) -> str:
 
 def _key(name: str) -> str:
     made = re.sub("/+", "/", name).strip("/")
-    if not made or len(made) > _LONGEST_KEY:
+    if len(made) > _LONGEST_KEY:
         raise Refused(codes.FAIL_INVLD_PROP, "Invalid key.")
     return made

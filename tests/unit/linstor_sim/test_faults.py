@@ -193,3 +193,32 @@ def test_the_program_says_where_it_is_and_takes_orders() -> None:
 def order(url: str, what: dict[str, Any]) -> None:
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(what).encode(), method="POST")) as reply:
         assert reply.status == 200
+
+
+def test_a_snapshot_that_fails_is_left_behind(cluster: Simulation, lin: Any) -> None:
+    cluster.add_resource("wal")
+    cluster.snapshot_fault(resource="wal", message="Error executing lvcreate.")
+    replies = lin.snapshot_create_multi([], ["db", "wal"], "s1")
+    assert not lin.all_api_responses_no_error(replies)
+    assert [snapshot.flags for snapshot in lin.snapshot_dfn_list_raise().snapshots] == [["FAILED_DEPLOYMENT"]] * 2
+
+
+def test_many_resources_are_cheap(bucket_directory: Path) -> None:
+    with Simulation(bucket_directory=bucket_directory) as home, Simulation(name="away") as away:
+        home.peer_with(away)
+        home.unlock()
+        for number in range(300):
+            home.add_resource(f"vm{number}")
+        with connected(home) as client:
+            client.remote_create_s3("s3a", "http://s3", "us-east-1", "backups", "AK", "SK")
+            for number in range(300):
+                assert client.all_api_responses_no_error(client.backup_create("s3a", f"vm{number}"))
+            home.advance(1)
+            assert len(client.snapshot_dfn_list_raise().snapshots) == 300
+            assert len(client.backup_list("s3a")[0].linstor) == 300
+            home.advance(1)
+            for number in range(300):
+                assert client.all_api_responses_no_error(client.backup_ship("away", f"vm{number}", f"vm{number}"))
+            home.advance(1)
+        assert len(away.cluster.definitions) == 300
+        assert away.read("vm7") == home.read("vm7")

@@ -53,6 +53,7 @@ def test_a_full_and_an_increment_arrive(home: Simulation, away: Simulation, clie
     assert received.name.startswith(f"{first}_")
     assert received.props[UUID] == home.snapshot("db", first).uuid
     assert (received.target(), home.snapshot("db", first).source("away")) == ("Success", "Success")
+    assert received.source("away") == "Uploading Metadata"  # the source's own, which stays there for ever
     home.write("db", 70_000, b"changed")
     home.advance(1)
     second = shipped(client, client.backup_ship("away", "db", "db-copy", download_only=True))
