@@ -18,6 +18,7 @@ description:
   - Keeps the definition of a remote on the host, in a file that only its owner can read, and tries out whether it
     works.
   - A remote is a bucket in S3, or a compatible service, or a directory.
+  - With O(layout=linstor) it is one that LINSTOR has shipped backups to, to restore them without LINSTOR.
   - Removing a definition never touches the backups that lie on the remote.
 extends_documentation_fragment:
   - snapship.dr._attributes
@@ -78,6 +79,15 @@ EXAMPLES = r"""
     secret_key: "{{ vault_s3_secret_key }}"
     encryption_key: "{{ vault_backup_key }}"
 
+- name: Restore from a bucket that LINSTOR has shipped backups to
+  snapship.dr.remote:
+    name: linstor
+    layout: linstor
+    bucket: dr-backups
+    endpoint_url: "{{ s3_endpoint }}"
+    access_key: "{{ vault_s3_access_key }}"
+    secret_key: "{{ vault_s3_secret_key }}"
+
 - name: Forget a remote, leaving its backups where they are
   snapship.dr.remote:
     name: nas
@@ -99,6 +109,10 @@ remotes:
       returned: always
     type:
       description: What kind of place it is.
+      type: str
+      returned: always
+    layout:
+      description: Whose backups lie there.
       type: str
       returned: always
     location:

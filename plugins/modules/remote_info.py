@@ -62,6 +62,10 @@ remotes:
       description: What kind of place it is.
       type: str
       returned: always
+    layout:
+      description: Whose backups lie there.
+      type: str
+      returned: always
     location:
       description: The place itself. The same place gives the same string, whatever the remote's name.
       type: str

@@ -20,6 +20,8 @@ description:
   - It never changes a volume or a backup. When a backup was verified is noted on the host, so verifying
     counts as a change.
   - A backup is verified with all that it rests on.
+  - On a remote with the layout V(linstor) there are no checksums to compare with, and a warning says so. O(mode=source)
+    does not go with it, and O(mode=restore) needs O(scratch).
   - When the backup of one volume is not good, the others are verified all the same. The task then fails, and tells
     in RV(failures) what is wrong and which older backup can still be restored.
 extends_documentation_fragment:

@@ -19,6 +19,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import
 from ansible_collections.snapship.dr.tests.support.linstor_bucket import (
     BLOCK,
     CLUSTER,
+    Chunk,
     LinstorBucket,
     changes,
     full,
@@ -234,6 +235,29 @@ def test_without_the_zstd_program(linstor: Place, world: World, monkeypatch: pyt
     (failure,) = fetch(linstor, "db", "another.img").failures
     assert failure["code"] == "library"
     assert "zstd" in failure["msg"]
+
+
+def test_chunks_in_any_order_but_none_twice(linstor: Place, world: World) -> None:
+    """thin_send writes them in order; nothing says that it must."""
+
+    def blocks(chunks: list[Chunk]) -> list[Chunk]:
+        """Backwards, each block by itself."""
+        return [
+            (command, offset + at, data[at : at + BLOCK])
+            for command, offset, data in reversed(chunks)
+            for at in reversed(range(0, len(data), BLOCK))
+        ]
+
+    (first, second), sizes = (world.states[number][0] for number in (0, 1)), {0: SIZE}
+    base = world.bucket.ship("mix", {0: thin_stream(blocks(full(first)))}, sizes, FIRST)
+    change = blocks(changes(first, second))
+    assert {command for command, _offset, _data in change} == {0, 1}
+    world.bucket.ship("mix", {0: thin_stream(change)}, sizes, SECOND, base=base)
+    world.bucket.ship("twice", {0: thin_stream([*change, change[0]])}, sizes, FIRST)
+    world.bucket.write_files(linstor.remote)
+    assert "two chunks" in refusal(linstor, "twice")["msg"]
+    assert not fetch(linstor, "mix").failures
+    assert (linstor.root / "target.img").read_bytes() == second
 
 
 def test_ciphertext_is_said_to_be_that(linstor: Place, world: World) -> None:

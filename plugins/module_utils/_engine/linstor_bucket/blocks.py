@@ -31,6 +31,7 @@ from .regions import Regions, joined
 _PIECE = 1 << 20  # bytes written at a time
 _GRAIN = 64 << 10  # zeros are left out in blocks of this size
 _ZEROS = bytes(_GRAIN)
+_MOST = 1 << 62  # bytes that no volume has
 _BATCH = 32 << 20  # bytes read back and compared at a time
 
 
@@ -74,7 +75,7 @@ class LinstorBlocks:
 
         for manifest in self._chain:
             with stored_of(self._store, manifest).unfolded(workers.count, fetched) as plain:
-                for command, _offset, length in _rising(plain):
+                for command, _offset, length in _chunks(plain):
                     for start in range(0, length if command == thin.DATA else 0, _PIECE):
                         _fill(plain, buffer[: min(_PIECE, length - start)])
 
@@ -97,8 +98,10 @@ class LinstorBlocks:
         said = Regions()
         log = _Log()
         buffer = memoryview(mmap.mmap(-1, _PIECE))  # aligned: it can be written from without a copy
-        for command, offset, length in _rising(plain):
-            said.add(min(offset, self.size), min(offset + length, self.size))
+        for command, offset, length in _chunks(plain):
+            if list(said.gaps(offset, offset + length)) != [(offset, offset + length)]:
+                raise CorruptError(f"there are two chunks for what is at byte {offset}.")
+            said.add(offset, offset + length)
             for start in range(offset, offset + length if command == thin.DATA else offset, _PIECE):
                 piece = buffer[: min(_PIECE, offset + length - start)]
                 _fill(plain, piece)
@@ -152,48 +155,47 @@ class LinstorBlocks:
             )
 
     def _covered(self) -> Regions:
-        return joined(heapq.merge(*(_regions(log) for log in self._logs)))
+        return joined(heapq.merge(*(batch.regions for log in self._logs for batch in log)))
 
 
 class _Log:
-    """What is written, in rising order."""
+    """What is written, in batches whose regions rise."""
 
     def __init__(self) -> None:
         self._batches: list[Batch] = []
         self._begin()
 
     def _begin(self) -> None:
-        self._regions, self._digest, self._size = Regions(), hashlib.sha256(), 0
+        self._regions, self._digest, self._size, self._reached = Regions(), hashlib.sha256(), 0, 0
 
     def add(self, offset: int, data: memoryview) -> None:
+        if offset < self._reached:  # what is read back is read in this order
+            self._end()
+        self._reached = offset + len(data)
         self._regions.add(offset, offset + len(data))
         self._digest.update(data)
         self._size += len(data)
         if self._size >= _BATCH:
-            self._batches.append(Batch(self._regions, self._digest.digest()))
-            self._begin()
+            self._end()
+
+    def _end(self) -> None:
+        self._batches.append(Batch(self._regions, self._digest.digest()))
+        self._begin()
 
     def batches(self) -> list[Batch]:
         return [*self._batches, Batch(self._regions, self._digest.digest())]
 
 
-def _regions(log: list[Batch]) -> Iterator[tuple[int, int]]:
-    for batch in log:
-        yield from batch.regions
-
-
-def _rising(plain: io.BufferedReader) -> Iterator[tuple[int, int, int]]:
+def _chunks(plain: io.BufferedReader) -> Iterator[tuple[int, int, int]]:
     """Command, offset and length of all DATA and UNMAP chunks. The payload is to be read by the caller.
 
-    Raises CorruptError for anything but a whole stream whose chunks are in order, as thin_send writes them.
+    Raises CorruptError for anything but a whole stream.
     """
     if not plain.peek(1):
         raise CorruptError("it is empty.")
-    reached = 0
     for command, offset, length, _source in thin.read_stream(plain):
-        if offset < reached:
-            raise CorruptError(f"the chunk for byte {offset} isn't where it must be.")
-        reached = offset + length
+        if not 0 < length <= _MOST - offset:
+            raise CorruptError(f"a chunk for {length} bytes at byte {offset} can't be.")
         yield command, offset, length
 
 
