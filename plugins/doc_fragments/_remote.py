@@ -22,8 +22,9 @@ type:
   choices: [s3, directory]
 layout:
   description:
-    - Whose backups lie there. V(linstor) is a bucket, or a directory with a copy of its objects, that LINSTOR has shipped
-      backups to. They can be listed, verified and restored without LINSTOR; nothing is ever written or deleted there.
+    - Whose backups lie there. V(linstor) is a bucket, or a directory with a copy of its objects, that LINSTOR has
+      shipped backups to. They can be listed, verified and restored without LINSTOR; nothing is ever written or deleted
+      there.
     - A volume is then called by its resource, V(db), and further volumes of it with their number, V(db/1). An origin is
       the id of a cluster, and needed only where several clusters ship to one bucket.
     - The environment variable E(SNAPSHIP_LAYOUT) is used where the option is not set.

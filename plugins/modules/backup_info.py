@@ -16,8 +16,8 @@ author:
   - The snapship.dr authors (@snapship)
 description:
   - Returns the backups on a remote, from any host that can read it, whichever host made them.
-  - Of a remote with the layout V(linstor) the backups are returned that LINSTOR has shipped there. All of their metadata
-    has to be read for that, with O(details=false) too.
+  - Of a remote with the layout V(linstor) the backups are returned that LINSTOR has shipped there. All of their
+    metadata has to be read for that, with O(details=false) too.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._attributes.info

@@ -20,8 +20,8 @@ description:
   - The volume is written beside the target, each part is checked, and only then it takes the target's place. What
     was there before is kept.
   - It works on any host that can read the remote, whichever host made the backups.
-  - From a remote with the layout V(linstor) it restores what LINSTOR has shipped there, without LINSTOR. Such backups have
-    no checksums, and a warning says so.
+  - From a remote with the layout V(linstor) it restores what LINSTOR has shipped there, without LINSTOR. Such backups
+    have no checksums, and a warning says so.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
