@@ -182,6 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _unauthorised(self) -> Reply:
+        if self.server.server_of.cluster.options.token:
+            said = [entry(codes.FAIL_ACC_DENIED_COMMAND, "Unauthorized: token invalid or not provided")]
+            return Reply(401, said, headers={"WWW-Authenticate": 'Bearer realm="linstor-controller"'})
         if self.headers.get("Authorization"):
             return Reply(403, [entry(codes.FAIL_SIGN_IN, "Authentication failed")])
         missing = [entry(codes.FAIL_SIGN_IN_MISSING_CREDENTIALS, "Missing credentials")]

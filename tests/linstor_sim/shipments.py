@@ -238,21 +238,32 @@ def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str |
             and snapshot in (None, each.order.snapshot.name)
         )
     ]
-    count = 0
-    for shipment in [*cluster.shipments, *cluster.stranded]:
-        order = shipment.order
-        if order.definition is not definition or order.remote.name != remote:
-            continue
-        if snapshot not in (None, order.snapshot.name):
-            continue
-        count += 1
-        prepared = status_of(order.snapshot, order.remote.name) == PREPARE
-        (cluster.shipments if shipment in cluster.shipments else cluster.stranded).remove(shipment)
-        set_status(cluster, order.snapshot, order.remote.name, ABORTED)
-        if not prepared:
-            definition.snapshots.pop(order.snapshot.name, None)
-        order.carrier.end(cluster, shipment, False)
-    return count
+    ended = [
+        each
+        for each in [*cluster.shipments, *cluster.stranded]
+        if each.order.definition is definition
+        and each.order.remote.name == remote
+        and snapshot in (None, each.order.snapshot.name)
+    ]
+    for each in ended:
+        _abort(cluster, each)
+    return len(ended)
+
+
+def abandon(cluster: Cluster, node: str) -> None:
+    """The satellite is gone that ships them."""
+    for each in [each for each in cluster.shipments if each.node == node]:
+        _abort(cluster, each)
+
+
+def _abort(cluster: Cluster, shipment: Shipment) -> None:
+    order = shipment.order
+    prepared = status_of(order.snapshot, order.remote.name) == PREPARE
+    (cluster.shipments if shipment in cluster.shipments else cluster.stranded).remove(shipment)
+    set_status(cluster, order.snapshot, order.remote.name, ABORTED)
+    if not prepared:
+        order.definition.snapshots.pop(order.snapshot.name, None)
+    order.carrier.end(cluster, shipment, False)
 
 
 def interrupted(cluster: Cluster) -> None:

@@ -57,6 +57,12 @@ class Simulation:
         self.servers.append(server)
         return server
 
+    def add_redirect(self) -> Server:
+        """A plain port that sends everyone to the first controller's https port."""
+        server = Server(self.cluster, redirect_to=self.servers[0].port)
+        self.servers.append(server)
+        return server
+
     @property
     def uri(self) -> str:
         """The first controller's, as python-linstor spells it."""
@@ -107,6 +113,17 @@ class Simulation:
         """See Cluster.add_resource."""
         with self.cluster.lock:
             return self.cluster.add_resource(name, **described)
+
+    def set_online(self, node: str, online: bool) -> None:
+        """A satellite goes, and what it ships is aborted, or comes back."""
+        with self.cluster.lock:
+            self.cluster.node(node).online = online
+            if not online:
+                shipments.abandon(self.cluster, node)
+
+    def set_in_use(self, resource: str, node: str, in_use: bool = True) -> None:
+        with self.cluster.lock:
+            self.cluster.definition(resource).resources[node].in_use = in_use
 
     def read(self, resource: str, number: int = 0) -> bytes:
         """What is on a volume."""

@@ -94,7 +94,10 @@ def add_resource(cluster: Cluster, call: Call) -> Any:
 @route("PUT", "/sim/nodes/{node}")
 def set_node(cluster: Cluster, call: Call) -> Any:
     """``{"online": false}``."""
-    cluster.node(call.names["node"]).online = bool(call.field("online", True))
+    found = cluster.node(call.names["node"])
+    found.online = bool(call.field("online", True))
+    if not found.online:
+        shipments.abandon(cluster, found.name)
     return Reply(200, {})
 
 

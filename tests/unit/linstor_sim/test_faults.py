@@ -222,3 +222,24 @@ def test_many_resources_are_cheap(bucket_directory: Path) -> None:
             home.advance(1)
         assert len(away.cluster.definitions) == 300
         assert away.read("vm7") == home.read("vm7")
+
+
+def test_a_satellite_that_goes_takes_its_shipments_with_it(cluster: Simulation, lin: Any) -> None:
+    cluster.unlock()
+    lin.remote_create_s3("s3a", "http://s3", "us-east-1", "backups", "AK", "SK")
+    lin.backup_create("s3a", "db", snap_name="mine", node_name="alpha")
+    cluster.set_online("alpha", False)
+    cluster.advance(5)
+    assert not cluster.cluster.definition("db").snapshots
+    assert not list(lin.backup_list("s3a")[0].linstor)
+    assert lin.all_api_responses_no_error(lin.snapshot_create([], "db", "s1"))
+    assert list(cluster.snapshot("db", "s1").nodes) == ["bravo"]
+
+
+def test_a_plain_port_can_send_everyone_to_the_other(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with Simulation(tls=authority.server(), token="open sesame") as simulation:
+        client = linstor.MultiLinstor([simulation.add_redirect().uri], auth_token="open sesame")
+        client.cafile = str(authority.ca_path)
+        with client:
+            assert client.node_list_raise().nodes
