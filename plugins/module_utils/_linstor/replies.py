@@ -29,6 +29,7 @@ FAIL_SHIPPING_IN_PROGRESS = 984
 FAIL_RESOURCE_BUSY = 992
 FAIL_IN_USE = 997
 FAIL_SIGN_IN = 10000
+FAIL_SIGN_IN_MISSING_CREDENTIALS = 10001
 WARN_DOWNLOAD_ONLY = 1019
 
 _CODES = {
@@ -40,9 +41,9 @@ _CODES = {
     FAIL_RESOURCE_BUSY: "in_use",
     FAIL_IN_USE: "in_use",
     FAIL_SIGN_IN: "unauthorized",
+    FAIL_SIGN_IN_MISSING_CREDENTIALS: "unauthorized",
 }
 _RANGES = {3: "not_found", 4: "denied", 5: "exists"}  # by hundreds
-_STATUS = {401: "unauthorized", 403: "denied"}
 
 _HINTS = {
     "locked": "The cluster's master passphrase isn't set, isn't entered since the controller was started, or is "
@@ -140,7 +141,9 @@ class ControllerError(RemoteError):
         self.replies = Replies(replies)
         errors = self.replies.errors or list(self.replies)
         self.numbers = tuple(reply.code for reply in errors)
-        code = next((_code(number) for number in self.numbers if _code(number)), None) or _STATUS.get(status or 0)
+        code = next((_code(number) for number in self.numbers if _code(number)), "denied" if status == 403 else None)
+        if status == 401:  # comes with the number of whatever wasn't allowed
+            code = "unauthorized"
         texts = list(dict.fromkeys(reply.text for reply in errors if reply.text)) or ["no reason was given"]
         said = f"{what}: {'; '.join(texts)}"
         super().__init__(said if said[-1] in ".!?" else f"{said}.", _hint(code, errors), code)
