@@ -37,6 +37,7 @@ ALWAYS = {
     "test_streams_by_hand.py": ("chunks", "Zvol"),
     "test_linstor_bucket.py": ("thin_volume[dirty]", "streams_into"),
     "test_examples.py": ("by_hand",),
+    "test_programs.py": ("thin", "filesystem"),
 }
 
 
