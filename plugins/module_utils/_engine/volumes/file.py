@@ -19,9 +19,10 @@ from typing import Any
 from ..errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..files import try_lock
 from .differences import by_blocks, by_content, merged
-from .extents import ADDRESSES_KNOWN, filesystem_type, unescape
+from .extents import ADDRESSES_KNOWN, filesystem_type
 from .file_reader import FileReader
 from .file_target import FileTarget, open_elsewhere, target_witness
+from .mounts import mounted_on
 from .snapshot_store import SnapshotStore, filesystem_id, generation
 from .volume import (
     Change,
@@ -117,14 +118,7 @@ class FileProvider:
                 for device in [os.path.join(block, "dev"), *glob.glob(os.path.join(block, "loop*", "dev"))]:
                     with open(device, encoding="ascii") as source:
                         numbers.add(source.read().strip())
-        points: dict[str, str] = {}
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            for line in mounts:
-                fields = line.split(" ")
-                number = _device(fields)
-                if number in numbers:
-                    points.setdefault(number, unescape(fields[4]))
-        return sorted(points.values())
+        return mounted_on(numbers)
 
     def activity(self, volume: str) -> object:
         with self._image(volume) as (_descriptor, found):
@@ -272,16 +266,6 @@ class FileProvider:
 
     def receive(self, request: ReceiveRequest) -> Target:
         return FileTarget(os.path.realpath(request.place.target), request.size)
-
-
-def _device(mount: list[str]) -> str:
-    """Number of the device a line of mountinfo is about: btrfs gives a made up one there, so its source is asked."""
-    source = unescape(mount[mount.index("-") + 2])
-    if mount[2].startswith("0:") and source.startswith("/dev/"):
-        with contextlib.suppress(OSError):
-            number = os.stat(source).st_rdev
-            return f"{os.major(number)}:{os.minor(number)}"
-    return mount[2]
 
 
 def _torn(volume: str) -> str:
