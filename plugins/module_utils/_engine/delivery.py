@@ -11,13 +11,14 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from .describing import fields_of
 from .errors import BaseLostError, ConfigError, SnapshipError, VolumeError, need
 from .holding import Holding
 from .items import from_manifest
 from .manifest import Manifest
 from .outcome import Outcome
 from .planning import Choice
-from .shipment import Shipment, fields_of
+from .shipment import Shipment
 from .sources import opened
 from .streams import thin
 from .volumes.volume import Provider, Snapshot

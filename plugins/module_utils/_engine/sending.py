@@ -12,8 +12,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple
 
+from .journal import Stored
 from .manifest import Segment
-from .shipment import Shipment, Stored
+from .shipment import Shipment
 from .streams import thin
 from .streams.index import EXTENT_BYTES, MAPPED, NO_DIGEST, UNMAPPED, Extent, pack
 from .streams.pipeline import Workers

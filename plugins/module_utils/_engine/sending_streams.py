@@ -17,8 +17,9 @@ import queue
 from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
+from .journal import Stored
 from .manifest import Segment
-from .shipment import Shipment, Stored
+from .shipment import Shipment
 from .streams.pipeline import Workers
 from .volumes.volume import ByteSource
 

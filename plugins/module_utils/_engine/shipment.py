@@ -16,46 +16,30 @@ when its writer is through: nothing under ``inflight/`` begins with its id.
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import manifest as manifests
 from .catalog import Catalog
-from .errors import BaseLostError, need
-from .files import private_folder, sync_folder, writing
+from .errors import BaseLostError
 from .host import Host
-from .manifest import Manifest, Segment
+from .journal import VERSION, Journal, Line, Stored, read_head
+from .manifest import Manifest
 from .names import BackupKey, encode, inflight_key, mint_id
 from .planning import Choice
-from .streams import encryption, thin
+from .streams import encryption
 from .streams.codec import Codec, codec_for
 from .streams.index import PART_RECORDS, RECORD, part_name
 from .streams.thin import Readable
-from .units import iso_time
-from .version import FORMAT_VERSION, versions
+from .version import FORMAT_VERSION
 from .volumes.volume import Snapshot
 
-JOURNAL = 2  # version of the journal; one of another version is left to whoever wrote it
 MARK = "~"  # between a shipment's id and the instance that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
-
-
-class Stored(NamedTuple):
-    """One acknowledged segment: what it is, a digest of the regions it was made from, and its index records."""
-
-    segment: Segment
-    job: str
-    changed: int  # bytes of data in it
-    data: int  # DATA chunks
-    unmap: int  # UNMAP chunks
-    extents: int  # index records; they themselves are in the journal
 
 
 class Shipment:
@@ -67,11 +51,10 @@ class Shipment:
         self.key = BackupKey(encode(head["origin"]), encode(head["volume"]), head["id"], head["base"])
         self.codec: Codec = codec_for(head, head["id"], catalog.keyring)
         self._instance = host.instance()
-        self._path = path
+        self._journal = Journal(path)
         self._lock = threading.Lock()
         self._stored: dict[int, Stored] = {}
-        self._lines: dict[int, tuple[int, int]] = {}  # where in the journal: position, length
-        self._journal: int | None = None
+        self._lines: dict[int, Line] = {}
         self._renewed = time.monotonic()
         self._retired = False
         self._reached = 0  # bytes of the volume that the index covers so far
@@ -92,7 +75,7 @@ class Shipment:
         base = choice.base
         backup_id = mint_id(snapshot.created)
         head: dict[str, Any] = {
-            "journal": JOURNAL,
+            "journal": VERSION,
             "id": backup_id,
             "base": base.id if base else None,
             "base_state_id": base.fields["state_id"] if base else None,
@@ -110,7 +93,7 @@ class Shipment:
             head["encryption"] = encryption.describe(catalog.keyring.writes, data_key, backup_id)
         path = host.shipment_path(catalog.store.location, origin, snapshot.volume)
         shipment = cls(host, catalog, head, path)
-        shipment._start_journal()
+        shipment._journal.start(head)
         shipment.renew(True)
         if base and not catalog.listed(base.key):
             raise BaseLostError(f"backup {base.id}, the base, was removed from the remote.")
@@ -119,13 +102,7 @@ class Shipment:
     @classmethod
     def find(cls, host: Host, catalog: Catalog, origin: str, volume: str) -> dict[str, Any] | None:
         """The head of an unfinished shipment of this volume to this remote (reading only)."""
-        path = host.shipment_path(catalog.store.location, origin, volume)
-        try:
-            with open(path, encoding="utf-8") as source:
-                head = json.loads(source.readline())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return None
-        return head if isinstance(head, dict) and head.get("journal") == JOURNAL else None
+        return read_head(host.shipment_path(catalog.store.location, origin, volume))
 
     @classmethod
     def resume(cls, host: Host, catalog: Catalog, head: dict[str, Any]) -> Shipment:
@@ -133,58 +110,13 @@ class Shipment:
         path = host.shipment_path(catalog.store.location, head["origin"], head["volume"])
         shipment = cls(host, catalog, head, path)
         sizes = {entry.key: entry.size for entry in catalog.store.list(shipment.key.data)}
-        shipment._open_journal()
-        for stored, line in shipment._read_journal():
+        shipment._journal.open()
+        for stored, line in shipment._journal.read():
             if sizes.get(shipment.key.data + stored.segment.name) == stored.segment.size:
                 shipment._stored[stored.segment.number] = stored
                 shipment._lines[stored.segment.number] = line
         shipment.renew(True)
         return shipment
-
-    def _open_journal(self) -> int:
-        with writing(self._path):
-            private_folder(os.path.dirname(self._path))
-            self._journal = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return self._journal
-
-    def _start_journal(self) -> None:
-        journal = self._open_journal()
-        os.ftruncate(journal, 0)
-        self._append(self.head)
-        os.fsync(journal)
-        sync_folder(os.path.dirname(self._path))
-
-    def _append(self, value: dict[str, Any]) -> tuple[int, int]:
-        line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
-        journal = need(self._journal, "the journal is open until finish, discard or close")
-        at = os.lseek(journal, 0, os.SEEK_END)
-        written = 0
-        with writing(self._path):
-            while written < len(line):
-                written += os.write(journal, line[written:])
-        return at, len(line)
-
-    def _read_journal(self) -> Iterator[tuple[Stored, tuple[int, int]]]:
-        """The lines after the head and where they are; a last one cut by a kill is cut off."""
-        with open(self._path, "rb") as source:
-            source.readline()
-            good = source.tell()
-            for line in source:
-                try:
-                    value = json.loads(line)
-                    value.pop("records")
-                    value["segment"] = Segment(*value["segment"])
-                    yield Stored(**value), (good, len(line))
-                except (ValueError, KeyError, TypeError):
-                    break
-                good += len(line)
-        if self._journal is not None:
-            os.ftruncate(self._journal, good)
-
-    def _records(self, number: int) -> bytes:
-        at, length = self._lines[number]
-        journal = need(self._journal, "the journal is open until finish, discard or close")
-        return base64.b64decode(json.loads(os.pread(journal, length, at))["records"])
 
     # --- on the way
 
@@ -211,9 +143,8 @@ class Shipment:
     def put(self, stored: Stored, data: Readable, records: bytes) -> None:
         """Store a segment and write down, with its index records, that it is acknowledged. From any thread."""
         self.catalog.store.put(self.key.data + stored.segment.name, data, sha256=stored.segment.sha256)
-        value = dict(stored._asdict(), segment=list(stored.segment), records=base64.b64encode(records).decode())
         with self._lock:
-            self._lines[stored.segment.number] = self._append(value)
+            self._lines[stored.segment.number] = self._journal.add(stored, records)
             self._stored[stored.segment.number] = stored
             self.sent += stored.segment.size
         self.renew()
@@ -254,7 +185,7 @@ class Shipment:
 
     def _rising(self, stored: Stored) -> bytes:
         """A segment's index records, which must lie behind those of the segments before it."""
-        records = self._records(stored.segment.number)
+        records = self._journal.records(self._lines[stored.segment.number])
         for offset, length, _number, _kind, _digest in RECORD.iter_unpack(records):
             if offset < self._reached:
                 raise BaseLostError("what an earlier run left doesn't fit to what there is now.")
@@ -331,7 +262,7 @@ class Shipment:
         """After the commit: the record goes, then the journal."""
         if not self.catalog.spec.append_only:
             self.catalog.store.delete([inflight_key(*self.key[:3])])
-        self._drop_journal()
+        self._journal.drop()
 
     def discard(self) -> None:
         """Give up: data goes first, then record and marks, then the journal. Never what is, or was, listed."""
@@ -340,19 +271,11 @@ class Shipment:
             if not self._retired:
                 store.delete([entry.key for entry in store.list(self.key.data)])
             store.delete([entry.key for entry in store.list(inflight_key(*self.key[:3]))])
-        self._drop_journal()
-
-    def _drop_journal(self) -> None:
-        self.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+        self._journal.drop()
 
     def close(self) -> None:
         """Close the journal; it stays for the next run."""
-        if self._journal is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._journal)
-            self._journal = None
+        self._journal.close()
 
 
 def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -365,49 +288,3 @@ def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
             part.clear()
         part += records
     yield bytes(part)
-
-
-def _stream(stream: dict[str, Any], parts: list[Stored]) -> dict[str, Any]:
-    """The manifest's field: for blocks the chunks in it, else the digests of its plain pieces."""
-    if stream["format"] == thin.FORMAT:
-        return dict(stream, data=sum(part.data for part in parts), unmap=sum(part.unmap for part in parts))
-    return dict(stream, digests=[part.job for part in parts])
-
-
-def fields_of(
-    shipment: Shipment,
-    host: Host,
-    snapshot: Snapshot,
-    size: int,
-    properties: dict[str, Any],
-    index: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """The manifest of a shipment whose data is stored."""
-    head, parts = shipment.head, shipment.parts()
-    return {
-        "format": "snapship",
-        "version": FORMAT_VERSION,
-        "id": head["id"],
-        "base": head["base"],
-        "base_state_id": head["base_state_id"],
-        "origin": head["origin"],
-        "machine_id": host.machine_id,
-        "volume": snapshot.volume,
-        "provider": snapshot.provider,
-        "lineage": snapshot.lineage,
-        "state_id": snapshot.state_id,
-        "snapshot": snapshot.name,
-        "created": iso_time(snapshot.created),
-        "group": snapshot.group,
-        "consistency": snapshot.consistency,
-        "reason": head["reason"],
-        "size": size,
-        "properties": properties,
-        "bytes": {"changed": sum(part.changed for part in parts), "stored": sum(part.segment.size for part in parts)},
-        "stream": _stream(head["stream"], parts),
-        "compression": head["compression"],
-        "encryption": head["encryption"],
-        "segments": [list(part.segment) for part in parts],
-        "index": index,
-        "tool": versions(),
-    }
