@@ -33,8 +33,10 @@ Sizes = Mapping[str, int]
 def item(cluster: Cluster, order: Order, resource: str, backup: Backup | None) -> dict[str, Any]:
     """A backup as it is returned; what this run did for it is added by the caller."""
     snap = backup.snap if backup else None
+    # In a bucket it has no name before it is there.
+    named = backup is not None and (order.kind != "s3" or backup.state in ("success", ""))
     return {
-        "id": backup.id if backup else None,
+        "id": backup.id if backup and named else None,
         "group": None,
         "provider": "linstor",
         "volume": resource,
@@ -45,7 +47,7 @@ def item(cluster: Cluster, order: Order, resource: str, backup: Backup | None) -
         "target_snapshot": backup.target.name if backup and backup.target else None,
         "state_id": snap.uuid or None if snap else None,
         "type": backup.type if backup else None,
-        "base": backup.base if backup else None,
+        "base": backup.base if backup and named else None,
         "reason": None,
         "created": iso_time(backup.created) if backup and backup.created is not None else None,
         "state": backup.state if backup else None,

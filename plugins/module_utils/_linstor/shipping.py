@@ -11,6 +11,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import time
 from collections.abc import Iterable
 
 from .._engine.errors import BusyError, RemoteError, SnapshipError
@@ -29,8 +30,13 @@ from .waiting import Pace, unreachable
 LOOK_FOR = 30.0
 #: seconds for which LINSTOR may take to abort
 ABORTING_FOR = 60.0
+#: seconds after which LINSTOR gives another name for sure
+_NEXT_NAME = 1.1
 #: errors that every resource would meet
 FATAL = ("locked", "version", "unknown_cluster", "unauthorized", "denied")
+#: LINSTOR passes on in its own words what the network says, with a number that says nothing
+UNKNOWN_ERROR = 998
+AWAY = ("connection refused", "timed out", "no route to host", "network is unreachable", "name or service not known")
 
 
 @dataclasses.dataclass(eq=False)
@@ -112,10 +118,18 @@ class Shipping:
                 unit.error = _not_started(self.fatal)
             else:
                 unit.began = waiting.now()
-                full = unit.choice is not None and unit.choice.full
-                future = pool.submit(start, self.cluster, self.order, unit.resource, full, self.wish.snapshot)
-                self.starting[future] = unit
+                self.starting[pool.submit(self._start, unit)] = unit
             self.pace.again()
+
+    def _start(self, unit: Unit) -> Replies:
+        """In a worker's thread."""
+        if self.wish.snapshot is None:
+            taken = max((snap.created or 0.0 for snap in unit.look.snaps), default=0.0)
+            # LINSTOR names snapshots by the second; of one name it ships again what it has, not what is there now.
+            if 0.0 <= waiting.now() - taken < _NEXT_NAME:
+                time.sleep(_NEXT_NAME)
+        full = unit.choice is not None and unit.choice.full
+        return start(self.cluster, self.order, unit.resource, full, self.wish.snapshot)
 
     def _watch(self, unit: Unit, snapshot: str | None, joined: bool = False) -> None:
         unit.snapshot, unit.joined, unit.watched = snapshot, joined, self.pace.clock()
@@ -149,7 +163,7 @@ class Shipping:
             unit.unsure = error
             self._watch(unit, None, joined=True)
             return
-        if error.code in FATAL:
+        if error.code in FATAL or peer_is_away(error):
             self.fatal = error
         unit.error = error
 
@@ -220,7 +234,7 @@ class Shipping:
             self._end(unit, None)  # LINSTOR removes the snapshot of what it has aborted
         elif unit.unsure is not None:
             if since > LOOK_FOR:
-                unit.error = unit.unsure
+                unit.error, unit.started = unit.unsure, False
         elif backup is not None:
             if since > GRACE:
                 self._failed(unit, backup)
@@ -347,6 +361,12 @@ class Shipping:
                 return False
         unit.actions.append(f"abort {unit.resource} (snapshot {unit.snapshot}) to {self.order.remote}")
         return True
+
+
+def peer_is_away(error: ControllerError) -> bool:
+    """Whether the controller says that it can't reach the other cluster's; every resource would wait for that again."""
+    text = error.msg.lower()
+    return UNKNOWN_ERROR in error.numbers and any(words in text for words in AWAY)
 
 
 def _not_started(error: SnapshipError) -> SnapshipError:

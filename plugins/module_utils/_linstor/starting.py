@@ -8,13 +8,10 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 from .connection import Cluster
-from .replies import ControllerError, Replies
+from .replies import Replies
 from .targets import Target
-
-_NEXT_NAME = 1.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,16 +39,6 @@ def start(cluster: Cluster, order: Order, resource: str, full: bool, snapshot: s
 
     Raises ControllerError where it refuses, LostReply where it isn't known whether it was begun.
     """
-    try:
-        return _start(cluster, order, resource, full, snapshot)
-    except ControllerError as error:
-        if error.code != "exists" or snapshot is not None:
-            raise
-    time.sleep(_NEXT_NAME)  # LINSTOR names snapshots by the second
-    return _start(cluster, order, resource, full, snapshot)
-
-
-def _start(cluster: Cluster, order: Order, resource: str, full: bool, snapshot: str | None) -> Replies:
     if order.kind == "s3":
         return cluster.change(
             "backup_create",

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup_delete
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, failure, only, protect
@@ -63,6 +66,12 @@ def test_now_means_now(db: Task, cluster: Simulation) -> None:
     second = only(db(max_age="0s"))
     assert second["id"] != first["id"]
     assert second["base"] == first["id"]
+
+
+def test_twice_in_a_second(db: Task, cluster: Simulation) -> None:
+    cluster.cluster.options = dataclasses.replace(cluster.cluster.options, ship_seconds=0.0)
+    names = {only(db(max_age="0s"))["snapshot"] for _round in range(3)}
+    assert len(names) == 3
 
 
 def test_full_when_asked(db: Task, cluster: Simulation) -> None:
@@ -130,7 +139,7 @@ def test_without_waiting(db: Task, cluster: Simulation) -> None:
     started = db(wait=False)
     item = only(started)
     assert started.changed
-    assert item["state"] == "shipping"
+    assert (item["state"], item["id"], item["type"]) == ("shipping", None, "full")
     again = db(wait=False)
     assert not again.changed
     assert only(again)["snapshot"] == item["snapshot"]
@@ -228,7 +237,7 @@ def test_the_controller_is_restarted_meanwhile(db: Task, cluster: Simulation) ->
     cluster.shipment_fault("hang")
     seen = 0
 
-    def restart(*_ignored: object) -> None:
+    def restart() -> None:
         nonlocal seen
         seen += 1
         if seen == 2:
@@ -239,7 +248,24 @@ def test_the_controller_is_restarted_meanwhile(db: Task, cluster: Simulation) ->
     assert "aborted" in told["msg"]
 
 
-def watched(task: Task, at_each_look: object) -> object:
+def test_the_controller_is_away_for_a_while(db: Task, cluster: Simulation) -> None:
+    cluster.shipment_fault("slow", seconds=1.0)
+    seen = 0
+
+    def come_and_go() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 2:
+            cluster.servers[0].stop()
+        elif seen == 4:
+            cluster.servers[0].start()
+
+    outcome = watched(db, come_and_go)
+    assert seen >= 4
+    assert only(outcome)["state"] == "success"
+
+
+def watched(task: Task, at_each_look: Callable[[], None]) -> Outcome:
     """Run with something happening before each look."""
     from ansible_collections.snapship.dr.plugins.module_utils._linstor import shipping
 
@@ -247,7 +273,7 @@ def watched(task: Task, at_each_look: object) -> object:
     with pytest.MonkeyPatch.context() as patch:
 
         def look(self: shipping.Shipping) -> None:
-            at_each_look()  # type: ignore[operator]
+            at_each_look()
             original(self)
 
         patch.setattr(shipping.Shipping, "_look", look)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
@@ -250,6 +252,37 @@ def test_silently_a_full_one(db: Task, clusters: Pair) -> None:
     assert told["code"] == "no_base"
     assert "aborted" in told["msg"]
     assert home.cluster.shipments == []
+
+
+def test_the_other_cluster_is_away(clusters: Pair) -> None:
+    home, away = clusters
+    home.add_resource("web")
+    away.servers[0].stop()
+    outcome = Task(home, resources=["db", "web"], remote=DR)(parallel=1)
+    away.servers[0].start()
+    assert len(outcome.failures) == 2
+    assert outcome.failures[1]["msg"].startswith("not started")
+    assert not outcome.changed
+    assert ships(home) == 1
+
+
+def test_it_was_sent_and_does_not_arrive(seen: Task, clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    _home, away = clusters
+    original = backup.confirm
+
+    def fail_there(*args: Any) -> None:
+        for snapshot in away.cluster.definitions["db"].snapshots.values():
+            snapshot.props["BackupShipping/Target/ShippingStatus"] = "Failed"
+        original(*args)
+
+    monkeypatch.setattr(backup, "confirm", fail_there)
+    told = failure(seen())
+    assert told["code"] == "not_arrived"
+    assert "on the target it is failed" in told["msg"]
+    monkeypatch.undo()
+    outcome = seen()
+    assert outcome.changed
+    assert only(outcome)["target_snapshot"] is not None
 
 
 @pytest.mark.parametrize("version", ["1.31.0", "1.32.0"])
