@@ -114,6 +114,7 @@ class SnapshotNode:
     provider: str
     created: int
     flags: list[str] = field(default_factory=list)
+    props: Props = field(default_factory=dict)
     uuid: str = field(default_factory=new_uuid)
 
 

@@ -104,6 +104,8 @@ def _prepared(cluster: Cluster, call: Call, known: Remote, said: Entries) -> Sna
         name += f"_{cluster.short_id(call.field('srcClusterId'))}"
     made = receiving.prepare(cluster, definition, name, terms, pool, call.field("startTimestamp"), known.name, said)
     made.props[SOURCE_UUID] = call.field("srcSnapDfnUuid")
+    origin = call.field("srcClusterId")
+    made.nodes[pool.node].props = {"Backup/FromClusterUUID": origin, "Backup/FromClusterName": cluster.short_id(origin)}
     if base is not None:
         made.props["BackupShipping/Target/BackupLastSnapshot"] = base.name
     cluster.receptions.append(Reception(definition, made, known.name, base, receiving.deadline(cluster), True))
