@@ -68,7 +68,7 @@ def on_remote(
     backups = on_s3(listing, snaps, remote, resources)
     mark_broken(backups)
     here = _needed_here(snaps, now)
-    running = [each for each in shipments(snaps, remote) if under_way(each, now)]
+    running = [each for each in shipments(_own(snaps), remote) if under_way(each, now)]
     return [
         _of_backup(each, backups, remote, running, here, other_clusters or is_ours(each, nodes), now)
         for each in backups
@@ -184,6 +184,11 @@ def left_behind(snaps: Snaps, remote: str, now: float) -> list[Candidate]:
     return found
 
 
+def _own(snaps: Snaps) -> Snaps:
+    """Those that were taken here. What was received says of itself what it said at the source."""
+    return {resource: [snap for snap in theirs if snap.received is None] for resource, theirs in snaps.items()}
+
+
 def _goes_on(resource: str, snap: Snap, remote: str, now: float) -> bool:
     backup = of_snapshot(resource, snap, remote)
     return backup is not None and under_way(backup, now)
@@ -192,8 +197,8 @@ def _goes_on(resource: str, snap: Snap, remote: str, now: float) -> bool:
 def _needed_here(snaps: Snaps, now: float) -> set[tuple[str, str]]:
     """(resource, snapshot) in lower case of what the next increment to any remote rests on, or one under way."""
     needed: set[tuple[str, str]] = set()
-    for resource, theirs in snaps.items():
-        for remote in {name for snap in theirs for name in snap.shipped_to() if snap.received is None}:
+    for resource, theirs in _own(snaps).items():
+        for remote in {name for snap in theirs for name in snap.shipped_to()}:
             shipped = [each for each in shipments({resource: theirs}, remote) if each.snap is not None]
             done = [each for each in shipped if each.state == "success"]
             if done:
