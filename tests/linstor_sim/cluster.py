@@ -33,7 +33,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.snapship.dr.tests.linstor_sim.receiving import Reception
+    from ansible_collections.snapship.dr.tests.linstor_sim.receiving import Reception, Restoring
     from ansible_collections.snapship.dr.tests.linstor_sim.schedules import Schedule, Task
     from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Queued, Shipment
 
@@ -74,6 +74,7 @@ class Cluster:
         self.queue: list[Queued] = []
         self.stranded: list[Shipment] = []
         self.receptions: list[Reception] = []
+        self.restorings: list[Restoring] = []
         self.steps: list[Callable[[Cluster], None]] = []
         self.followers: list[Callable[[Cluster, Shipment, str], None]] = []
         self._report_number = 0
@@ -90,7 +91,7 @@ class Cluster:
     @property
     def is_busy(self) -> bool:
         """Whether time alone can change anything."""
-        return bool(self.shipments or self.queue or self.receptions or self.schedules)
+        return bool(self.shipments or self.queue or self.receptions or self.restorings or self.schedules)
 
     @property
     def passphrase_status(self) -> str:

@@ -14,11 +14,18 @@ import zstandard
 from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.peers import PeerUnreachable, call
-from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry, unsigned
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import backup_id
-from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Failure, Order, Shipment, go, submit
+from ansible_collections.snapship.dr.tests.linstor_sim.shipments import FULL, Failure, Order, Shipment, go, submit
 from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, node_ids, take, taken
-from ansible_collections.snapship.dr.tests.linstor_sim.state import FAILED, SOURCE, Definition, Remote, Snapshot
+from ansible_collections.snapship.dr.tests.linstor_sim.state import (
+    FAILED,
+    SOURCE,
+    Definition,
+    Remote,
+    Snapshot,
+    new_uuid,
+)
 from ansible_collections.snapship.dr.tests.linstor_sim.status import status_of
 
 _INTERNAL = "/v1/internal/backups"
@@ -53,21 +60,30 @@ class PeerCarrier:
 
     def begin(self, cluster: Cluster, shipment: Shipment) -> Entries:
         """A target that refuses leaves the shipment in Prepare Shipping, as LINSTOR does."""
-        remote = shipment.order.remote
-        request = self._request(cluster, shipment)
+        order, remote = shipment.order, shipment.order.remote
+        space = order.space
+        order.snapshot.props.pop(f"{space}/{FULL}", None)
         try:
+            request = self._request(cluster, shipment)
             with cluster.unlocked():
                 status, reply = call(str(remote.fields["url"]), f"{_INTERNAL}/requestShip", request)
         except PeerUnreachable as error:
             _drop(cluster, shipment)
             raise Refused(codes.FAIL_UNKNOWN_ERROR, str(error), report=True) from error
         said = _prefixed(remote, reply)
-        if status == 200 and reply.get("canReceive"):
-            self._target = str(reply["snapshot"])
-            go(cluster, shipment)
-        else:
+        if status != 200 or not reply.get("canReceive"):
             _drop(cluster, shipment)
-        return said
+            if status != 200 and said:
+                # Nothing else is said then.
+                raise Refused(unsigned(said[0]["ret_code"]), said[0]["message"], cause=said[0].get("cause"))
+            return said
+        self._target = str(reply["snapshot"])
+        order.snapshot.props[f"{space}/BackupTargetRemote"] = stand_in(order.definition.name, order.snapshot.name)
+        order.snapshot.props[f"{space}/{FULL}"] = order.snapshot.name
+        go(cluster, shipment)
+        applied = [f"({each.name}) Node changes applied." for each in cluster.nodes.values() if each.online]
+        started = f"Started shipping of resource '{order.definition.name}'"
+        return [*(entry(codes.MODIFIED, text) for text in (started, *applied)), *said]
 
     def _request(self, cluster: Cluster, shipment: Shipment) -> dict[str, Any]:
         order, wanted = shipment.order, self._wanted
@@ -100,8 +116,9 @@ class PeerCarrier:
             "downloadOnly": wanted.download_only,
             "forceRestore": wanted.force_restore,
             "resetData": self._answer["resetData"],
-            "dstBaseSnapName": self._answer.get("dstBaseSnapName") if order.base else None,
-            "dstActualNodeName": self._answer.get("dstActualNodeName") if order.base else None,
+            "dstBaseSnapName": self._answer.get("dstBaseSnapName"),
+            "dstActualNodeName": self._answer.get("dstActualNodeName"),
+            "incremental": order.base is not None,
         }
 
     def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
@@ -125,12 +142,18 @@ class PeerCarrier:
         if not self._target:
             return
         url = str(shipment.order.remote.fields["url"])
-        told = {"dstRscName": self._wanted.dst_rsc_name, "snapshot": self._target, "success": success}
+        late = max(0, cluster.clock.now - (shipment.ends or cluster.clock.now))
+        told = {"dstRscName": self._wanted.dst_rsc_name, "snapshot": self._target, "success": success, "late": late}
         with cluster.unlocked():
             try:
                 call(url, "/sim/received", told)
             except PeerUnreachable:
                 return  # it finds out when nothing comes any more
+
+
+def stand_in(resource: str, snapshot: str) -> str:
+    """The name of what stands for the other cluster's satellite during a shipment, and in properties for ever."""
+    return f".stlt;{resource}_{snapshot}_{new_uuid()}"
 
 
 def ship(cluster: Cluster, remote_name: str, wanted: Wanted, schedule: str = "") -> Entries:

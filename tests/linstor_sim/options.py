@@ -14,9 +14,13 @@ API_VERSIONS = {"1.31": "1.25.0", "1.32": "1.26.0", "1.33": "1.27.0", "1.34": "1
 
 @dataclass(frozen=True)
 class Options:
-    """``ship_seconds``: how long a shipment lasts by the cluster's clock. ``bucket_directory``: S3 remotes write to the
-    directory ``<bucket_directory>/<bucket>`` instead of their endpoint; ``bucket_keys`` (secret keys by access key) are
-    then the only ones that are let in, if there are any. ``token``, ``users``: one of them is asked for.
+    """What a test may want otherwise.
+
+    ``ship_seconds``: how long a shipment lasts by the cluster's clock; ``restore_seconds``: how long after it what was
+    received becomes a resource. Connections are closed when they are ``idle_seconds`` idle. ``bucket_directory``: S3
+    remotes write to the directory ``<bucket_directory>/<bucket>`` instead of their endpoint; ``bucket_keys`` (secret
+    keys by access key) are then the only ones that are let in, if there are any. ``token``, ``users``: one of them is
+    asked for.
     """
 
     name: str = "cluster"
@@ -24,6 +28,8 @@ class Options:
     nodes: tuple[str, ...] = ("alpha", "bravo", "charlie")
     pools: Mapping[str, str] = field(default_factory=lambda: {"thinpool": "LVM_THIN"})
     ship_seconds: float = 0.2
+    restore_seconds: float = 0.1
+    idle_seconds: float = 30.0
     volume_kib: int = 4096
     filled_chunks: int = 4
     token: str = ""

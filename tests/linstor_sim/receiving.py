@@ -30,6 +30,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
 )
 
 SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
+RESTORE_TARGET = "RESTORE_TARGET"
 _RESTORE, _FORCE = "Restore", "Force Restore"
 _PATIENCE_MS = 300_000  # BackupShipping/RecvTimeoutInMs
 
@@ -67,6 +68,15 @@ class Reception:
     next: Reception | None = None
     backup: BackupName | None = None
     fault: ShipmentFault | None = None
+
+
+@dataclass
+class Restoring:
+    """A snapshot that is here and is being made a resource until ``due``."""
+
+    definition: Definition
+    snapshot: Snapshot
+    due: int
 
 
 def definition_for(cluster: Cluster, terms: Terms, said: Entries) -> Definition:
@@ -138,7 +148,6 @@ def prepare(
     made.props[f"{space}/BackupStartTimestamp"] = str(started)
     made.props[f"{space}/BackupSrcRemote"] = remote
     made.props[f"{space}/DstNode"] = pool.node
-    made.props[f"{space}/BackupToRestore"] = f"{definition.name}_{name}"
     diskful = len(definition.diskful)
     if diskful == 1 and terms.force_restore:
         made.props[f"{space}/OnSuccess"] = _FORCE
@@ -150,7 +159,10 @@ def prepare(
         said.append(entry(codes.WARN_BACKUP_DL_ONLY, message))
     elif not diskful and not terms.download_only:
         made.props[f"{space}/OnSuccess"] = _RESTORE
+    if RESTORE_TARGET not in definition.flags and not (terms.download_only and not terms.force_restore):
+        definition.flags.append(RESTORE_TARGET)
     if not definition.resources:
+        definition.props = dict(terms.definition_props)
         for number, size in terms.sizes_kib.items():
             definition.volumes[number] = cluster.new_volume(definition.name, number, size)
     definition.snapshots[name] = made
@@ -191,13 +203,19 @@ def finish(cluster: Cluster, reception: Reception, success: bool) -> None:
             following = following.next
         return
     set_received_status(cluster, snapshot, SUCCESS)
-    snapshot.flags = ["SUCCESSFUL", *snapshot.flags]
+    if "SUCCESSFUL" not in snapshot.flags:
+        snapshot.flags = ["SUCCESSFUL", *snapshot.flags]
     if reception.next is not None:
         cluster.receptions.append(reception.next)
         return
     wanted = snapshot.props.pop(f"{TARGET}/OnSuccess", None)
     if wanted == _RESTORE or (wanted == _FORCE and _may_force(cluster, definition)):
-        _restore(cluster, definition, snapshot)
+        for resource in definition.diskful:
+            del definition.resources[resource.node]
+        due = reception.ends + int(cluster.options.restore_seconds * 1000)
+        cluster.restorings.append(Restoring(definition, snapshot, due))
+    elif RESTORE_TARGET in definition.flags:
+        definition.flags.remove(RESTORE_TARGET)
 
 
 def _may_force(cluster: Cluster, definition: Definition) -> bool:
@@ -213,16 +231,24 @@ def _may_force(cluster: Cluster, definition: Definition) -> bool:
 
 
 def _restore(cluster: Cluster, definition: Definition, snapshot: Snapshot) -> None:
-    for resource in definition.diskful:
-        del definition.resources[resource.node]
+    if RESTORE_TARGET in definition.flags:
+        definition.flags.remove(RESTORE_TARGET)
     for part in snapshot.nodes.values():
-        definition.resources[part.node] = Resource(part.node, part.pool, cluster.clock.now)
+        flags = ["RESTORE_FROM_SNAPSHOT"]
+        definition.resources[part.node] = Resource(part.node, part.pool, cluster.clock.now, flags)
     definition.layers = list(snapshot.layers)
     definition.volumes = {}
     for number, each in snapshot.volumes.items():
         made = cluster.new_volume(definition.name, number, each.size_kib)
         made.content = each.content.copy()
         definition.volumes[number] = made
+
+
+def restore_step(cluster: Cluster) -> None:
+    """Makes the resources of what was received: a while after the shipment was told to have succeeded."""
+    for each in [each for each in cluster.restorings if each.due <= cluster.clock.now]:
+        cluster.restorings.remove(each)
+        _restore(cluster, each.definition, each.snapshot)
 
 
 def step(cluster: Cluster) -> None:

@@ -33,7 +33,7 @@ class Simulation:
         **changes: Any,
     ) -> None:
         self.cluster = Cluster(options or Options(**changes), clock)
-        self.cluster.steps += [receiving.step, backup_restore.step, schedules.step]
+        self.cluster.steps += [receiving.step, backup_restore.step, receiving.restore_step, schedules.step]
         self.cluster.followers += [schedules.ended]
         self.tls = tls
         self.servers: list[Server] = []

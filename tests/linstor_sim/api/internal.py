@@ -130,10 +130,12 @@ def receive(cluster: Cluster, call: Call) -> Any:
 
 @route("POST", "/sim/received")
 def received(cluster: Cluster, call: Call) -> Any:
-    """The other side has sent all of it, or won't any more."""
+    """The other side has sent all of it, ``late`` milliseconds ago by its clock, or won't any more."""
     reception = _reception(cluster, call.field("dstRscName"), call.field("snapshot"))
     if reception is not None:
+        reception.ends = cluster.clock.now - call.field("late", 0)
         receiving.finish(cluster, reception, call.field("success", False))
+        receiving.restore_step(cluster)
     return Reply(200, {})
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,13 @@ def test_an_error_can_come_with_a_good_status(cluster: Simulation, lin: Any) -> 
     replies = lin.snapshot_create([], "db", "s1")
     assert replies[-1].is_error()
     assert not lin.all_api_responses_no_error(replies)
+
+
+def test_idle_connections_are_closed() -> None:
+    with Simulation(idle_seconds=0.1) as simulation, connected(simulation) as client:
+        time.sleep(0.5)
+        with pytest.raises(linstor.LinstorNetworkError):
+            client.node_list()
 
 
 def test_faults_wait_their_turn(cluster: Simulation, lin: Any) -> None:

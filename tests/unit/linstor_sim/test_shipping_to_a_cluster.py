@@ -150,3 +150,27 @@ def test_more_than_a_node_may_ship_waits_in_the_queue(home: Simulation, away: Si
         home.advance(1)
     assert [home.snapshot(f"vm{n}", names[n]).source("away") for n in range(3)] == ["Success"] * 3
     assert sorted(away.cluster.definitions) == ["vm0", "vm1", "vm2"]
+
+
+def test_success_is_told_before_there_is_a_resource(home: Simulation, away: Simulation, client: Any) -> None:
+    home.peer_with(away)
+    shipped(client, client.backup_ship("away", "db", "db"))
+    assert away.cluster.definition("db").flags == ["RESTORE_TARGET"]
+    home.advance(home.cluster.options.ship_seconds)
+    (received,) = away.cluster.definition("db").snapshots.values()
+    assert received.target() == "Success"
+    assert not away.cluster.definition("db").resources
+    away.advance(away.cluster.options.restore_seconds)
+    assert away.cluster.definition("db").resources
+    assert not away.cluster.definition("db").flags
+
+
+def test_the_same_snapshot_is_shipped_but_once(home: Simulation, away: Simulation, client: Any) -> None:
+    home.peer_with(away)
+    assert client.all_api_responses_no_error(client.snapshot_create([], "db", "x1"))
+    assert shipped(client, client.backup_ship("away", "db", "db", src_snap="x1")) == "x1"
+    home.advance(1)
+    assert codes(client.backup_ship("away", "db", "db", src_snap="x1")) == {998}
+    assert home.snapshot("db", "x1").source("away") == "Prepare Shipping"
+    assert client.all_api_responses_no_error(client.backup_abort("away", "db", create=True))
+    assert home.snapshot("db", "x1").source("away") == "Aborted"
