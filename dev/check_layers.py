@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ENGINE = Path("module_utils/_engine")
+LINSTOR = Path("module_utils/_linstor")
 # What knows nothing of the rest, and all that volumes, remotes and streams may know besides themselves.
 FOUNDATION = {"direct", "errors", "files", "names", "units"}
 LAYERS = {"volumes", "remotes", "streams"}
@@ -56,6 +57,26 @@ def engine_breaches(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"the engine must not import {'.'.join(name)}"
 
 
+def linstor_breaches(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
+    """Imports that a file of LINSTOR's control plane may not make: its library is for one of them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [(node.module or "").split(".")[0]]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level > len(path.parts) and (node.module or "").split(".")[0] != "_engine":
+                yield node.lineno, "imports from outside, other than the engine"
+            continue
+        else:
+            continue
+        for name in names:
+            if name in ("ansible", "ansible_collections"):
+                yield node.lineno, f"LINSTOR's control plane must not import {name}"
+            if name == "linstor" and path.name != "client.py":
+                yield node.lineno, "python-linstor is for client.py only"
+
+
 def shell_breaches(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -75,6 +96,8 @@ def breaches(plugins: Path) -> Iterator[str]:
         found = list(shell_breaches(tree))
         if path.is_relative_to(ENGINE):
             found += engine_breaches(tree, path.relative_to(ENGINE))
+        if path.is_relative_to(LINSTOR):
+            found += linstor_breaches(tree, path.relative_to(LINSTOR))
         for line, what in sorted(found):
             yield f"plugins/{path}:{line}: {what}"
 

@@ -199,7 +199,7 @@ snapshots:
       type: str
       returned: with O(state=present) and O(state=absent)
     shipments:
-      description: What has become of shipping it.
+      description: What has become of shipping it. Empty where it was received.
       type: list
       elements: dict
       returned: with O(state=present) and O(state=absent)

@@ -101,7 +101,7 @@ snapshots:
       type: str
       returned: always
     shipments:
-      description: What has become of shipping it.
+      description: What has become of shipping it. Empty where it was received.
       type: list
       elements: dict
       returned: always

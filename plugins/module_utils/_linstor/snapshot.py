@@ -124,7 +124,7 @@ def apply(cluster: Cluster, made: AnyPlan) -> Outcome:
 
 def shown(snap: Snap, group: str | None = None) -> dict[str, Any]:
     """A snapshot as modules return it."""
-    flaw = None
+    flaw, received = None, snap.received is not None
     if snap.uuid and not snap.taken:
         flaw = "it could not be taken everywhere" if snap.failed else "it isn't complete"
     return {
@@ -138,8 +138,9 @@ def shown(snap: Snap, group: str | None = None) -> dict[str, Any]:
         "nodes": sorted(snap.nodes),
         "valid": flaw is None,
         "flaw": flaw,
-        "shipments": [_shipment(snap, remote) for remote in snap.shipped_to()],
-        "received": snap.received is not None,
+        # One that was received still says what its origin shipped it to.
+        "shipments": [] if received else [_shipment(snap, remote) for remote in snap.shipped_to()],
+        "received": received,
     }
 
 
