@@ -20,6 +20,8 @@ from .waiting import Pace, until
 
 #: seconds within which the target has to show what the source has sent
 APPEARS_WITHIN = 60.0
+#: the flag of a resource definition that is being restored into
+RESTORING = "RESTORE_TARGET"
 
 
 def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) -> None:
@@ -46,6 +48,27 @@ def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) ->
     for unit in sent:
         if unit.result is not None and (unit.result.target is None or unit.result.problem is not None):
             unit.error = _not_there(unit, unit.result, order, trouble)
+    if not order.target.download_only:
+        _let_restore(target, order, [unit for unit in sent if unit.error is None], pace)
+
+
+def _let_restore(target: Cluster, order: Order, arrived: Sequence[Unit], pace: Pace) -> None:
+    """Wait until LINSTOR has made the resources there of what has arrived, where it does."""
+    names = {order.target.name_of(unit.resource).lower() for unit in arrived}
+
+    def done() -> bool | None:
+        listing = target.read("resource_dfn_list", query_volume_definitions=False, what="listing resource definitions")
+        there = {str(each["name"]).lower() for each in listing.data_v1 if RESTORING in (each.get("flags") or ())}
+        return None if there & names else True
+
+    if not names:
+        return
+    pace.again()
+    try:
+        until(done, order.wait_timeout, pace, f"{target.name} to restore what it has received")
+    except (BusyError, RemoteError) as error:
+        for unit in arrived:
+            unit.warnings.append(f"{unit.resource} has arrived, but: {error.msg}")
 
 
 def _expected(backup: Backup) -> bool:

@@ -163,7 +163,9 @@ class Shipping:
             unit.unsure = error
             self._watch(unit, None, joined=True)
             return
-        if error.code in FATAL or peer_is_away(error):
+        # To another cluster only what is encrypted needs the passphrase.
+        alone = error.code == "locked" and self.order.kind != "s3"
+        if error.code in FATAL and not alone or peer_is_away(error):
             self.fatal = error
         unit.error = error
 
@@ -194,7 +196,9 @@ class Shipping:
 
     def _may_be_queued(self, unit: Unit, snaps: list[Snap]) -> bool:
         found = self._find(unit, snaps, frozenset())
-        return found is not None and found.state == "lost"
+        # A snapshot that is shipped once more keeps what became of it the first time until it is its turn.
+        again = self.wish.snapshot is not None and not unit.joined
+        return found is not None and (found.state == "lost" or again and found.state in ("failed", "aborted"))
 
     def _find(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> Backup | None:
         known = {snap.name.lower() for snap in unit.look.snaps}
@@ -204,9 +208,18 @@ class Shipping:
             if not named and not new:
                 continue
             backup = of_snapshot(unit.resource, snap, self.order.remote, queue)
+            if backup is not None and self._is_of_before(unit, backup):
+                continue
             if backup is not None and (named or backup.state in ("preparing", "queued", "shipping") or not unit.joined):
                 return backup
         return None
+
+    def _is_of_before(self, unit: Unit, backup: Backup) -> bool:
+        """Whether it is what became of the same snapshot before this run had it shipped."""
+        if unit.joined or backup.started is None or backup.state not in ("failed", "aborted"):
+            return False
+        before = (each for each in unit.look.backups if each.snapshot == backup.snapshot)
+        return any(each.started == backup.started for each in before)
 
     def _judge(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> None:
         backup = self._find(unit, snaps, queue)

@@ -127,6 +127,27 @@ def test_a_named_snapshot(db: Task, cluster: Simulation) -> None:
     assert item["id"].endswith("^release")
 
 
+def test_a_named_snapshot_once_more(db: Task, cluster: Simulation) -> None:
+    take(cluster, "db", "release")
+    cluster.shipment_fault("fail")
+    assert failure(db(snapshot="release"))["code"] == "shipment_failed"
+    cluster.request_fault("drop", method="POST", path=".*/backups")
+    outcome = db(snapshot="release")
+    assert only(outcome)["state"] == "success"
+
+
+def test_a_named_snapshot_that_failed_is_queued(db: Task, cluster: Simulation) -> None:
+    take(cluster, "db", "release")
+    cluster.shipment_fault("fail")
+    failure(db(snapshot="release"))
+    cluster.cluster.props["BackupShipping/MaxConcurrentBackupsPerNode"] = "1"
+    for name in ("alpha", "bravo"):
+        cluster.add_resource(f"busy-{name}", nodes=(name,))
+        cluster.shipment_fault("slow", resource=f"busy-{name}", seconds=1.5)
+        only(Task(cluster, resources=[f"busy-{name}"])(wait=False))
+    assert only(db(snapshot="release"))["state"] == "success"
+
+
 def take(cluster: Simulation, resource: str, name: str) -> None:
     from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 
