@@ -53,9 +53,18 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
         except SnapshipError as error:
             error.msg = f"On the target: {error.msg}"
             raise
-    _carry_out(cluster, made)
-    if made.target is not None:
-        made.target.close()
+    try:
+        _carry_out(cluster, made)
+    except SnapshipError as error:
+        if made.reverse is None or not made.reverse.changed:
+            raise
+        outcome = made.preview()
+        outcome.items, outcome.failures = [], [error.about(remote=made.request.name).as_dict()]
+        outcome.after = {**outcome.before, "reverse": outcome.after["reverse"]}
+        return outcome
+    finally:
+        if made.target is not None:
+            made.target.close()
     return made.preview()
 
 

@@ -323,6 +323,17 @@ def test_a_target_that_refuses_leaves_nothing_half_made(pair: tuple[Runs, Simula
     assert home.cluster.remotes == {}
 
 
+def test_half_of_it_is_a_change_that_failed(pair: tuple[Runs, Simulation, Simulation]) -> None:
+    runs, home, away = pair
+    home.request_fault("reply", method="POST", path="/v1/remotes/linstor", status=403, body="[]")
+    done = runs(**both(home, away))
+    assert done.changed
+    assert done.items == []
+    assert [(each["remote"], each["code"]) for each in done.failures] == [("dr-site", "denied")]
+    assert len(away.cluster.remotes) == 1
+    assert len(only(runs(**both(home, away)))["actions"]) == 1
+
+
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
