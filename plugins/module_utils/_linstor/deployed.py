@@ -20,7 +20,8 @@ _DISKLESS = {"DISKLESS", "DRBD_DISKLESS", "NVME_INITIATOR", "EBS_INITIATOR", "TI
 class Deployed:
     """A resource definition. ``sizes`` are its volumes' in bytes, ``in_use`` the nodes on which it is open.
 
-    Only DRBD knows whether a resource is open; without it ``in_use`` is always empty.
+    Only DRBD knows whether a resource is open; without it ``in_use`` is always empty. ``restoring``: LINSTOR itself is
+    making it from a backup.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Deployed:
     diskful: list[str] = dataclasses.field(default_factory=list)
     diskless: list[str] = dataclasses.field(default_factory=list)
     in_use: list[str] = dataclasses.field(default_factory=list)
+    restoring: bool = False
 
     @property
     def volumes(self) -> str:
@@ -73,6 +75,7 @@ def _definition(entry: Mapping[str, Any]) -> Deployed:
             int(volume.get("volume_number") or 0): int(volume.get("size_kib") or 0) * 1024
             for volume in entry.get("volume_definitions") or ()
         },
+        restoring="RESTORE_TARGET" in (entry.get("flags") or ()),
     )
 
 

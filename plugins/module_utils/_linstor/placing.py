@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .._engine.errors import RemoteError, SnapshipError, VolumeError, need
+from .._engine.errors import BusyError, RemoteError, SnapshipError, VolumeError, need
 from . import provenance
 from .connection import Cluster
 from .deployed import Deployed, look_at
@@ -77,6 +77,8 @@ def _still_as_planned(item: Item, fresh: Deployed | None) -> None:
     """Time has passed since it was planned, a download's perhaps."""
     if fresh is None:
         return
+    if fresh.restoring:
+        raise BusyError(f"LINSTOR is restoring {fresh.name} from a backup.", "Run the task again when it is done.")
     if fresh.in_use:
         raise VolumeError(
             f"resource {fresh.name} is in use on {', '.join(fresh.in_use)} by now; it was left alone.",

@@ -116,8 +116,9 @@ class Item:
             arrival = snap.received
             if arrival is None or not point.is_held_by(arrival):
                 raise VolumeError(
-                    f"resource {self.target} has a snapshot {snap.name} already, which isn't backup {point.id}.",
-                    "LINSTOR would take the one for the other. Delete that snapshot, or choose another target.",
+                    f"{self.target} has a snapshot {snap.name} already, which isn't from backup {point.id}.",
+                    "LINSTOR would take it for that. Choose another target; or, if the backup was made of just this"
+                    " snapshot, roll back to it.",
                     code="snapshot_exists",
                 )
             self.held = snap if arrival.state == "success" else None
@@ -303,7 +304,7 @@ def _deployed_by_linstor(cluster: Cluster, item: Item) -> Deployed:
     until = pace.clock() + _DEPLOYS_IN
     while True:
         found = look_at(cluster, item.target)
-        if found is not None and found.diskful:
+        if found is not None and found.diskful and not found.restoring:
             return found
         if pace.clock() >= until:
             raise RemoteError(
