@@ -20,11 +20,13 @@ _READERS = 16
 
 @dataclasses.dataclass
 class Bucket:
-    """The backups whose ``.meta`` is there, and the data objects with their sizes in bytes."""
+    """The backups whose ``.meta`` is there, and the data objects with their sizes in bytes.
+
+    Data that no ``.meta`` goes with is of a shipment that is under way, or that failed.
+    """
 
     backups: list[Backup]
     sizes: dict[str, int]
-    unfinished: set[str]  # data objects that no ``.meta`` goes with: a shipment under way, or one that failed
 
 
 def scan(store: ObjectStore, prefix: str = "") -> Bucket:
@@ -48,9 +50,7 @@ def scan(store: ObjectStore, prefix: str = "") -> Bucket:
             if volume.key not in sizes and own in sizes:  # of a second shipment, whose first was deleted
                 volume.key = own if volume.key else ""
             volume.problem = volume.problem or backup.problem or _missing(volume, sizes)
-    finished = {(meta.resource, meta.moment) for meta in metas}
-    unfinished = {key for key, data in datas.items() if (data.resource, data.moment) not in finished}
-    return Bucket(backups, sizes, unfinished)
+    return Bucket(backups, sizes)
 
 
 def _read(store: ObjectStore, name: MetaName, datas: dict[str, DataName]) -> Backup | None:
