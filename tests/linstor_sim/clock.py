@@ -32,6 +32,10 @@ class Clock:
     def advance(self, seconds: float) -> None:
         self._ahead += seconds
 
+    def freeze(self) -> None:
+        """From now on only ``advance`` moves it."""
+        self._frozen_at, self._ahead = self.seconds, 0.0
+
     def request(self) -> None:
         self._ahead += self.per_request
 

@@ -72,7 +72,7 @@ class Cluster:
         self.reports: list[Report] = []
         self.shipments: list[Shipment] = []
         self.queue: list[Queued] = []
-        self.stranded: list[Shipment] = []
+        self.ended_one = False
         self.receptions: list[Reception] = []
         self.restorings: list[Restoring] = []
         self.steps: list[Callable[[Cluster], None]] = []

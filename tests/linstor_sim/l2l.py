@@ -80,6 +80,8 @@ class PeerCarrier:
         self._target = str(reply["snapshot"])
         order.snapshot.props[f"{space}/BackupTargetRemote"] = stand_in(order.definition.name, order.snapshot.name)
         order.snapshot.props[f"{space}/{FULL}"] = order.snapshot.name
+        if not reply["answers"]:
+            return said  # it stays in Prepare Shipping
         go(cluster, shipment)
         applied = [f"({each.name}) Node changes applied." for each in cluster.nodes.values() if each.online]
         started = f"Started shipping of resource '{order.definition.name}'"
@@ -246,9 +248,9 @@ def _base(
 
 
 def _drop(cluster: Cluster, shipment: Shipment) -> None:
+    """Forgotten, with the snapshot in Prepare Shipping for ever: an abort doesn't find it."""
     if shipment in cluster.shipments:
         cluster.shipments.remove(shipment)
-        cluster.stranded.append(shipment)
 
 
 def _version(cluster: Cluster) -> list[int]:

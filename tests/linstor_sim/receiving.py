@@ -108,8 +108,6 @@ def place(cluster: Cluster, terms: Terms, base: Snapshot | None) -> Pool:
         part = next(iter(base.nodes.values()))
         return cluster.pools[part.node, part.pool]
     wanted = terms.rename.get(terms.source_pool) or terms.pool or terms.rename.get("*", "")
-    if terms.node:
-        cluster.node(terms.node)
     usable = [
         each
         for each in cluster.pools.values()

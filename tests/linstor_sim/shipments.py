@@ -89,7 +89,7 @@ class Queued:
 
 def submit(cluster: Cluster, order: Order, entries: Entries) -> Shipment | None:
     """Assigns a shipment to a node; or queues it, while its base is under way or no node has a free slot."""
-    waits = order.base is not None and _base_status(order) not in (SUCCESS, None)
+    waits = order.base is not None and _base_status(order) != SUCCESS
     nodes = usable_nodes(cluster, order)
     chosen = None if waits else _choose(cluster, nodes, order.preferred)
     if chosen is None:
@@ -198,6 +198,7 @@ def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
     if shipment not in cluster.shipments:
         return  # aborted meanwhile
     cluster.shipments.remove(shipment)
+    cluster.ended_one = True
     order = shipment.order
     set_status(cluster, order.snapshot, order.remote.name, status)
     if status == SUCCESS:
@@ -209,13 +210,16 @@ def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
 
 
 def _start_one(cluster: Cluster) -> bool:
+    ended_one, cluster.ended_one = cluster.ended_one, False
     for queued in list(cluster.queue):
         order = queued.order
-        if order.base is not None and order.base.name not in order.definition.snapshots:
-            order.base = None
-        if order.base is not None and _base_status(order) not in (SUCCESS, FAILED, ABORTED, None):
-            continue
-        if order.base is not None and _base_status(order) in (FAILED, ABORTED):
+        if order.base is not None and _base_status(order) != SUCCESS:
+            if not ended_one or any(each.order.snapshot is order.base for each in cluster.shipments):
+                continue
+            # Looked at when any shipment ends, not before; what was shipped last takes the place of a base that isn't.
+            last = order.definition.props.get(f"{order.space}/{LAST}", "")
+            order.base = order.definition.snapshots.get(last)
+        elif order.base is not None and order.base.name not in order.definition.snapshots:
             order.base = None
         chosen = _choose(cluster, usable_nodes(cluster, order), order.preferred)
         if chosen is not None:
@@ -223,6 +227,7 @@ def _start_one(cluster: Cluster) -> bool:
             shipment = start(cluster, order, chosen)
             with contextlib.suppress(Refused):
                 order.carrier.begin(cluster, shipment)
+            cluster.ended_one = ended_one
             return True
     return False
 
@@ -240,7 +245,7 @@ def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str |
     ]
     ended = [
         each
-        for each in [*cluster.shipments, *cluster.stranded]
+        for each in cluster.shipments
         if each.order.definition is definition
         and each.order.remote.name == remote
         and snapshot in (None, each.order.snapshot.name)
@@ -259,7 +264,8 @@ def abandon(cluster: Cluster, node: str) -> None:
 def _abort(cluster: Cluster, shipment: Shipment) -> None:
     order = shipment.order
     prepared = status_of(order.snapshot, order.remote.name) == PREPARE
-    (cluster.shipments if shipment in cluster.shipments else cluster.stranded).remove(shipment)
+    cluster.shipments.remove(shipment)
+    cluster.ended_one = True
     set_status(cluster, order.snapshot, order.remote.name, ABORTED)
     if not prepared:
         order.definition.snapshots.pop(order.snapshot.name, None)
@@ -276,7 +282,7 @@ def interrupted(cluster: Cluster) -> None:
 
 def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:
     """What a snapshot that can't be deleted now is at, or an empty text."""
-    if any(each.order.snapshot is snapshot for each in [*cluster.shipments, *cluster.stranded]):
+    if any(each.order.snapshot is snapshot for each in cluster.shipments):
         return "currently being shipped as a backup"
     if any(each.order.snapshot is snapshot for each in cluster.queue):
         return "currently being queued for backup shipping"

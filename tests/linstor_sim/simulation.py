@@ -81,6 +81,10 @@ class Simulation:
         self.cluster.clock.advance(seconds)
         shipments.progress(self.cluster, wait=True)
 
+    def freeze(self) -> None:
+        """From now on time passes only by ``advance``: however slow the machine, what is under way stays so."""
+        self.cluster.clock.freeze()
+
     def restart(self) -> None:
         """The controller starts anew: the passphrase has to be entered again, what was under way is aborted."""
         for server in self.servers:

@@ -10,12 +10,15 @@ from typing import Any
 import zstandard
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes, receiving
-from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import CONTROLLER, Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.l2l import stand_in
 from ansible_collections.snapship.dr.tests.linstor_sim.receiving import SOURCE_UUID, Reception, Terms
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, Reply, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, route
 from ansible_collections.snapship.dr.tests.linstor_sim.state import FAILED, Remote, Snapshot
 
+# A cluster that ships to itself, through a remote without its id, is taken for this one and never hears back.
+_ITSELF = Remote("localhost", "linstor", {"url": "http://localhost:3370"})
 _UNUSABLE = (FAILED, "Prepare Abort", "Aborting", "Aborted")
 
 
@@ -56,6 +59,8 @@ def _contact(cluster: Cluster, call: Call) -> tuple[Remote | None, Entries]:
         message = f"Incompatible versions. Source version: {theirs}. Destination (local) version: {ours}"
         return None, [entry(codes.FAIL_BACKUP_INCOMPATIBLE_VERSION, message)]
     known = next((each for each in cluster.remotes.values() if each.cluster_id == asking), None)
+    if known is None and asking == cluster.id:
+        known = _ITSELF
     if known is None:
         message = f"Unknown Cluster. Source Cluster ID: {asking}"
         return None, [entry(codes.FAIL_BACKUP_UNKNOWN_CLUSTER, message)]
@@ -71,10 +76,11 @@ def start_receiving(cluster: Cluster, call: Call) -> Any:
     try:
         made = _prepared(cluster, call, known, said)
     except Refused as error:
-        report = cluster.report("Controller", str(error))
-        error.more.setdefault("cause", f"ErrorReport id on target cluster: {report}")
-        return Reply(500, {"canReceive": False, "responses": error.entries(None)})
-    return Reply(200, {"canReceive": True, "responses": said, "snapshot": made.name})
+        cause = f"ErrorReport id on target cluster: {cluster.report(CONTROLLER, str(error))}"
+        refused = [entry(codes.FAIL_UNKNOWN_ERROR, str(error), cause=cause)]
+        return Reply(500, {"canReceive": False, "responses": refused})
+    answers = known is not _ITSELF
+    return Reply(200, {"canReceive": True, "responses": said, "snapshot": made.name, "answers": answers})
 
 
 def _prepared(cluster: Cluster, call: Call, known: Remote, said: Entries) -> Snapshot:
@@ -99,15 +105,26 @@ def _prepared(cluster: Cluster, call: Call, known: Remote, said: Entries) -> Sna
     base = there.snapshots.get(call.field("dstBaseSnapName", "")) if there else None
     pool = receiving.place(cluster, terms, base)
     definition = receiving.definition_for(cluster, terms, said)
-    name = call.field("srcBackupName")
-    if call.field("srcClusterId") != cluster.id:
-        name += f"_{cluster.short_id(call.field('srcClusterId'))}"
-    made = receiving.prepare(cluster, definition, name, terms, pool, call.field("startTimestamp"), known.name, said)
+    name, origin = call.field("srcBackupName"), call.field("srcClusterId")
+    part_props = {"Backup/FromClusterUUID": origin, "Backup/FromClusterName": ""}
+    if origin != cluster.id:
+        part_props["Backup/FromClusterName"] = cluster.short_id(origin)
+        name += f"_{cluster.short_id(origin)}"
+    if name in definition.snapshots:
+        of = f"of the resource '{definition.name}' on '{pool.node}'"
+        raise Refused(codes.FAIL_UNKNOWN_ERROR, f"A snapshot with the name '{name}' {of} already exists.")
+    stands_in = stand_in(definition.name, name)
+    made = receiving.prepare(cluster, definition, name, terms, pool, call.field("startTimestamp"), stands_in, said)
+    made.flags = ["SUCCESSFUL", *made.flags]
     made.props[SOURCE_UUID] = call.field("srcSnapDfnUuid")
-    origin = call.field("srcClusterId")
-    made.nodes[pool.node].props = {"Backup/FromClusterUUID": origin, "Backup/FromClusterName": cluster.short_id(origin)}
+    made.props["BackupShipping/Target/BackupToRestore"] = f"{definition.name}_{name}"
     if base is not None:
+        # Also where what comes isn't an increment.
+        part_props["BackupShipping/Target/BackupLastSnapshot"] = base.name
         made.props["BackupShipping/Target/BackupLastSnapshot"] = base.name
+    made.nodes[pool.node].props = part_props
+    if not call.field("incremental", False):
+        base = None
     cluster.receptions.append(Reception(definition, made, known.name, base, receiving.deadline(cluster), True))
     return made
 

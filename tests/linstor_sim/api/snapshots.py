@@ -277,7 +277,6 @@ def shown(definition: Definition, snapshot: Snapshot) -> dict[str, Any]:
                 "create_timestamp": each.created,
                 "flags": each.flags,
                 "uuid": each.uuid,
-                **({"snapshot_props": each.props} if each.props else {}),
                 "snapshot_props": each.props,
                 "resource_props": {"StorPoolName": each.pool},
                 "snapshot_volumes": [{"uuid": each.uuid, "vlm_nr": volume} for volume in snapshot.volumes],

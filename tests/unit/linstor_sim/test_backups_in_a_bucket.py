@@ -18,6 +18,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulat
 
 @pytest.fixture(autouse=True)
 def remote(cluster: Simulation, lin: Any) -> None:
+    cluster.freeze()
     cluster.unlock()
     cluster.add_resource("db")
     assert lin.all_api_responses_no_error(lin.remote_create_s3("s3a", "http://s3", "us-east-1", "backups", "AK", "SK"))

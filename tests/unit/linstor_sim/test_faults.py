@@ -29,6 +29,7 @@ SNAPSHOTS = "/v1/resource-definitions/db/snapshots"
 
 @pytest.fixture(autouse=True)
 def resource(cluster: Simulation) -> None:
+    cluster.freeze()
     cluster.add_resource("db")
 
 
@@ -151,6 +152,7 @@ def test_a_restart_aborts_what_is_under_way(cluster: Simulation) -> None:
 
 def test_before_1_33_the_state_is_in_flags(bucket_directory: Path) -> None:
     with Simulation(version="1.32.0", bucket_directory=bucket_directory) as simulation:
+        simulation.freeze()
         simulation.unlock()
         simulation.add_resource("db")
         with connected(simulation) as client:

@@ -21,6 +21,7 @@ CODE = 0x7FFF
 @pytest.fixture
 def home(two_clusters: tuple[Simulation, Simulation]) -> Simulation:
     home = two_clusters[0]
+    home.freeze()
     home.unlock()
     home.add_resource("db")
     with connected(home) as client:
@@ -32,6 +33,7 @@ def home(two_clusters: tuple[Simulation, Simulation]) -> Simulation:
 def away(two_clusters: tuple[Simulation, Simulation]) -> Simulation:
     """Another cluster with the same bucket."""
     away = two_clusters[1]
+    away.freeze()
     away.unlock()
     with connected(away) as client:
         add_remote(client)

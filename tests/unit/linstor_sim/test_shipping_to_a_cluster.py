@@ -19,6 +19,8 @@ UUID = "Backup/Target/SourceSnapDfnUUID"
 
 @pytest.fixture
 def home(two_clusters: tuple[Simulation, Simulation]) -> Simulation:
+    for each in two_clusters:
+        each.freeze()
     two_clusters[0].add_resource("db")
     return two_clusters[0]
 
@@ -172,5 +174,22 @@ def test_the_same_snapshot_is_shipped_but_once(home: Simulation, away: Simulatio
     home.advance(1)
     assert codes(client.backup_ship("away", "db", "db", src_snap="x1")) == {998}
     assert home.snapshot("db", "x1").source("away") == "Prepare Shipping"
-    assert client.all_api_responses_no_error(client.backup_abort("away", "db", create=True))
-    assert home.snapshot("db", "x1").source("away") == "Aborted"
+    assert client.backup_abort("away", "db", create=True) == []
+    assert home.snapshot("db", "x1").source("away") == "Prepare Shipping"
+    assert client.all_api_responses_no_error(client.snapshot_delete("db", "x1"))
+
+
+def test_what_can_not_be_placed_is_refused_and_leaves_a_ghost(home: Simulation, away: Simulation, client: Any) -> None:
+    home.peer_with(away)
+    assert codes(client.backup_ship("away", "db", "db", dst_stor_pool="nowhere")) == {998}
+    (ghost,) = home.cluster.definition("db").snapshots.values()
+    assert ghost.source("away") == "Prepare Shipping"
+    assert not away.cluster.definitions
+
+
+def test_without_its_id_a_cluster_waits_for_itself_for_ever(home: Simulation, client: Any) -> None:
+    assert client.all_api_responses_no_error(client.remote_create_linstor("self", home.url))
+    name = shipped(client, client.backup_ship("self", "db", "db-dr"))
+    home.advance(60)
+    assert home.snapshot("db", name).source("self") == "Prepare Shipping"
+    assert home.cluster.definition("db-dr").snapshots[name].target() == "Shipping"
