@@ -154,30 +154,31 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: As it was on Monday at noon, on a node and in a pool of one's choice
+- name: As it was before something happened, on a node and in a pool of one's choice
   snapship.dr.linstor_restore:
     controllers: "{{ linstor_controllers }}"
     remote: offsite
     source: db
-    target: db-monday
-    at: "2026-03-09T12:00:00Z"
-    node: node-3
+    target: db-before
+    at: "{{ before_it_happened }}"
+    node: charlie
     storage_pool_map:
-      ssd: hdd
+      thinpool: archive
     resource_group: cheap
   delegate_to: localhost
   run_once: true
 
 - name: The copy at the DR site holds what was shipped there last
   snapship.dr.linstor_restore:
-    controllers: "{{ linstor_dr_controllers }}"
+    controllers: "{{ dr_controllers }}"
     received_from: any
     resources:
-      - source: db
-        target: db
-      - source: wal
-        target: wal
+      - source: db-dr
+        target: db-dr
+      - source: wal-dr
+        target: wal-dr
     overwrite: true
+    discard_changes: "{{ first_time | default(false) }}"
   delegate_to: localhost
   run_once: true
 """

@@ -175,13 +175,13 @@ EXAMPLES = r"""
     local:
       last: 2
     min_age: 1h
-    max_delete_percent: 50
+    max_delete_percent: 60
   delegate_to: localhost
   run_once: true
 
 - name: What stays of that which another cluster has shipped to this one
   snapship.dr.linstor_retention:
-    controllers: "{{ linstor_dr_controllers }}"
+    controllers: "{{ dr_controllers }}"
     received_from: any
     all_resources: true
     keep:

@@ -62,7 +62,7 @@ def test_the_guide(two_clusters: Pair, tmp_path: Path) -> None:
     for name in ("db", "web"):
         home.add_resource(name)
     plays = of_page("docs/linstor.md")
-    assert play(tmp_path, two_clusters, plays, s3_endpoint="http://127.0.0.1:9") == 7
+    assert play(tmp_path, two_clusters, plays, s3_endpoint="http://127.0.0.1:9") == 10
     assert play(tmp_path, two_clusters, plays, s3_endpoint="http://127.0.0.1:9") == 0
     assert away.read("db-dr") == home.read("db") == home.read("db-far")
     assert list(home.cluster.definitions["db-far"].resources) == ["charlie"]
