@@ -19,7 +19,7 @@ _KEYS = ("access_key", "secret_key")
 _KNOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "s3": (("bucket", "endpoint_url", "region", "addressing_style", "layout", *_KEYS), ("bucket", *_KEYS)),
     "ebs": (("endpoint_url", "region", "availability_zone", *_KEYS), ("region", "availability_zone", *_KEYS)),
-    "linstor": (("url", "peer", "cluster_id", "passphrase"), ()),
+    "linstor": (("url", "peer", "cluster_id", "passphrase", "reverse_name", "reverse_url", "reverse_passphrase"), ()),
 }
 
 
@@ -56,7 +56,7 @@ def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
         mistakes.add(place, "LINSTOR needs region, or the service's address as endpoint_url.")
     if remote.type == "linstor" and not (given.get("url") or given.get("peer")):
         mistakes.add(place, "url is missing (the other cluster's controller), or peer (its name in the inventory).")
-    for key in (*_KEYS, "passphrase"):
+    for key in (*_KEYS, "passphrase", "reverse_passphrase"):
         if remote.options.get(key) == "":
             mistakes.add(place, f"{key} is empty.")
 

@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.snapship.dr.plugins.plugin_utils._linstor_remotes import check_linstor
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
@@ -24,7 +26,7 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
 
 PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
 KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-RETENTION = (*KEEP, "within", "min_age", "max_delete_percent", "prune_on")
+RETENTION = (*KEEP, "within", "min_age", "max_delete_percent")
 TARGET = (
     "resource",
     "node",
@@ -49,7 +51,7 @@ OPTIONS = {
         "parallel",
         "lock_timeout",
     ),
-    LINSTOR: ("wait_timeout",),
+    LINSTOR: ("wait_timeout", "parallel"),
 }
 _REMOTE = {NATIVE: (), LINSTOR: ("target", "max_chain", "source_node")}
 _HERE, _THERE = "snapship_protected", "snapship_remotes"
@@ -81,6 +83,7 @@ def plan(protected: Iterable[Any], remotes: Iterable[Any], use: str, max_age: st
         mistakes.duration({"snapship_max_age": max_age}, "snapship_max_age", _HERE)
     for number, each in enumerate(protected, 1):
         _read_entry(reading, each, f"{_HERE}, entry {number}")
+    peers = [job["peer"] for job in reading.jobs if "peer" in job]
     used = {carrier: _used(reading.jobs, carrier) for carrier in (NATIVE, LINSTOR)}
     for name in used[NATIVE]:
         check_native(reading.remotes[name], _THERE, mistakes)
@@ -92,6 +95,7 @@ def plan(protected: Iterable[Any], remotes: Iterable[Any], use: str, max_age: st
             carrier: {"remotes": used[carrier], "jobs": [job for job in reading.jobs if job["carrier"] == carrier]}
             for carrier in (NATIVE, LINSTOR)
         },
+        "peers": list(dict.fromkeys(peers)),
     }
 
 
@@ -141,7 +145,8 @@ def _check_options(mistakes: Mistakes, entry: Mapping[str, Any], where: str) -> 
 
 def _check_retention(mistakes: Mistakes, given: Any, where: str) -> None:
     rules = mistakes.mapping(given, where, RETENTION)
-    mistakes.numbers(rules, where, 0, *(key for key in (*KEEP, "max_delete_percent") if key in rules))
+    mistakes.numbers(rules, where, -1, *(key for key in KEEP if key in rules))
+    mistakes.numbers(rules, where, 0, *(key for key in ("max_delete_percent",) if key in rules))
     mistakes.duration(rules, "within", where)
     mistakes.duration(rules, "min_age", where)
     if not any(rules.get(key) for key in (*KEEP, "within")):
@@ -178,10 +183,26 @@ def _read_choice(reading: _Reading, given: Any, where: str, common: Mapping[str,
             **common,
             "label": f"{common['entry']} -> {name}",
             "remote": name,
+            "type": remote.type,
             "max_age": reading.max_age if reading.max_age is not None else choice.get("every"),
             **{key: choice[key] for key in ("full_every", *_REMOTE[carrier]) if key in choice},
+            **(_there(remote, common, choice) if carrier == LINSTOR else {}),
         }
     )
+
+
+def _there(remote: Remote, common: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
+    """What LINSTOR has to be told besides. Where the other cluster is known, the copy in it is made and refreshed by
+    what is run there, from what was only received: so what it is made from is on record."""
+    told: dict[str, Any] = {}
+    if "retention" in common:
+        told["keep"] = {key: common["retention"][key] for key in (*KEEP, "within") if key in common["retention"]}
+    if "peer" in remote.options:
+        target = dict(choice.get("target") or {})
+        told["peer"] = remote.options["peer"]
+        told["refresh"] = not boolean(target.get("download_only", False))
+        told["target"] = {**target, "download_only": True}
+    return told
 
 
 def _check_ages(mistakes: Mistakes, choice: Mapping[str, Any], where: str) -> None:

@@ -17,14 +17,13 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mista
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
     LINSTOR,
     NATIVE,
-    TYPES,
     Remote,
     check_native,
     read,
 )
 
 PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
-_WHICH = ("backup", "at", "group")
+_WHICH = ("backup", "at", "group", "snapshot")
 _COMMON = ("remote", "source", "target", "volumes", "provider", "backup", "at")
 OPTIONS = {
     NATIVE: (
@@ -38,9 +37,19 @@ OPTIONS = {
         "parallel",
         "lock_timeout",
     ),
-    LINSTOR: ("overwrite", "discard_changes", "node", "storage_pool_map", "resource_group"),
+    LINSTOR: (
+        "received_from",
+        "snapshot",
+        "overwrite",
+        "discard_changes",
+        "node",
+        "storage_pool_map",
+        "resource_group",
+        "wait_timeout",
+    ),
 }
 _THERE = "snapship_remotes"
+_RESTORABLE = {NATIVE: ("s3", "directory"), LINSTOR: ("s3",)}
 
 
 def plan(wanted: Iterable[Any], remotes: Iterable[Any], where: str) -> dict[str, Any]:
@@ -62,7 +71,7 @@ def plan(wanted: Iterable[Any], remotes: Iterable[Any], where: str) -> dict[str,
     made: dict[str, Any] = {"mistakes": mistakes.found}
     for carrier, check in ((NATIVE, check_native), (LINSTOR, check_linstor)):
         mine = [job for job in jobs if job["carrier"] == carrier]
-        used = list(dict.fromkeys(job["remote"] for job in mine))
+        used = list(dict.fromkeys(job["remote"] for job in mine if job["remote"]))
         for name in used:
             check(known[name], _THERE, mistakes)
         made[carrier] = {"remotes": used, "jobs": mine}
@@ -76,24 +85,34 @@ def _read(given: Any, where: str, known: Mapping[str, Remote], mistakes: Mistake
     wish = mistakes.mapping(given, where, (*_COMMON, *OPTIONS[carrier]))
     if not wish:
         return {}
-    name = mistakes.text(wish, "remote", where, required=True)
-    remote = known.get(name)
-    if name and remote is None:
-        mistakes.add(where, f"{_THERE} has no remote {name} (there: {', '.join(sorted(known)) or 'none'}).")
-    if remote is not None and carrier not in TYPES[remote.type][1]:
-        fitting = ", ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)
-        mistakes.add(where, f"remote {name} is of type {remote.type}; what can be restored from here is {fitting}.")
+    received = mistakes.text(wish, "received_from", where)
+    name = mistakes.text(wish, "remote", where, required=not received)
+    if name and received:
+        mistakes.add(where, "give remote, or received_from, not both.")
+    _check_remote(name, carrier, where, known, mistakes)
     volumes = _volumes(wish, where, mistakes)
     _check_options(wish, where, mistakes)
     if len(mistakes.found) > before:
         return {}
     return {
         "carrier": carrier,
-        "label": f"{name} -> {', '.join(pair['target'] for pair in volumes)}",
+        "label": f"{name or received} -> {', '.join(pair['target'] for pair in volumes)}",
         "remote": name,
         "volumes": volumes,
         **{key: wish[key] for key in ("provider", "backup", "at", *OPTIONS[carrier]) if key in wish},
     }
+
+
+def _check_remote(name: str, carrier: str, where: str, known: Mapping[str, Remote], mistakes: Mistakes) -> None:
+    remote = known.get(name)
+    if name and remote is None:
+        mistakes.add(where, f"{_THERE} has no remote {name} (there: {', '.join(sorted(known)) or 'none'}).")
+    if remote is None or remote.type in _RESTORABLE[carrier]:
+        return
+    hint = f"what can be restored from here is {', '.join(_RESTORABLE[carrier])}."
+    if remote.type == "linstor" and carrier == LINSTOR:
+        hint = "what was shipped there is restored there: let the host be that cluster, and say received_from."
+    mistakes.add(where, f"remote {name} is of type {remote.type}; {hint}")
 
 
 def _volumes(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> list[dict[str, str]]:
@@ -113,6 +132,7 @@ def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> N
     mistakes.choice(wish, "provider", where, PROVIDERS)
     mistakes.flags(wish, where, "recursive", "overwrite", "discard_changes")
     mistakes.duration(wish, "lock_timeout", where)
+    mistakes.duration(wish, "wait_timeout", where)
     which = [key for key in _WHICH if key in wish]
     if len(which) > 1:
         mistakes.add(where, f"{' and '.join(which)} can't be given together.")

@@ -69,7 +69,12 @@ def test_resources_of_a_cluster_are_jobs_of_its_own() -> None:
     sync, backup = protection_plan(protected, REMOTES, "sync"), protection_plan(protected, REMOTES)
     assert sync["mistakes"] == backup["mistakes"] == []
     (job,) = sync["linstor"]["jobs"]
-    assert (job["remote"], job["volumes"], job["target"]) == ("dr-site", ["db", "web"], {"resource": "{resource}-dr"})
+    assert (job["remote"], job["volumes"], job["target"]) == (
+        "dr-site",
+        ["db", "web"],
+        {"resource": "{resource}-dr", "download_only": True},
+    )
+    assert (job["peer"], job["refresh"], sync["peers"]) == ("cluster-b", True, ["cluster-b"])
     (job,) = backup["linstor"]["jobs"]
     assert (job["remote"], job["max_chain"], job["retention"]) == ("offsite", 7, {"daily": 7})
     assert sync["native"]["jobs"] == []
