@@ -26,7 +26,7 @@ def test_regions_are_as_a_set_of_bytes_would_be(seed: int) -> None:
         regions, bytes_in = Regions(), set()
         cuts = sorted(rng.sample(range(200), rng.randrange(2, 40) * 2 // 2 * 2))
         pairs = list(zip(cuts[::2], cuts[1::2]))
-        extra = [(end, after[0]) for (_, end), after in zip(pairs, pairs[1:]) if rng.random() < 0.4]
+        extra = [(end, after[0]) for (_start, end), after in zip(pairs, pairs[1:]) if rng.random() < 0.4]
         several = pairs + extra
         if seed % 3:
             rng.shuffle(several)
@@ -36,7 +36,7 @@ def test_regions_are_as_a_set_of_bytes_would_be(seed: int) -> None:
         both.append((regions, bytes_in))
         listed = list(regions)
         assert {each for start, end in listed for each in range(start, end)} == bytes_in
-        assert all(end < start for (_, end), (start, _) in zip(listed, listed[1:])), "neighbours are joined"
+        assert all(before[1] < after[0] for before, after in zip(listed, listed[1:])), "neighbours are joined"
     (one, ones), (other, others) = both
     merged = joined(heapq.merge(one, other))
     assert {each for start, end in merged for each in range(start, end)} == ones | others

@@ -103,7 +103,7 @@ def test_what_fetching_raises_is_raised() -> None:
 
 def test_closing_early_ends_everything() -> None:
     before = threading.active_count()
-    for _ in range(5):
+    for _turn in range(5):
         plain = unfolding.unfold(pieces(zstd(CONTENTS["zeros"]) * 20, 1000))
         assert plain.read(10) == bytes(10)
         plain.close()

@@ -100,7 +100,7 @@ class _ByProgram(io.RawIOBase):
 
     def close(self) -> None:
         """End it, whatever it does."""
-        if self.closed:
+        if self.closed:  # a property, which pylint takes for a method; pylint: disable=using-constant-test
             return
         self._stopped = True
         if self._run.poll() is None:
