@@ -11,16 +11,16 @@ import dataclasses
 from collections.abc import Iterable
 
 from .._engine.calendar import Point
-from .._engine.errors import UsageError
 from .backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
 from .connection import Cluster
+from .listing import read_list
 from .origins import is_from, source_of
-from .remotes import find_remote
 from .snapshots import Snap
 
 #: places: a backup on an S3 remote, a snapshot that was received here, one that shipping has left here
 REMOTE, RECEIVED, LOCAL = "remote", "received", "local"
 _UNDER_WAY = "under way"
+_ADVICE = "What was shipped to another cluster is pruned there: connect to that one, and set received_from."
 
 
 @dataclasses.dataclass
@@ -60,11 +60,9 @@ class Candidate:
 def on_remote(
     cluster: Cluster, remote: str, resources: Iterable[str] | None, snaps: Snaps, other_clusters: bool, now: float
 ) -> list[Candidate]:
-    """The backups on an S3 remote. Three requests."""
-    _need_s3(cluster, remote)
+    """The backups on an S3 remote. Two requests."""
     nodes = [str(node.name) for node in cluster.read("node_list", what="listing nodes").nodes]
-    # The controller's own filter by resource leaves out that resource's backups that are under way.
-    listing = cluster.read("backup_list", remote, what=f"listing the backups on {remote}")
+    listing = read_list(cluster, remote, _ADVICE)
     backups = on_s3(listing, snaps, remote, resources)
     mark_broken(backups)
     here = _needed_here(snaps, now)
@@ -119,15 +117,6 @@ def _rested_on(backup: Backup, running: list[Backup]) -> str:
         if not each.base_known or each.base == identity(each.resource, backup.snapshot):
             return f"{each.snapshot}, which is {_UNDER_WAY}, {'rests' if each.base_known else 'may rest'} on it"
     return ""
-
-
-def _need_s3(cluster: Cluster, remote: str) -> None:
-    kind = find_remote(cluster, remote).type
-    if kind != "s3":
-        raise UsageError(
-            f"remote {remote!r} keeps no list of backups, as it is of type {kind}.",
-            "What was shipped to another cluster is pruned there: connect to that one, and set received_from.",
-        )
 
 
 def received_here(snaps: Snaps, source: str) -> list[Candidate]:

@@ -14,22 +14,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from typing import Any
+from collections.abc import Callable
 
 from .._engine.errors import SnapshipError, UsageError, VolumeError
 from .._engine.outcome import Outcome
 from .._engine.units import iso_time, parse_duration, parse_time
 from . import points, provenance
-from .backups import Backup, Snaps, mark_broken, on_s3
+from .backups import Backup, mark_broken, on_s3
 from .connection import Cluster
 from .deployed import Deployed, look
+from .listing import read_list
 from .notes import Notes
 from .origins import resolve
-from .remotes import find_remote
 from .restoring import Item, carry_out
 from .room import fit, read_pools
 from .snapshots import list_snapshots
 
+_ADVICE = "What was shipped to another cluster is restored there: connect to that one, and set received_from."
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
 
 
@@ -108,57 +109,65 @@ def _add(request: Request, outcome: Outcome, item: Item, changed: bool) -> None:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only: definitions, resources, snapshots, the remote's list, and for each download its size.
+    """Reads only. Where there is nothing to do: definitions, resources, and the remote's list or the snapshots.
 
+    With work, also snapshots, what an earlier run has noted, pools, and for each download what it needs.
     Raises for options that don't go together; what one resource lacks is in its item.
     """
     when = _check(request)
-    items = [Item(each["source"], each["target"]) for each in request.resources]
-    made = Plan(request, items)
+    made = Plan(request, [Item(each["source"], each["target"]) for each in request.resources])
     if when is not None and when[1]:
         made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
     wanted = points.Wanted(request.backup, request.snapshot, when[0] if when else None)
-    there = look(cluster, [item.target for item in items])
-    snaps = list_snapshots(cluster, list(dict.fromkeys(name for item in items for name in (item.target, item.source))))
-    find = _on_remote if request.remote is not None else _received
-    choose = find(cluster, request, snaps, wanted)
-    notes: Notes | None = None
-    for item in items:
+    there = look(cluster, [item.target for item in made.items])
+    choose = (_on_remote if request.remote is not None else _received)(cluster, request, wanted)
+    for item in made.items:
         item.there = there.get(item.target.lower())
         item.existed = item.there is not None
         item.was = provenance.read(item.there) if item.there is not None else None
-        item.snaps = snaps[item.target]
         try:
             item.point = choose(item.source)
-            if request.remote is not None and item.there is not None and item.was is None:
+            deployed = item.there is not None and bool(item.there.diskful)
+            item.done = deployed and not request.download_only and item.is_restored()
+        except SnapshipError as error:
+            item.error = error.about(volume=item.source, remote=request.remote)
+    _look_closer(cluster, request, [item for item in made.items if item.error is None and not item.done])
+    _check_room(cluster, made)
+    return made
+
+
+def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:
+    """What there is to do for those that aren't as they should be."""
+    snaps = list_snapshots(cluster, [item.target for item in items]) if items else {}
+    notes: Notes | None = None
+    for item in items:
+        item.snaps = snaps[item.target]
+        try:
+            if request.remote is not None and item.there is not None and item.was is None and item.point is not None:
                 notes = notes or Notes.read(cluster)
                 item.begun = notes.kept.get(item.note_key) == item.point.id
             _decide(request, item)
         except SnapshipError as error:
             item.error = error.about(volume=item.source, remote=request.remote)
-    _check_room(cluster, made)
-    return made
 
 
-def _on_remote(cluster: Cluster, request: Request, snaps: Snaps, wanted: points.Wanted) -> Any:
-    remote = find_remote(cluster, request.remote or "")
-    if remote.type != "s3":
-        raise UsageError(
-            f"remote {remote.name!r} is of type {remote.type}: nothing can be fetched from it.",
-            "What was shipped to another cluster is restored there: connect to that one, and set received_from.",
-        )
-    listing = cluster.read("backup_list", remote.name, what=f"listing the backups on {remote.name}")
-    backups: list[Backup] = on_s3(listing, snaps, remote.name)
+_Choose = Callable[[str], points.Point]
+
+
+def _on_remote(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Choose:
+    remote = request.remote or ""
+    backups: list[Backup] = on_s3(read_list(cluster, remote, _ADVICE), {}, remote)
     mark_broken(backups)
 
     def choose(source: str) -> points.Point:
-        return points.on_remote(backups, source, remote.name, wanted)
+        return points.on_remote(backups, source, remote, wanted)
 
     return choose
 
 
-def _received(cluster: Cluster, request: Request, snaps: Snaps, wanted: points.Wanted) -> Any:
+def _received(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Choose:
     origin = resolve(cluster, request.received_from or "")
+    snaps = list_snapshots(cluster, list(dict.fromkeys(each["source"] for each in request.resources)))
 
     def choose(source: str) -> points.Point:
         return points.received(snaps[source], source, origin, wanted)
@@ -175,9 +184,6 @@ def _decide(request: Request, item: Item) -> None:
         return
     there = item.there
     if there is None or not there.diskful:
-        return
-    if item.is_restored():
-        item.done = True
         return
     if item.begun and item.held is not None:
         item.place = False  # LINSTOR has restored it; that is to be recorded

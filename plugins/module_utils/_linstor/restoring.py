@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from .._engine.errors import BusyError, RemoteError, SnapshipError, VolumeError, need
@@ -143,20 +144,13 @@ def carry_out(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
                 _finish(cluster, wish, item)
 
 
-class _errors_of:
+@contextlib.contextmanager
+def _errors_of(item: Item, wish: Wish) -> Iterator[None]:
     """Keeps what goes wrong with an item in it."""
-
-    def __init__(self, item: Item, wish: Wish) -> None:
-        self.item, self.wish = item, wish
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, SnapshipError):
-            self.item.error = error.about(volume=self.item.source, remote=self.wish.remote)
-            return True
-        return False
+    try:
+        yield
+    except SnapshipError as error:
+        item.error = error.about(volume=item.source, remote=wish.remote)
 
 
 def _start(cluster: Cluster, wish: Wish, item: Item) -> None:

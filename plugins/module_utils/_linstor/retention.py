@@ -107,7 +107,7 @@ def _show(each: Sentence) -> dict[str, Any]:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only: snapshots, for a remote also its kind, its list and the nodes. One request each.
+    """Reads only: snapshots, for a remote also its list and the nodes. One request each.
 
     Raises UsageError for rules that keep nothing, and for options that don't go together.
     """

@@ -335,4 +335,4 @@ def test_the_passphrase_is_missing(stored: Simulation) -> None:
 def test_three_lists_and_the_version_are_all_it_takes(stored: Simulation) -> None:
     task = pruning(stored, remote=S3, keep={"last": -1})
     assert not task().changed
-    assert task.requests == 5  # snapshots, remotes, nodes, backups; and the version
+    assert task.requests == 4  # snapshots, nodes, backups; and the version
