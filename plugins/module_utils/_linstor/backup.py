@@ -20,9 +20,9 @@ from typing import Any
 from .._engine.errors import SnapshipError, UnknownError, UsageError
 from .._engine.outcome import Outcome
 from .._engine.units import parse_duration
-from . import choosing, reports, results, targets, waiting
+from . import choosing, refused, reports, results, targets, waiting
 from .arriving import confirm
-from .backups import Backup
+from .backups import Backup, under_way
 from .choosing import Wish, would_satisfy
 from .connection import Access, Cluster, same_version
 from .looking import Looking, look_at
@@ -188,6 +188,12 @@ def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
     unit = Unit(look, satisfied=satisfied, warnings=list(look.warnings))
     if satisfied is None:
         looking.settle_queue(look)
+        unit.warnings += [
+            f"the snapshot {each.snapshot} of {resource} was to be shipped to {looking.order.remote} and never will be:"
+            " delete it, as LINSTOR lets what builds on it wait."
+            for each in look.backups
+            if each.state == "preparing" and not under_way(each, look.now)
+        ]
     return unit
 
 
@@ -238,6 +244,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     shipping.run(work)
     if made.order.wait:
         _confirm(cluster, made, work, pace)
+    refused.clean_up(cluster, made.order, work)
     reports.explain(cluster, work)
     listed: Mapping[tuple[str, str], Backup] = {}
     shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]

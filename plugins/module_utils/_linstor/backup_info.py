@@ -27,7 +27,7 @@ from .connection import Access, Cluster
 from .origins import source_of
 from .remotes import Remote, find_remote
 from .results import chain_size, logical
-from .snapshots import Snap, list_snapshots
+from .snapshots import SOURCE, Snap, list_snapshots
 
 _RECEIVED_BASE = "BackupLastSnapshot"
 
@@ -88,7 +88,9 @@ def received(snaps: Snaps) -> list[Backup]:
             arrived = snap.received
             if arrived is None:
                 continue
-            base = snap.shipping(None).get(_RECEIVED_BASE)
+            # The target's own is set even where a full one was received; what came along from the source isn't.
+            built = any(key.startswith(SOURCE) and key.endswith(f"/{_RECEIVED_BASE}") for key in snap.props)
+            base = snap.shipping(None).get(_RECEIVED_BASE) if built else None
             found.append(
                 Backup(
                     id=backups.identity(resource, snap.name),

@@ -16,6 +16,8 @@ from .snapshots import Shipment, Snap
 
 #: seconds for which a shipment may be neither in the queue nor begun: the two lists are read one after the other
 GRACE = 30.0
+#: seconds after which nothing that is being prepared will ever be shipped; a target waits for 300 of them
+PREPARING_FOR = 600.0
 _META = ".meta"
 _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
@@ -116,7 +118,13 @@ def identity(resource: str, snapshot: str) -> str:
 
 
 def under_way(backup: Backup, now: float) -> bool:
-    """Whether a shipment goes on. One that was queued and isn't any more has the benefit of the doubt for a while."""
+    """Whether a shipment goes on.
+
+    One that was queued and isn't any more has the benefit of the doubt for a while. One that is still being prepared
+    after longer than a target waits never goes on: LINSTOR leaves that behind where the target has refused it.
+    """
+    if backup.state == "preparing" and backup.started is not None and now - backup.started > PREPARING_FOR:
+        return False
     if backup.state == "lost":
         return backup.created is not None and now - backup.created < GRACE
     return Shipment(backup.state, "").under_way

@@ -126,8 +126,9 @@ def no_base(resource: str, reason: str) -> VolumeError:
 def _choose(look: Look, wish: Wish) -> Choice:
     if wish.kind == "full":
         return Choice(True, None, "a full was asked for")
+    blocked = _blocked(look) if look.listed and wish.snapshot is None else None
     if not any(each.complete for each in look.backups):
-        return Choice(False, None, "first backup of this resource on this remote")
+        return Choice(blocked is not None, None, "first backup of this resource on this remote")
     newest = next(each for each in look.backups if each.complete)
     due = _full_is_due(look, wish, newest)
     if due is not None:
@@ -135,14 +136,11 @@ def _choose(look: Look, wish: Wish) -> Choice:
     candidates = [each for each in look.backups if each.complete and each.snap is not None]
     if wish.snapshot is not None:
         candidates = [each for each in candidates if not _is_newer(each, look, wish.snapshot)]
+    if blocked is not None:
+        return Choice(True, None, blocked)
     if not candidates:
         return Choice(False, None, "no snapshot here is of a state that the remote has")
-    base = candidates[0]
-    if look.listed and wish.snapshot is None:
-        flaw = _superseded(look, base)
-        if flaw is not None:
-            return Choice(False, None, flaw)
-    return Choice(False, base, f"newest common state is {base.id}")
+    return Choice(False, candidates[0], f"newest common state is {candidates[0].id}")
 
 
 def _is_newer(backup: Backup, look: Look, name: str) -> bool:
@@ -167,10 +165,11 @@ def _full_is_due(look: Look, wish: Wish, newest: Backup) -> str | None:
     return None
 
 
-def _superseded(look: Look, base: Backup) -> str | None:
-    """LINSTOR builds on what was shipped to S3 last, whatever became of it: why that can't be the base."""
+def _blocked(look: Look) -> str | None:
+    """Why LINSTOR must not choose a base itself: it builds on what it shipped to a bucket last, whatever became of it,
+    and lets the next one wait in the queue for one that has failed, for ever."""
     begun = [each for each in look.backups if each.started is not None and each.snap is not None]
     last = max(begun, key=lambda each: each.started or 0.0, default=None)
-    if last is None or last.id == base.id or last.snapshot == base.snapshot or last.state == "success":
+    if last is None or last.state == "success" or under_way(last, look.now):
         return None
-    return f"LINSTOR builds on what it shipped last, and that ({last.snapshot}) is {last.state}"
+    return f"LINSTOR would build on what it shipped last, and that ({last.snapshot}) is {last.state}"

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from .._engine.errors import BusyError, RemoteError, SnapshipError
 from .._engine.units import show_duration
 from . import waiting
-from .backups import GRACE, Backup, of_snapshot, queued
+from .backups import GRACE, PREPARING_FOR, Backup, of_snapshot, queued
 from .choosing import Choice, Look, Wish, choose, would_satisfy
 from .connection import Cluster
 from .falling_back import instead_of_increment
@@ -342,7 +342,7 @@ class Shipping:
             if now > unit.abort_at + ABORTING_FOR:
                 unit.error = self._timeout(unit, "LINSTOR was asked to abort it, and hasn't ended it yet.")
             return
-        if now - unit.watched <= self.order.wait_timeout:
+        if now - unit.watched <= self._patience(unit):
             return
         if self.order.abort_on_timeout and unit.snapshot is not None and self._abort(unit):
             unit.abort_at = now
@@ -353,12 +353,20 @@ class Shipping:
             ending = f"The controller doesn't answer: {trouble.msg}"
         unit.error = unit.unsure or self._timeout(unit, ending)
 
+    def _patience(self, unit: Unit) -> float:
+        """How many seconds to wait in the state that it is in."""
+        stuck = unit.current is not None and unit.current.state == "preparing"
+        return min(self.order.wait_timeout, PREPARING_FOR) if stuck else self.order.wait_timeout
+
     def _timeout(self, unit: Unit, ending: str) -> SnapshipError:
         state = f" It is {unit.current.state}." if unit.current else ""
         return BusyError(
             f"shipping {unit.resource} to {self.order.remote} (snapshot {unit.snapshot}) hasn't ended within"
-            f" {show_duration(self.order.wait_timeout)}.{state} {ending}",
-            "Set a longer wait_timeout where that is how long it takes.",
+            f" {show_duration(self._patience(unit))}.{state} {ending}",
+            "The target hasn't begun to receive it: see its controller's log. A remote that is the cluster itself needs"
+            " its own cluster_id."
+            if unit.current is not None and unit.current.state == "preparing"
+            else "Set a longer wait_timeout where that is how long it takes.",
             code="timeout",
         )
 

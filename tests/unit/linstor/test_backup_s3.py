@@ -234,6 +234,16 @@ def test_a_shipment_fails(db: Task, cluster: Simulation) -> None:
     assert told["volume"] == "db"
     assert "ended failed" in told["msg"]
     assert only(db.four_times())["state"] == "success"
+    cluster.advance(7200)
+    cluster.shipment_fault("fail")
+    broken = failure(db())
+    cluster.advance(2)
+    item = only(db())
+    assert item["type"] == "full"  # an increment on what has failed would wait in the queue for ever
+    assert "LINSTOR would build on what it shipped last" in item["reason"]
+    assert broken["code"] == "shipment_failed"
+    cluster.advance(7200)
+    assert only(db())["type"] == "incremental"
 
 
 def test_what_is_joined_fails(db: Task, cluster: Simulation) -> None:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
+from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
     DR,
@@ -266,6 +267,36 @@ def test_the_other_cluster_is_away(clusters: Pair) -> None:
     assert outcome.failures[1]["msg"].startswith("not started")
     assert not outcome.changed
     assert ships(home) == 1
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.refused.SETTLED", 0.1)
+
+
+@pytest.mark.usefixtures("soon")
+def test_the_target_refuses(db: Task, clusters: Pair) -> None:
+    home, _away = clusters
+    told = failure(db(target=Target(node="nosuch")))
+    assert "Remote 'dr-site'" in told["msg"]
+    assert home.cluster.definitions["db"].snapshots == {}
+    assert only(db())["state"] == "success"
+
+
+def test_what_a_refusal_has_left_is_not_waited_for(db: Task, clusters: Pair) -> None:
+    home, _away = clusters
+    only(db())
+    with connected(home) as lin:
+        lin.snapshot_create([], "db", "left-behind")
+    began = str(home.cluster.clock.now)
+    props = home.snapshot("db", "left-behind").props
+    props.update({f"BackupShipping/Source/{DR}/{key}": began for key in ("BackupStartTimestamp", "BackupTargetRemote")})
+    props[f"BackupShipping/Source/{DR}/ShippingStatus"] = "Prepare Shipping"
+    home.advance(7200)
+    outcome = db()
+    item = only(outcome)
+    assert (item["joined"], item["type"]) == (False, "incremental")
+    assert any("left-behind" in text and "delete it" in text for text in outcome.warnings)
 
 
 def test_it_was_sent_and_does_not_arrive(seen: Task, clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

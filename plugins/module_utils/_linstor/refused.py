@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Snapshots that LINSTOR leaves behind where a target has refused a shipment after its snapshot was taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from .._engine.errors import SnapshipError
+from .backups import of_snapshot
+from .connection import Cluster
+from .replies import ControllerError
+from .shipping import UNKNOWN_ERROR, Unit
+from .snapshots import list_snapshots
+from .starting import Order
+
+#: seconds after which what is still being prepared is no other run's shipment that has just begun
+SETTLED = 3.0
+
+
+def clean_up(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
+    """Delete them: they would be "Prepare Shipping" for ever, take space, and hold up what is built on them.
+
+    One list and one request for each. What can't be deleted is warned about.
+    """
+    refused = [unit for unit in units if _was_refused(unit.error)]
+    if order.kind != "linstor" or not refused:
+        return
+    time.sleep(SETTLED)
+    try:
+        snaps = list_snapshots(cluster, [unit.resource for unit in refused])
+    except SnapshipError:
+        return  # the next run takes them for what they are after a while
+    for unit in refused:
+        known = {snap.name.lower() for snap in unit.look.snaps}
+        for snap in snaps[unit.resource]:
+            left = of_snapshot(unit.resource, snap, order.remote)
+            if left is not None and left.state == "preparing" and snap.name.lower() not in known:
+                _delete(cluster, unit, snap.name)
+
+
+def _was_refused(error: SnapshipError | None) -> bool:
+    """Whether it is the target's refusal, which the source's controller passes on with a number of its own."""
+    return isinstance(error, ControllerError) and UNKNOWN_ERROR in error.numbers and "Remote '" in error.msg
+
+
+def _delete(cluster: Cluster, unit: Unit, name: str) -> None:
+    what = f"deleting the snapshot {name} of {unit.resource}, which was taken for it"
+    try:
+        cluster.change("snapshot_delete", unit.resource, name, what=what)
+        unit.actions.append(f"delete the snapshot {name} of {unit.resource}")
+    except SnapshipError as error:
+        unit.warnings.append(error.msg)
