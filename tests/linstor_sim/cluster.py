@@ -73,6 +73,8 @@ class Cluster:
         self.shipments: list[Shipment] = []
         self.queue: list[Queued] = []
         self.ended_one = False
+        # Remotes of refused shipments, which the controller takes for being under way until it is restarted.
+        self.haunted: set[str] = set()
         self.receptions: list[Reception] = []
         self.restorings: list[Restoring] = []
         self.steps: list[Callable[[Cluster], None]] = []

@@ -251,6 +251,7 @@ def _drop(cluster: Cluster, shipment: Shipment) -> None:
     """Forgotten, with the snapshot in Prepare Shipping for ever: an abort doesn't find it."""
     if shipment in cluster.shipments:
         cluster.shipments.remove(shipment)
+        cluster.haunted.add(shipment.order.remote.name)
 
 
 def _version(cluster: Cluster) -> list[int]:

@@ -210,13 +210,16 @@ def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
 
 
 def _start_one(cluster: Cluster) -> bool:
+    """The queue is only looked at when a shipment has ended, whatever else makes room."""
     ended_one, cluster.ended_one = cluster.ended_one, False
+    if not ended_one:
+        return False
     for queued in list(cluster.queue):
         order = queued.order
         if order.base is not None and _base_status(order) != SUCCESS:
-            if not ended_one or any(each.order.snapshot is order.base for each in cluster.shipments):
+            if any(each.order.snapshot is order.base for each in cluster.shipments):
                 continue
-            # Looked at when any shipment ends, not before; what was shipped last takes the place of a base that isn't.
+            # What was shipped last takes the place of a base that isn't.
             last = order.definition.props.get(f"{order.space}/{LAST}", "")
             order.base = order.definition.snapshots.get(last)
         elif order.base is not None and order.base.name not in order.definition.snapshots:
@@ -272,12 +275,27 @@ def _abort(cluster: Cluster, shipment: Shipment) -> None:
     order.carrier.end(cluster, shipment, False)
 
 
+def uses(cluster: Cluster, remote: str) -> bool:
+    """Whether anything is shipped there, or seems to be."""
+    orders = [each.order for each in cluster.shipments] + [each.order for each in cluster.queue]
+    return remote in cluster.haunted or any(each.remote.name == remote for each in orders)
+
+
+def forget_remotes(cluster: Cluster) -> None:
+    """Those go that were only waiting for their last shipment."""
+    for each in [each for each in cluster.remotes.values() if each.going and not uses(cluster, each.name)]:
+        del cluster.remotes[each.name]
+
+
 def interrupted(cluster: Cluster) -> None:
     """The controller was restarted: what was under way is aborted, what was queued is forgotten."""
     for shipment in cluster.shipments:
         set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, ABORTED)
     cluster.shipments.clear()
     cluster.queue.clear()
+    cluster.haunted.clear()
+    for remote in cluster.remotes.values():
+        remote.going = False  # it has to be deleted anew
 
 
 def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:

@@ -34,6 +34,7 @@ class Simulation:
     ) -> None:
         self.cluster = Cluster(options or Options(**changes), clock)
         self.cluster.steps += [receiving.step, backup_restore.step, receiving.restore_step, schedules.step]
+        self.cluster.steps += [shipments.forget_remotes]
         self.cluster.followers += [schedules.ended]
         self.tls = tls
         self.servers: list[Server] = []

@@ -165,13 +165,15 @@ class Definition:
 
 @dataclass
 class Remote:
-    """``kind``: s3, linstor or ebs. ``fields`` are as the API names them; ``secrets`` never leave the controller."""
+    """``kind``: s3, linstor or ebs. ``fields`` are as the API names them; ``secrets`` never leave the controller.
+    ``going``: deleted as soon as nothing is shipped to it."""
 
     name: str
     kind: str
     fields: dict[str, object] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     cluster_id: str = ""
+    going: bool = False
 
 
 @dataclass

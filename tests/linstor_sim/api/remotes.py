@@ -15,6 +15,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachabl
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry, within
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, route
+from ansible_collections.snapship.dr.tests.linstor_sim.shipments import uses
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Remote
 
 _SHOWN = {
@@ -90,6 +91,10 @@ def delete(cluster: Cluster, call: Call) -> Entries:
     found = next((each for each in cluster.remotes.values() if each.name.lower() == asked.lower()), None)
     if found is None:
         return [entry(codes.WARN_NOT_FOUND | _MASK, f"Remote: {asked} not found.", references=references)]
+    if uses(cluster, found.name):
+        found.going = True
+        message = f"Remote: {found.name} prepared for deletion. Waiting for ongoing shipments to complete or abort."
+        return [entry(codes.MODIFIED | _MASK, message, references=references)]
     del cluster.remotes[found.name]
     for props in cluster.all_props():
         for name in [each for each in props if each.startswith(f"Schedule/{found.name}/")]:

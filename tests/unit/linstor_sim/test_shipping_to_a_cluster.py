@@ -193,3 +193,25 @@ def test_without_its_id_a_cluster_waits_for_itself_for_ever(home: Simulation, cl
     home.advance(60)
     assert home.snapshot("db", name).source("self") == "Prepare Shipping"
     assert home.cluster.definition("db-dr").snapshots[name].target() == "Shipping"
+
+
+def test_a_remote_in_use_goes_when_its_last_shipment_ends(home: Simulation, away: Simulation, client: Any) -> None:
+    home.peer_with(away)
+    shipped(client, client.backup_ship("away", "db", "db"))
+    (reply,) = client.remote_delete("away")
+    assert "Waiting for ongoing shipments" in reply.message
+    assert [each.remote_name for each in client.remote_list()[0].linstor_remotes] == ["away"]
+    home.advance(1)
+    assert not client.remote_list()[0].linstor_remotes
+
+
+def test_a_refused_shipment_haunts_its_remote_until_a_restart(home: Simulation, away: Simulation, client: Any) -> None:
+    home.peer_with(away)
+    assert codes(client.backup_ship("away", "db", "db", dst_stor_pool="nowhere")) == {998}
+    assert "Waiting for ongoing shipments" in client.remote_delete("away")[0].message
+    home.advance(60)
+    assert client.remote_list()[0].linstor_remotes
+    home.restart()
+    with connected(home) as again:
+        assert "deleted" in again.remote_delete("away")[-1].message
+        assert not again.remote_list()[0].linstor_remotes
