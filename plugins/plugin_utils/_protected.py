@@ -218,6 +218,9 @@ def _check_ages(mistakes: Mistakes, choice: Mapping[str, Any], where: str) -> No
 def _carries(reading: _Reading, remote: Remote, carrier: str, where: str) -> bool:
     """Whether this remote is for this operation, and can be shipped to."""
     carriers = TYPES[remote.type][1]
+    if carrier == NATIVE and remote.options.get("layout") == "linstor":
+        reading.mistakes.add(where, "what LINSTOR ships lies there (layout: linstor); a host itself can only read it.")
+        return False
     if carrier in carriers or (not carriers and remote.use != reading.use):
         return remote.use == reading.use
     fitting = ", ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)

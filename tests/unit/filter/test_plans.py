@@ -155,6 +155,11 @@ def test_what_is_wrong_with_a_remote(remote: Any, said: str) -> None:
     assert [line for line in found if said in line], found
 
 
+def test_a_host_itself_never_ships_to_where_linstor_does() -> None:
+    (said,) = mistakes([entry()], [{**NAS, "layout": "linstor"}])
+    assert "a host itself can only read it" in said
+
+
 def test_two_remotes_of_one_name() -> None:
     assert mistakes([entry()], [NAS, NAS]) == ["snapship_remotes, nas: there are two remotes of this name."]
 
