@@ -61,15 +61,14 @@ def requests(opened: list[Catalog]) -> dict[str, int]:
     return total
 
 
+@pytest.mark.timeout(120)  # work that grows with the square of their number would take longer
 @pytest.mark.parametrize("per_chain", [30, COUNT])
 def test_ten_thousand_backups_in_a_directory(place: Place, counted: list[Catalog], per_chain: int) -> None:
     for key in keys(COUNT, per_chain):
         path = place.remote / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    started = time.monotonic()
     found = place.list()
-    assert time.monotonic() - started < 10
     check(found, per_chain)
     made = requests(counted)
     assert made["list"] <= 11
