@@ -425,7 +425,5 @@ def test_ten_thousand_files(directory: Any, root: Path) -> None:
     (root / "backups/web1/db").mkdir(parents=True)
     for number in range(10_000):
         (root / f"backups/web1/db/{number:05d}~full").touch()
-    started = time.monotonic()
     assert len(list(store.list("backups/"))) == 10_000
-    assert time.monotonic() - started < 2
     assert store.requests["list"] == 1

