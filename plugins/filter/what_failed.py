@@ -78,6 +78,8 @@ def _of_call(result: Mapping[str, Any]) -> Iterator[str]:
 def _of_volume(failure: Mapping[str, Any], label: str) -> str:
     said = _one_line(f"{failure.get('msg') or ''} {failure.get('hint') or ''}")
     volume, remote = failure.get("volume"), failure.get("remote")
+    if remote == "inline" and label:  # a remote that the host doesn't keep; the label has its name
+        return _about(f"{volume} ({label})" if volume else label, said)
     return _about(f"{volume} on {remote}" if volume and remote else volume or label or remote, said)
 
 

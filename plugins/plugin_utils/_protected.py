@@ -174,7 +174,8 @@ def _read_choice(reading: _Reading, given: Any, where: str, common: Mapping[str,
             mistakes.add(where, f"{volume} is shipped there by {other} already.")
     _check_ages(mistakes, choice, where)
     if "target" in choice:
-        mistakes.mapping(choice["target"], f"{where}: target", TARGET)
+        choice["target"] = mistakes.mapping(choice["target"], f"{where}: target", TARGET)
+        mistakes.flags(choice["target"], f"{where}: target", "download_only", "force_move_resource_group")
     mistakes.numbers(choice, where, 1, *(key for key in ("max_chain",) if key in choice))
     if remote is None or not _carries(reading, remote, carrier, where):
         return
@@ -198,9 +199,9 @@ def _there(remote: Remote, common: Mapping[str, Any], choice: Mapping[str, Any])
     if "retention" in common:
         told["keep"] = {key: common["retention"][key] for key in (*KEEP, "within") if key in common["retention"]}
     if "peer" in remote.options:
-        target = dict(choice.get("target") or {})
+        target = choice.get("target") or {}
         told["peer"] = remote.options["peer"]
-        told["refresh"] = not boolean(target.get("download_only", False))
+        told["refresh"] = not boolean(target.get("download_only", False), strict=False)
         told["target"] = {**target, "download_only": True}
     return told
 

@@ -75,6 +75,8 @@ def read(given: Iterable[Any], where: str, mistakes: Mistakes) -> dict[str, Remo
             what = "type is missing" if kind is None else f"type: {shown(kind)} is unknown"
             mistakes.add(place, f"{what}; there are {', '.join(TYPES)}.")
             continue
+        if kind == "linstor" and options.get("use") == "backup":
+            mistakes.add(place, "use: another cluster is kept in sync; leave use out.")
         rest = {key: value for key, value in options.items() if key not in OURS}
         found[name] = Remote(name, kind, options.get("use") or TYPES[kind][0], {**rest, "type": kind})
     return found

@@ -143,6 +143,7 @@ def test_two_entries_of_one_name_or_volume() -> None:
         ({"name": "nas", "type": "tape"}, "nas: type: 'tape' is unknown; there are s3, directory"),
         ({"name": "nas"}, "nas: type is missing"),
         ({**NAS, "use": "fun"}, "nas: use: 'fun' isn't one of backup, sync"),
+        ({**DR_SITE, "use": "backup"}, "dr-site: use: another cluster is kept in sync"),
         ({**NAS, "compresion": "none"}, "nas: compresion is unknown; did you mean compression?"),
         ({**NAS, "path": "relative"}, "remote 'nas': path 'relative' is not absolute"),
         ({**NAS, "encryption_key": ""}, "remote 'nas': encryption_key is empty"),
@@ -166,6 +167,20 @@ def test_two_remotes_of_one_name() -> None:
 
 def test_remotes_that_are_not_used_here_need_not_be_complete() -> None:
     assert mistakes([entry()], [NAS, {"name": "other", "type": "s3", "bucket": "b", "secret_key": ""}]) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("there", "target: 'there' is a string, not a mapping"),
+        ({"resurce": "x"}, "target: resurce is unknown; did you mean resource?"),
+        ({"download_only": "perhaps"}, "target: download_only: 'perhaps' is neither true nor false"),
+    ],
+)
+def test_what_is_wrong_with_a_target(target: Any, said: str) -> None:
+    remotes = [{"name": "dr-site", "every": "1h", "target": target}]
+    found = mistakes([entry(provider="linstor", volumes="db", remotes=remotes)], use="sync")
+    assert [line for line in found if said in line], found
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,12 @@ def test_a_task_that_failed_as_a_whole_is_told_by_its_turn_of_the_loop() -> None
     assert what_failed([{"results": [job, name]}]) == ["db -> nas: No such library.", "nas: it is down."]
 
 
+def test_a_remote_that_the_host_does_not_keep_is_told_by_its_name() -> None:
+    failure = {"volume": "/srv/a", "remote": "inline", "msg": "it is gone.", "hint": ""}
+    job = {"ansible_loop_var": "job", "job": {"label": "nas -> /srv/b"}, "failed": True, "failures": [failure]}
+    assert what_failed([job]) == ["/srv/a (nas -> /srv/b): it is gone."]
+
+
 def test_a_host_that_cannot_be_reached() -> None:
     assert what_failed([{"unreachable": True, "msg": "no route"}, {}, {}]) == ["The host can't be reached: no route"]
 
