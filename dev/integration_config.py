@@ -4,7 +4,8 @@
 """Writes the coordinates of this run's servers from the environment into integration_config.yml, for targets to see.
 
 ``SNAPSHIP_TEST_S3_ENDPOINT`` becomes the variable ``s3_endpoint`` and so on, ``LINSTOR_TEST_CONTROLLERS`` becomes
-``linstor_test_controllers``. ansible-test cleans the environment, so this file is the way in. ``collections_root`` is
+``linstor_test_controllers``. The bucket that these controllers reach is ``LINSTOR_TEST_S3_ENDPOINT``, ``_REGION``,
+``_BUCKET``, ``_ACCESS_KEY`` and ``_SECRET_KEY``, which take the place of this run's own. ansible-test cleans the environment, so this file is the way in. ``collections_root`` is
 where the copy that is tested can be imported from.
 """
 
@@ -23,6 +24,9 @@ LINSTOR = "LINSTOR_TEST_"
 def main() -> None:
     variables = {name[len(PREFIX) :].lower(): value for name, value in os.environ.items() if name.startswith(PREFIX)}
     variables.update({name.lower(): value for name, value in os.environ.items() if name.startswith(LINSTOR)})
+    variables.update(
+        {name[len(LINSTOR) :].lower(): value for name, value in os.environ.items() if name.startswith(f"{LINSTOR}S3_")}
+    )
     target = Path(sys.argv[1])
     # .../ansible_collections/snapship/dr/tests/integration/integration_config.yml
     variables["collections_root"] = str(target.resolve().parents[5])
