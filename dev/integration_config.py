@@ -4,9 +4,11 @@
 """Writes the coordinates of this run's servers from the environment into integration_config.yml, for targets to see.
 
 ``SNAPSHIP_TEST_S3_ENDPOINT`` becomes the variable ``s3_endpoint`` and so on, ``LINSTOR_TEST_CONTROLLERS`` becomes
-``linstor_test_controllers``. The bucket that these controllers reach is ``LINSTOR_TEST_S3_ENDPOINT``, ``_REGION``,
-``_BUCKET``, ``_ACCESS_KEY`` and ``_SECRET_KEY``, which take the place of this run's own. ansible-test cleans the environment, so this file is the way in. ``collections_root`` is
-where the copy that is tested can be imported from.
+``linstor_test_controllers``. A bucket that such controllers reach takes the place of this run's own: it is told by
+``LINSTOR_TEST_S3_ENDPOINT``, ``_REGION``, ``_BUCKET``, ``_ACCESS_KEY`` and ``_SECRET_KEY``.
+
+ansible-test cleans the environment, so this file is the way in. ``collections_root`` is where the copy that is tested
+can be imported from.
 """
 
 from __future__ import annotations
