@@ -38,6 +38,7 @@ ALWAYS = {
     "test_linstor_bucket.py": ("thin_volume[dirty]", "streams_into"),
     "test_examples.py": ("by_hand",),
     "test_programs.py": ("thin", "filesystem"),
+    "test_playbooks.py": (),  # twenty minutes: Ansible forks for each task and host
 }
 
 
