@@ -5,7 +5,8 @@
 
 ``SNAPSHIP_TEST_S3_ENDPOINT`` becomes the variable ``s3_endpoint`` and so on, ``LINSTOR_TEST_CONTROLLERS`` becomes
 ``linstor_test_controllers``. A bucket that such controllers reach takes the place of this run's own: it is told by
-``LINSTOR_TEST_S3_ENDPOINT``, ``_REGION``, ``_BUCKET``, ``_ACCESS_KEY`` and ``_SECRET_KEY``.
+``LINSTOR_TEST_S3_ENDPOINT``, ``_REGION``, ``_BUCKET``, ``_ACCESS_KEY`` and ``_SECRET_KEY``. linstor_remote also needs
+keys that may only read there, ``_RO_ACCESS_KEY`` and ``_RO_SECRET_KEY``, as LINSTOR tries keys before it keeps them.
 
 ansible-test cleans the environment, so this file is the way in. ``collections_root`` is where the copy that is tested
 can be imported from.
