@@ -96,7 +96,7 @@ class Mounted:
 
 
 def unmount(point: Path) -> None:
-    """The process that watches over a freeze, or another of this machine's, may hold it a moment longer."""
+    """Unmount it; just after a thaw the kernel may call it busy for a moment."""
     for _try in range(50):
         with contextlib.suppress(AssertionError):
             run("umount", point)
