@@ -82,7 +82,7 @@ def test_1_0_is_read_without_begin_and_end() -> None:
 
 def test_optional_chunks_are_skipped_in_both() -> None:
     strange = chunk(1 << 31 | 77, 9, 3, b"abc")
-    assert read(BEGIN + strange + DATA + UNMAP + end(4, 1, 1)) == EXPECTED
+    assert read(BEGIN + strange + DATA + UNMAP + end(5, 1, 1)) == EXPECTED  # thin_recv counts it, too
     assert [each.command for each in thin.chunks(BEGIN + strange + DATA)] == [thin.BEGIN, thin.DATA]
     old = chunk(1 << 31, 0, 3, b"abc", V1_0) + chunk(0, 4096, 5, b"hello", V1_0)
     assert read(old) == EXPECTED[:1]
@@ -114,6 +114,7 @@ def test_a_1_0_stream_cut_inside_a_chunk_is_refused() -> None:
         "END twice": GOOD + end(4, 1, 1),
         "a byte after END": GOOD + b"\0",
         "one chunk too many counted": BEGIN + DATA + UNMAP + end(5, 1, 1),
+        "an optional chunk not counted": BEGIN + chunk(1 << 31) + DATA + UNMAP + end(4, 1, 1),
         "data miscounted": BEGIN + DATA + UNMAP + end(4, 2, 0),
         "unmaps miscounted": BEGIN + DATA + UNMAP + end(4, 1, 0),
         "1.0 inside 1.1": BEGIN + chunk(1, 0, 9, magic=V1_0) + end(3, 0, 1),
@@ -122,6 +123,7 @@ def test_a_1_0_stream_cut_inside_a_chunk_is_refused() -> None:
         "unknown command": BEGIN + chunk(4) + end(2, 0, 0),
         "another command": BEGIN + chunk(1 << 30) + end(2, 0, 0),
         "optional chunk cut": BEGIN + chunk(1 << 31, 0, 9, b"abc"),
+        "optional chunk of any length": BEGIN + chunk(1 << 31, 0, 1 << 63, b"abc"),
         "before 1.0.1": chunk(0, 0, 5, b"hello", BEFORE_1_0_1),
         "no stream at all": b"#!/bin/sh\nexit 0\n" * 9,
         "zeros": bytes(4096),

@@ -6,7 +6,8 @@
 """The thin-send-recv stream: chunks of a block device, written as format 1.1, read as 1.1 and 1.0.
 
 A chunk is a big-endian header of 28 bytes (u64 magic, u64 offset, u64 length, u32 command; both in bytes) and, for
-DATA, ``length`` bytes. 1.1 opens with BEGIN and closes with END, whose payload counts all chunks, DATA and UNMAP.
+DATA, ``length`` bytes. 1.1 opens with BEGIN and closes with END, whose payload counts all chunks (BEGIN, END and those
+that are passed over, too), DATA and UNMAP.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ MAGIC_1_1 = 0x24C4F02AAE2E4FA9
 MAGIC_1_0 = 0xCA7F00D5DE7EC7ED
 MAGIC_OLD = 0xE85BC5636CC72A05
 DATA, UNMAP, BEGIN, END = 0, 1, 2, 3
-OPTIONAL = 1 << 31
+OPTIONAL = 1 << 31  # a chunk that may be passed over by who doesn't know it
+_PIECE = 1 << 20
 
 Readable = Union[bytes, bytearray, memoryview]
 
@@ -83,11 +85,12 @@ def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
     A 1.0 stream has neither BEGIN nor END, so one cut between two chunks can't be told from a whole one.
     Raises CorruptError for anything else.
     """
-    counts, version, state = [0, 0], 0, BEGIN
+    counts, total, version, state = [0, 0], 0, 0, BEGIN
     while True:
         head = _exactly(source, HEADER.size, optional=True)
         if not head:
             break
+        total += 1
         magic, offset, length, command = HEADER.unpack(head)
         if magic == MAGIC_OLD:
             raise CorruptError("the stream comes from thin-send-recv before 1.0.1, which isn't read.")
@@ -105,15 +108,20 @@ def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
             counts[command] += 1
             yield command, offset, length, source
         elif command == END and version == MAGIC_1_1:
-            if COUNTS.unpack(_exactly(source, COUNTS.size)) != (sum(counts) + 2, counts[DATA], counts[UNMAP]):
+            if COUNTS.unpack(_exactly(source, COUNTS.size)) != (total, *counts):
                 raise CorruptError("the counts in the stream's END don't match.")
             state = END
         elif command & OPTIONAL:
-            _exactly(source, length)
+            _pass_over(source, length)
         else:
             raise CorruptError(f"the stream has an unknown command {command}.")
     if version == MAGIC_1_1 and state != END:
         raise CorruptError("the stream ends without END: it is cut short.")
+
+
+def _pass_over(source: BinaryIO, length: int) -> None:
+    for start in range(0, length, _PIECE):
+        _exactly(source, min(_PIECE, length - start))
 
 
 def _exactly(source: BinaryIO, length: int, optional: bool = False) -> bytes:
