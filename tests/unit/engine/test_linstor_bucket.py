@@ -369,6 +369,25 @@ def test_a_missing_object_shows_in_the_listing(linstor: Place, world: World) -> 
     assert by_id[world.ids[2], "db/1"]["complete"]
 
 
+@pytest.mark.parametrize("backup", [0, 1])
+@pytest.mark.parametrize("how", ["missing", "cut"])
+def test_metadata_that_is_gone_or_damaged_is_named_for_all_that_rests_on_it(
+    linstor: Place, world: World, how: str, backup: int
+) -> None:
+    key = world.ids[backup] + ".meta"
+    if how == "missing":
+        world.bucket.objects.pop(key)
+    else:
+        world.bucket.objects[key] = world.bucket.objects[key][:-9]
+    world.bucket.write_files(linstor.remote)
+    for item in listed(linstor):
+        if item["volume"] in ("db", "db/1"):
+            assert item["complete"] or key in item["problem"], item
+    failure = refusal(linstor)
+    assert key in failure["msg"]
+    assert ("is missing" if how == "missing" else "cut short") in failure["msg"]
+
+
 def test_metadata_that_is_wrong(linstor: Place, world: World) -> None:
     def problem(backup: int, **fields: Any) -> str:
         kept = dict(world.bucket.objects)
@@ -386,7 +405,7 @@ def test_metadata_that_is_wrong(linstor: Place, world: World) -> None:
         return {volume: [{"name": key, "finishedTimestamp": 1, "node": "alpha"}]}
 
     assert "no_back_20260101_000000.meta" in problem(2, basedOn="no_back_20260101_000000.meta")
-    assert "rests on is missing" in problem(1, basedOn=world.ids[1] + ".meta")
+    assert "rests on itself" in problem(1, basedOn=world.ids[1] + ".meta")
     assert "is no backup" in problem(1, basedOn="../../etc/passwd")
     assert "which is younger" in problem(1, startTimestamp=1000)
     assert "isn't that volume's data" in problem(2, backups=named("../../etc/passwd"))

@@ -66,15 +66,16 @@ class BucketKey(BackupKey):
 class BucketChains(Chains):
     """Chains, with what is wrong with the objects they are made of."""
 
-    def __init__(self, keys: Iterable[BucketKey], now: float) -> None:
+    def __init__(self, keys: Iterable[BucketKey], damaged: dict[str, str], now: float) -> None:
+        """``damaged`` says by id what is wrong with backups whose metadata can't be read."""
         super().__init__(keys, now, list)
+        self._damaged = damaged
 
     def problem(self, key: BackupKey) -> str | None:
         """The clock of LINSTOR's controller is not judged: a backup of a cluster that is gone is needed as it is."""
         chain = self.chain(key)
         if chain is None:
-            own = _problem(key)
-            return own or f"a backup that it rests on is missing ({key.base}{META_END}, or one below that)"
+            return _problem(key) or self._gap(key)
         for base, each in zip([None, *chain], chain):
             problem = _problem(each)
             if problem is not None:
@@ -82,6 +83,20 @@ class BucketChains(Chains):
             if base is not None and base.created > each.created:
                 return f"{each.manifest} says that it rests on {base.id}, which is younger"
         return None
+
+    def _gap(self, key: BackupKey) -> str:
+        """Where a chain that isn't whole is broken."""
+        seen: set[str] = set()
+        below: BackupKey | None = key
+        while below is not None and below.id not in seen:
+            seen.add(below.id)
+            lowest, below = below, self._base_of(below)
+        if below is not None:
+            return f"it rests on {below.id}, which rests on itself"
+        base = lowest.base or ""
+        if base in self._damaged:
+            return f"it rests on {base}: {self._damaged[base]}"
+        return f"a backup that it rests on is missing: {base}{META_END}"
 
 
 def _problem(key: BackupKey) -> str | None:
@@ -133,7 +148,8 @@ class LinstorCatalog(Catalog):
     def chains(self, origin: str | None = None, volume: str | None = None) -> Chains:
         """One listing, and each ``.meta`` read; of one resource where a volume is named. It isn't listed again."""
         resource = resource_of(volume) if volume is not None else None
-        keys = self._keys(f"{resource}_" if resource else "", origin)
+        prefix = f"{resource}_" if resource else ""
+        keys = self._keys(prefix, origin)
         if volume is not None:
             keys = [key for key in keys if key.of.name == volume]
             clusters = sorted({key.backup.cluster for key in keys if key.backup.problem is None})
@@ -143,7 +159,8 @@ class LinstorCatalog(Catalog):
                     f"({', '.join(clusters)}).",
                     "Say in origin which cluster's.",
                 )
-        return BucketChains(keys, self.store.now())
+        damaged = {backup.id: backup.problem for backup in self._scan(prefix).backups if backup.problem is not None}
+        return BucketChains(keys, damaged, self.store.now())
 
     def missing(self, manifest: Manifest) -> list[str]:
         key = manifest.key.data
