@@ -71,11 +71,13 @@ class Mounted:
         self.kind = kind
         self.image = image
         self.point = point
+        self._probes: list[threading.Thread] = []
 
     @property
     def frozen(self) -> bool:
         """Whether a write waits. One that does goes on by itself when the filesystem is thawed."""
         writer = threading.Thread(target=self.point.joinpath("probe").write_bytes, args=(os.urandom(100),), daemon=True)
+        self._probes.append(writer)
         writer.start()
         writer.join(0.5)
         return writer.is_alive()
@@ -94,15 +96,11 @@ class Mounted:
         finally:
             os.close(descriptor)
 
-
-def unmount(point: Path) -> None:
-    """Unmount it; just after a thaw the kernel may call it busy for a moment."""
-    for _try in range(50):
-        with contextlib.suppress(AssertionError):
-            run("umount", point)
-            return
-        time.sleep(0.2)
-    run("umount", point)
+    def unmount(self) -> None:
+        """When the writes that waited in it are through: until then it's busy."""
+        for probe in self._probes:
+            probe.join(60)
+        run("umount", self.point)
 
 
 @pytest.fixture(params=["ext4", "xfs", "btrfs"])
@@ -124,7 +122,7 @@ def mounted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mounted]
     finally:
         with contextlib.suppress(OSError):  # as it must be: it isn't frozen any more
             made.ioctl(FITHAW)
-        unmount(made.point)
+        made.unmount()
 
 
 def take(image: Path, config: Path, **options: Any) -> Any:
@@ -170,7 +168,7 @@ def test_what_was_written_before_is_in_the_backup(mounted: Mounted, tmp_path: Pa
     try:
         assert point.joinpath("unsynced").read_bytes() == content
     finally:
-        unmount(point)
+        run("umount", point)
 
 
 def child(mounted: Mounted, config: Path, timeout: str) -> subprocess.Popen[bytes]:
@@ -249,9 +247,10 @@ def test_all_that_is_frozen_is_thawed_when_one_is_not_to_be_had(mounted: Mounted
         with pytest.raises(VolumeError, match="frozen already"):
             failed(snapshot.apply(host, snapshot.plan(host, request)))
         assert not mounted.frozen
-        other.ioctl(FITHAW)
     finally:
-        unmount(point)
+        with contextlib.suppress(OSError):
+            other.ioctl(FITHAW)
+        other.unmount()
 
 
 def test_an_image_that_is_not_mounted_can_not_be_frozen(tmp_path: Path) -> None:
