@@ -6,7 +6,7 @@
 """Use case: resources have a backup on a remote that is recent enough, or of one snapshot.
 
 Nothing to do costs three lists at most (remotes, snapshots, and the S3 remote's backups), besides the version that
-connecting reads. With work: three lists more before, one request for each shipment, one list of snapshots for each
+connecting reads. With work: four lists more before, one request for each shipment, one list of snapshots for each
 look at all that runs, and one list of backups in the end.
 """
 
@@ -30,6 +30,7 @@ from .preflight import Survey, lock, survey
 from .remotes import Remote, find_remote
 from .replies import ControllerError
 from .shipping import Shipping, Unit
+from .standing import standings
 from .starting import Order
 from .targets import Target
 from .waiting import Pace
@@ -200,6 +201,10 @@ def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
 def _prepare(cluster: Cluster, made: Plan, looking: Looking, there: Cluster | None) -> None:
     """Look at what is needed to ship, and choose how."""
     made.survey = looking.survey = looking.survey or survey(cluster)
+    if made.order.kind == "s3":
+        known = standings(cluster, made.order.remote)
+        for unit in made.work:
+            unit.look.standing = known.get(unit.resource.lower())
     for unit in made.work:
         unit.error = made.survey.problem(unit.resource, made.order.source_node)
         if unit.error is None:

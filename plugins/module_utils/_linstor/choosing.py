@@ -15,6 +15,7 @@ from .._engine.protection import FUTURE
 from .._engine.units import show_duration
 from .backups import Backup, newest_first, under_way
 from .snapshots import Snap
+from .standing import Standing, base_of, own_base
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Wish:
 class Look:
     """What there is of one resource: its backups and shipments on the remote (newest first), and its snapshots.
 
-    ``listed`` says whether the remote keeps a list of its own, where a base has to be too; ``strangers`` are what is in
-    it and may have been made by another cluster.
+    ``listed`` says whether the remote is a bucket, with a list of its own, where a base has to be too; ``strangers``
+    are what is in it and may have been made by another cluster, and ``standing`` is what LINSTOR chooses a base by.
     """
 
     resource: str
@@ -43,6 +44,7 @@ class Look:
     listed: bool
     strangers: list[Backup] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
+    standing: Standing | None = None
 
     def __post_init__(self) -> None:
         self.backups = newest_first(self.backups)
@@ -51,6 +53,25 @@ class Look:
     def bases(self) -> dict[str, str | None]:
         """What each complete backup rests on."""
         return {each.id: each.base for each in self.backups if each.complete and each.base_known}
+
+    def snap(self, name: str) -> Snap | None:
+        """The snapshot of that name."""
+        return next((snap for snap in self.snaps if snap.name.lower() == name.lower()), None)
+
+    def shipped(self, snap: Snap | None) -> Backup | None:
+        """What became of this snapshot on the remote."""
+        if snap is None:
+            return None
+        return next((each for each in self.backups if each.snapshot.lower() == snap.name.lower()), None)
+
+    def later(self, ended: Backup, now: float) -> Look:
+        """The same, now that a shipment has ended that was waited for."""
+        others = [each for each in self.backups if each.snapshot != ended.snapshot]
+        snaps, standing = self.snaps, self.standing
+        if ended.snap is not None and self.snap(ended.snapshot) is None:
+            snaps = [*snaps, ended.snap]
+            standing = standing and dataclasses.replace(standing, last=ended.snapshot)
+        return dataclasses.replace(self, backups=[*others, ended], snaps=snaps, standing=standing, now=now)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +110,15 @@ def satisfying(look: Look, wish: Wish) -> Backup | None:
 
 
 def joinable(look: Look, wish: Wish) -> Backup | None:
-    """The newest shipment that goes on; of the snapshot that is wanted, where one is named."""
-    for backup in look.backups:
-        named = wish.snapshot is None or backup.snapshot.lower() == wish.snapshot.lower()
-        if named and under_way(backup, look.now):
-            return backup
-    return None
+    """The newest shipment that goes on; where a snapshot is named, that of this one or of what it will be built on."""
+    going = [backup for backup in look.backups if under_way(backup, look.now)]
+    if wish.snapshot is not None:
+        names = {wish.snapshot.lower()}
+        if look.listed:
+            base = _bucket_base(look, wish)[0]
+            names |= {base.name.lower()} if base else set()
+        going = [backup for backup in going if backup.snapshot.lower() in names]
+    return going[0] if going else None
 
 
 def would_satisfy(backup: Backup, wish: Wish, now: float) -> bool:
@@ -126,50 +150,58 @@ def no_base(resource: str, reason: str) -> VolumeError:
 def _choose(look: Look, wish: Wish) -> Choice:
     if wish.kind == "full":
         return Choice(True, None, "a full was asked for")
-    blocked = _blocked(look) if look.listed and wish.snapshot is None else None
-    if not any(each.complete for each in look.backups):
-        return Choice(blocked is not None, None, "first backup of this resource on this remote")
-    newest = next(each for each in look.backups if each.complete)
-    due = _full_is_due(look, wish, newest)
-    if due is not None:
-        return Choice(True, None, due)
-    candidates = [each for each in look.backups if each.complete and each.snap is not None]
-    if wish.snapshot is not None:
-        candidates = [each for each in candidates if not _is_newer(each, look, wish.snapshot)]
-    if blocked is not None:
-        return Choice(True, None, blocked)
-    if not candidates:
+    complete = [each for each in look.backups if each.complete]
+    choice = _on_bucket(look, wish) if look.listed else _on_cluster(complete)
+    if not complete:
+        return Choice(choice.full, None, "first backup of this resource on this remote")
+    due = _full_is_due(look, wish, choice.base or complete[0])
+    return choice if due is None else Choice(True, None, due)
+
+
+def _on_cluster(complete: list[Backup]) -> Choice:
+    """The other cluster tells which of its states are the same as here."""
+    base = next((each for each in complete if each.snap is not None), None)
+    if base is None:
         return Choice(False, None, "no snapshot here is of a state that the remote has")
-    return Choice(False, candidates[0], f"newest common state is {candidates[0].id}")
+    return Choice(False, base, f"newest common state is {base.id}")
 
 
-def _is_newer(backup: Backup, look: Look, name: str) -> bool:
-    """Whether a backup's snapshot was taken after, or is, the one that is to be shipped."""
-    wanted = next((snap for snap in look.snaps if snap.name.lower() == name.lower()), None)
-    if wanted is None or wanted.created is None or backup.snap is None or backup.snap.created is None:
-        return False
-    return backup.snap.created >= wanted.created
+def _on_bucket(look: Look, wish: Wish) -> Choice:
+    snap, why = _bucket_base(look, wish)
+    if snap is None:
+        return Choice(False, None, why)
+    shipped = look.shipped(snap)
+    if shipped is not None and shipped.complete:
+        return Choice(False, shipped, f"newest common state is {shipped.id}")
+    own = wish.snapshot is None
+    if shipped is not None and own and under_way(shipped, look.now):
+        return Choice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
+    if shipped is not None and (own or shipped.state == "success"):
+        # It would rest on what is no good, or wait in the queue for what never ends.
+        what = f"is no good: {shipped.problem}" if shipped.problem else f"is {shipped.state}"
+        return Choice(True, None, f"LINSTOR would build on what it shipped last, and that ({shipped.snapshot}) {what}")
+    return Choice(False, None, f"LINSTOR would build it on {snap.name}, whose backup isn't on the remote")
 
 
-def _full_is_due(look: Look, wish: Wish, newest: Backup) -> str | None:
+def _bucket_base(look: Look, wish: Wish) -> tuple[Snap | None, str]:
+    """The snapshot that LINSTOR would take as the base, if its backup is there; or why there is none."""
+    wanted = look.snap(wish.snapshot) if wish.snapshot is not None else None
+    if wanted is not None:
+        return base_of(wanted, look.snaps)
+    if look.standing is not None:
+        return own_base(look.standing, look.snaps)
+    return None, "no snapshot here is of a state that the remote has"
+
+
+def _full_is_due(look: Look, wish: Wish, base: Backup) -> str | None:
     bases = look.bases
-    if wish.max_chain is not None and newest.id in bases:
-        length = chains.known_length(bases, newest.id)
+    if wish.max_chain is not None and base.id in bases:
+        length = chains.known_length(bases, base.id)
         if length >= wish.max_chain:
             return f"the chain has {length} backups, max_chain is {wish.max_chain}"
     if wish.full_every is not None:
-        root = chains.root(bases, newest.id)
+        root = chains.root(bases, base.id)
         created = next((each.created for each in look.backups if each.id == root), None)
         if created is not None and look.now - created > wish.full_every:
             return f"the newest full one is older than {show_duration(wish.full_every)}"
     return None
-
-
-def _blocked(look: Look) -> str | None:
-    """Why LINSTOR must not choose a base itself: it builds on what it shipped to a bucket last, whatever became of it,
-    and lets the next one wait in the queue for one that has failed, for ever."""
-    begun = [each for each in look.backups if each.started is not None and each.snap is not None]
-    last = max(begun, key=lambda each: each.started or 0.0, default=None)
-    if last is None or last.state == "success" or under_way(last, look.now):
-        return None
-    return f"LINSTOR would build on what it shipped last, and that ({last.snapshot}) is {last.state}"

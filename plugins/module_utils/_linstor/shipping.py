@@ -287,10 +287,7 @@ class Shipping:
 
     def _start_own(self, unit: Unit, ended: Backup) -> None:
         """What was waited for didn't bring what is wanted."""
-        others = [each for each in unit.look.backups if each.snapshot != ended.snapshot]
-        unit.look = dataclasses.replace(unit.look, backups=[*others, ended], now=waiting.now())
-        if ended.snap is not None and all(snap.name != ended.snapshot for snap in unit.look.snaps):
-            unit.look.snaps = [*unit.look.snaps, ended.snap]
+        unit.look = unit.look.later(ended, waiting.now())
         try:
             unit.choice = choose(unit.look, self.wish)
         except SnapshipError as error:

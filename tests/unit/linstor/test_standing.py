@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""On what LINSTOR builds a backup to a bucket, told beforehand: it falls back to a full one without a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
+from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
+from ansible_collections.snapship.dr.tests.unit.linstor.driving import Task, failure, only, protect
+
+
+@pytest.fixture
+def db(cluster: Simulation) -> Task:
+    protect(cluster, "db")
+    return Task(cluster, resources=["db"], max_age="0s")
+
+
+def take(cluster: Simulation, name: str) -> None:
+    cluster.advance(2)
+    with connected(cluster) as lin:
+        lin.snapshot_create([], "db", name)
+    cluster.advance(2)
+
+
+def as_told(db: Task, **request: Any) -> dict[str, Any]:
+    """Run it; what a check says before is what becomes of it."""
+    told = only(db(check=True, **request))
+    outcome = db(**request)
+    item = only(outcome)
+    assert [told[key] for key in ("type", "base", "reason")] == [item[key] for key in ("type", "base", "reason")]
+    assert outcome.warnings == []
+    return item
+
+
+def test_of_snapshots_that_it_takes_itself_those_that_were_there_do_not_count(db: Task, cluster: Simulation) -> None:
+    take(cluster, "release")
+    assert as_told(db, snapshot="release")["type"] == "full"
+    first = as_told(db)
+    assert first["type"] == "full"
+    assert "that is the first" in first["reason"]
+    take(cluster, "second")
+    second = as_told(db, snapshot="second")
+    assert second["base"] == first["id"]
+    assert as_told(db)["base"] == first["id"]
+
+
+def test_one_that_was_there_is_built_on_the_one_just_before_it(db: Task, cluster: Simulation) -> None:
+    first = as_told(db)
+    take(cluster, "local")
+    take(cluster, "release")
+    item = as_told(db, snapshot="release")
+    assert item["type"] == "full"
+    assert "local, whose backup isn't on the remote" in item["reason"]
+    again = as_told(db, snapshot="local")
+    assert again["base"] == first["id"]
+
+
+def test_an_increment_that_is_demanded_is_refused_before_anything_is_shipped(db: Task, cluster: Simulation) -> None:
+    as_told(db)
+    take(cluster, "local")
+    take(cluster, "release")
+    before = cluster.counts()
+    told = failure(db(snapshot="release", type="incremental"))
+    assert told["code"] == "no_base"
+    assert "local" in told["msg"]
+    assert {key for key in cluster.counts() if not key.startswith("GET")} == {
+        key for key in before if not key.startswith("GET")
+    }
+
+
+def test_what_it_will_be_built_on_is_waited_for(db: Task, cluster: Simulation) -> None:
+    cluster.shipment_fault("slow", seconds=1)
+    only(db(wait=False))
+    take(cluster, "release")
+    item = only(db(snapshot="release"))
+    assert item["type"] == "incremental"
+
+
+def test_the_chain_that_counts_is_the_one_it_will_be_built_on(db: Task, cluster: Simulation) -> None:
+    first = as_told(db)
+    for name in ("aa", "bb", "cc"):
+        take(cluster, name)
+        as_told(db, snapshot=name)
+    item = as_told(db, max_chain=3)
+    assert item["base"] == first["id"]
+
+
+def test_a_volume_that_has_grown(db: Task, cluster: Simulation) -> None:
+    as_told(db)
+    volume = cluster.cluster.definitions["db"].volumes[0]
+    volume.size_kib *= 2
+    volume.content.resize(volume.size_kib << 10)
+    item = as_told(db)
+    assert item["type"] == "full"
+    assert "the size of its volumes has changed" in item["reason"]
