@@ -124,6 +124,9 @@ options:
     description:
       - How to reach the other cluster from where the module runs, for O(type=linstor). The remote over there that
         points back to this cluster is then made, too, or modified, unless both are the same cluster.
+      - A cluster that ships to itself answers through the first remote, by name, that has its own id. That may be the
+        one that LINSTOR has made itself, C(local-remote-generated-by-linstor), which says C(localhost:3370). Where
+        O(url) names another port or scheme, it is given that address.
       - There is a warning where the two do not run the same version of LINSTOR, as they do not ship to each other
         then.
   reverse_name:
@@ -241,7 +244,9 @@ remotes:
       type: bool
       returned: for LINSTOR
     reverse:
-      description: The remote on the O(target) that points back, in the same form, or V(null).
+      description: >-
+        The remote on the O(target) that points back, in the same form, or V(null). Where the target is the cluster
+        itself, the one that LINSTOR has made, if it is what the cluster answers through.
       type: dict
       returned: always
     actions:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Queued, Shipment
 
 DEFAULT_GROUP = "DfltRscGrp"
+GENERATED = "local-remote-generated-by-linstor"
+GENERATED_URL = "http://localhost:3370"  # nobody listens there
 CONTROLLER = "Controller"
 _T = TypeVar("_T")
 
@@ -118,6 +120,14 @@ class Cluster:
             made.resources[node] = Resource(node, pool or next(iter(self.options.pools)), self.clock.now)
         self.definitions[name] = made
         return made
+
+    def generate_remote(self) -> Remote:
+        """The remote that is the cluster itself, which LINSTOR makes when a resource is deployed and there is none."""
+        for each in self.remotes.values():
+            if each.name == GENERATED or each.cluster_id == self.id:
+                return each
+        self.remotes[GENERATED] = Remote(GENERATED, "linstor", {"url": GENERATED_URL}, {}, self.id)
+        return self.remotes[GENERATED]
 
     def new_volume(self, resource: str, number: int, size_kib: int, filled: int = 0) -> Volume:
         return Volume(number, size_kib, Content(size_kib << 10, f"{self.id}/{resource}/{number}", filled))

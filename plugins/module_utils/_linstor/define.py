@@ -10,15 +10,16 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from .._engine.errors import SnapshipError, UsageError
+from .._engine.errors import RemoteError, SnapshipError, UsageError
 from .._engine.outcome import Outcome
 from .comparing import UPDATES, Plan, Request, compare
 from .connection import Cluster, same_version
 from .encryption import passphrase_status
 from .notes import Notes, keep
 from .remotes import KINDS, list_remotes, noted
-from .replies import ControllerError, LostReply
-from .reverse import reverse, with_target
+from .replies import DELETED, MODIFIED, ControllerError, LostReply, Replies
+from .reverse import itself, reverse, with_target
+from .targets import is_same_cluster
 
 __all__ = ["Plan", "Request", "about", "apply", "describe", "plan"]
 
@@ -30,16 +31,27 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     target = Cluster(request.target) if request.target and request.state == "present" else None
     if target is not None:
         request = with_target(target, request)
+    elif is_same_cluster(cluster, request.options.get("url")):
+        request = with_target(cluster, request)
     made = compare(cluster, request)
-    if target is None:
-        return made
     made.target = target
-    different = same_version(cluster, target)
-    if different:
-        made.warnings.append(f"{different.msg} {different.hint}")
-    if request.options.get("cluster_id") != cluster.cluster_id.lower():
-        made.reverse = compare(target, reverse(cluster, target, request))
+    if target is not None:
+        different = same_version(cluster, target)
+        if different:
+            made.warnings.append(f"{different.msg} {different.hint}")
+    if made.kind == "linstor" and request.state == "present":
+        made.reverse = _reverse(cluster, request, target)
     return made
+
+
+def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan | None:
+    """What has to be done about the remote through which the other end answers."""
+    if target is not None and request.options["cluster_id"] != cluster.cluster_id.lower():
+        return compare(target, reverse(cluster, target, request))
+    if target is not None or is_same_cluster(cluster, request.options.get("url")):
+        wanted = itself(cluster, request)
+        return compare(cluster, wanted) if wanted else None
+    return None
 
 
 def apply(cluster: Cluster, made: Plan) -> Outcome:
@@ -47,9 +59,9 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     for each in (made, made.reverse):
         if each is not None and each.locked:
             raise each.locked
-    if made.reverse is not None and made.target is not None:
+    if made.reverse is not None:
         try:
-            _carry_out(made.target, made.reverse)
+            _carry_out(made.target or cluster, made.reverse)
         except SnapshipError as error:
             error.msg = f"On the target: {error.msg}"
             raise
@@ -75,7 +87,8 @@ def _carry_out(cluster: Cluster, made: Plan) -> None:
     what = f"{made.step} {made.kind} remote {name!r}"
     hide = [str(made.send[each]) for each in KINDS[made.kind].secret if each in made.send] if made.send else []
     if made.step in ("delete", "recreate"):
-        _settled(cluster, functools.partial(cluster.change, "remote_delete", name, what=what), name, gone=True)
+        said = _settled(cluster, functools.partial(cluster.change, "remote_delete", name, what=what), name, gone=True)
+        _note_waiting(made, name, said)
     if made.step in ("create", "recreate"):
         create = functools.partial(
             cluster.change, f"remote_create_{made.kind}", made.request.name, what=what, hide=hide, **made.send
@@ -92,18 +105,32 @@ def _carry_out(cluster: Cluster, made: Plan) -> None:
     keep(cluster, made.notes, made.drop)
 
 
-def _settled(cluster: Cluster, change: Callable[[], object], name: str, gone: bool) -> None:
+def _note_waiting(made: Plan, name: str, said: Replies | None) -> None:
+    """A remote in use isn't deleted yet, although LINSTOR has taken the request."""
+    if said is None or said.has(DELETED) or not said.has(MODIFIED):
+        return
+    waits = f"remote {name!r} is still there: LINSTOR deletes it when nothing is shipped to it any more"
+    if made.step == "recreate":
+        raise RemoteError(f"{waits}.", "Run it again then.", "in_use", remote=name)
+    made.warnings.append(
+        f"{waits}. If nothing is, that is left of a shipment that the target has refused, or has never answered: then "
+        "it goes only after the controller was started anew and it is deleted again."
+    )
+
+
+def _settled(cluster: Cluster, change: Callable[[], Replies], name: str, gone: bool) -> Replies | None:
     """Create or delete; where the answer is lost, the list of remotes tells whether it was done."""
     try:
-        change()
+        return change()
     except LostReply:
         if (name.lower() in list_remotes(cluster)) is not gone:
-            return
+            return None
         try:
-            change()
+            return change()
         except ControllerError as error:
             if gone or error.code != "exists":  # it was under way when the list was read
                 raise
+    return None
 
 
 def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:

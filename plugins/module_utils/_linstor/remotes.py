@@ -16,6 +16,9 @@ from .._engine.errors import UnknownError, UsageError
 from .connection import Cluster
 from .notes import Notes
 
+#: the remote that LINSTOR makes with a cluster's first resource; it has the cluster's own id, and is there to copy
+#: snapshots from node to node
+GENERATED = "local-remote-generated-by-linstor"
 _PORTS = {"http": 3370, "https": 3371}
 _SCHEMES = {"linstor": "http", "linstor+ssl": "https", "http": "http", "https": "https"}
 

@@ -20,6 +20,8 @@ MASK_TYPE = 0xC000000000000000
 MASK_CODE = 0x7FFF
 
 #: numbers that decide what to do next, from linstor-common's consts.json
+DELETED = 2
+MODIFIED = 3
 FAIL_INVALID_PASSPHRASE = 216
 FAIL_NOT_FOUND_CRYPT_KEY = 312
 FAIL_UNKNOWN_CLUSTER = 976

@@ -15,7 +15,7 @@ from .._engine.errors import UsageError
 from .comparing import Request
 from .connection import Cluster
 from .notes import Notes
-from .remotes import list_remotes, remote_url
+from .remotes import GENERATED, list_remotes, remote_url
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -53,6 +53,28 @@ def reverse(cluster: Cluster, target: Cluster, request: Request) -> Request:
     if request.reverse_passphrase is not None:
         options["passphrase"] = request.reverse_passphrase
     return Request(name=name, type="linstor", options=options, update_secret=request.update_secret)
+
+
+def itself(cluster: Cluster, request: Request) -> Request | None:
+    """What is wanted of the remote that LINSTOR has made for itself, where one is about to point at this cluster.
+
+    A cluster answers itself through the first remote, by name, that has its own id. LINSTOR's own says localhost:3370,
+    wherever the controller really listens; then what is shipped would wait for that answer for ever.
+    """
+    there = list_remotes(cluster)
+    generated = there.get(GENERATED)
+    if generated is None or request.name.lower() <= GENERATED:
+        return None
+    before = there.get(request.name.lower())
+    url = request.options.get("url") or (before.options.get("url") if before else None)
+    known = generated.options["url"]
+    same = url is None or _port(remote_url(url)) == _port(known)
+    return Request(name=generated.name, type="linstor", options={"url": known if same else url})
+
+
+def _port(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.port
 
 
 def _is_id_of(key: str, value: str, cluster_id: str) -> bool:

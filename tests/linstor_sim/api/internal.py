@@ -10,15 +10,13 @@ from typing import Any
 import zstandard
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes, receiving
-from ansible_collections.snapship.dr.tests.linstor_sim.cluster import CONTROLLER, Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import CONTROLLER, GENERATED_URL, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.l2l import stand_in
 from ansible_collections.snapship.dr.tests.linstor_sim.receiving import SOURCE_UUID, Reception, Terms
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, Reply, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, route
 from ansible_collections.snapship.dr.tests.linstor_sim.state import FAILED, Remote, Snapshot
 
-# A cluster that ships to itself, through a remote without its id, is taken for this one and never hears back.
-_ITSELF = Remote("localhost", "linstor", {"url": "http://localhost:3370"})
 _UNUSABLE = (FAILED, "Prepare Abort", "Aborting", "Aborted")
 
 
@@ -58,9 +56,10 @@ def _contact(cluster: Cluster, call: Call) -> tuple[Remote | None, Entries]:
         ours = cluster.options.version
         message = f"Incompatible versions. Source version: {theirs}. Destination (local) version: {ours}"
         return None, [entry(codes.FAIL_BACKUP_INCOMPATIBLE_VERSION, message)]
-    known = next((each for each in cluster.remotes.values() if each.cluster_id == asking), None)
+    in_order = sorted(cluster.remotes.values(), key=lambda each: each.name.upper())
+    known = next((each for each in in_order if each.cluster_id == asking), None)
     if known is None and asking == cluster.id:
-        known = _ITSELF
+        known = cluster.generate_remote()
     if known is None:
         message = f"Unknown Cluster. Source Cluster ID: {asking}"
         return None, [entry(codes.FAIL_BACKUP_UNKNOWN_CLUSTER, message)]
@@ -79,7 +78,7 @@ def start_receiving(cluster: Cluster, call: Call) -> Any:
         cause = f"ErrorReport id on target cluster: {cluster.report(CONTROLLER, str(error))}"
         refused = [entry(codes.FAIL_UNKNOWN_ERROR, str(error), cause=cause)]
         return Reply(500, {"canReceive": False, "responses": refused})
-    answers = known is not _ITSELF
+    answers = known.fields["url"] != GENERATED_URL
     return Reply(200, {"canReceive": True, "responses": said, "snapshot": made.name, "answers": answers})
 
 

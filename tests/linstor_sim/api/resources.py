@@ -220,6 +220,7 @@ def _deployed(cluster: Cluster, found: Definition, node: str, props: dict[str, s
         message = f"Successfully set property key(s): {','.join(props)}"
         said.insert(0, entry(codes.CREATED | mask, message, references=about))
     said.append(entry(codes.MODIFIED | mask, f"Created resource '{found.name}' on '{on}'", references=about))
+    cluster.generate_remote()
     return said
 
 

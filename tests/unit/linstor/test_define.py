@@ -292,6 +292,36 @@ def test_a_cluster_that_ships_to_itself(pair: tuple[Runs, Simulation, Simulation
     assert list(home.cluster.remotes) == ["dr-site"]
 
 
+def test_the_remote_that_linstor_has_made_for_itself(pair: tuple[Runs, Simulation, Simulation]) -> None:
+    runs, home, _away = pair
+    generated = home.cluster.generate_remote()
+    item = only(runs.settle(**both(home, home)))
+    assert item["actions"] == ["create linstor remote dr-site"]  # which comes before the one that LINSTOR has made
+    item = only(runs.settle(**both(home, home, name="self")))
+    change = f"target: modify linstor remote {generated.name}"
+    assert item["actions"] == ["create linstor remote self", change]
+    made = home.cluster.remotes[generated.name]
+    assert (made.fields["url"], made.cluster_id) == (home.url, home.cluster.id)
+    made.fields["url"] = "http://localhost:3370"
+    assert only(runs.settle(name="self", options={"url": home.url}))["actions"] == [change]
+
+
+def test_one_in_use_is_told_to_be_still_there(pair: tuple[Runs, Simulation, Simulation]) -> None:
+    runs, home, away = pair
+    runs(**both(home, away))
+    home.add_resource("db")
+    home.shipment_fault("hang")
+    with Cluster(access(home)) as linstor:
+        linstor.change("backup_ship", "dr-site", "db", "db", what="shipping")
+    done = runs(name="dr-site", state="absent")
+    assert done.changed
+    assert "is still there" in done.warnings[0]
+    assert list(home.cluster.remotes) == ["dr-site"]
+    with pytest.raises(SnapshipError, match="is still there") as told:
+        runs(name="dr-site", type="s3", options=S3, recreate=True)
+    assert told.value.code == "in_use"
+
+
 def test_the_wrong_cluster(pair: tuple[Runs, Simulation, Simulation]) -> None:
     runs, home, away = pair
     with pytest.raises(UsageError, match=away.cluster.id):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import linstor
 import pytest
 
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
@@ -193,6 +194,29 @@ def test_without_its_id_a_cluster_waits_for_itself_for_ever(home: Simulation, cl
     home.advance(60)
     assert home.snapshot("db", name).source("self") == "Prepare Shipping"
     assert home.cluster.definition("db-dr").snapshots[name].target() == "Shipping"
+
+
+def test_a_cluster_answers_itself_through_the_first_of_its_remotes(home: Simulation, client: Any) -> None:
+    assert client.all_api_responses_no_error(client.resource_dfn_create("new"))
+    place = linstor.linstorapi.ResourceData("alpha", "new", storage_pool="thinpool")
+    assert client.all_api_responses_no_error(client.resource_create([place]))
+    (made,) = client.remote_list()[0].linstor_remotes
+    assert (made.remote_name, made.url) == ("local-remote-generated-by-linstor", "http://localhost:3370")
+    for name in ("self", "here"):
+        assert client.all_api_responses_no_error(
+            client.remote_create_linstor(name, home.url, cluster_id=home.cluster.id)
+        )
+    found = shipped(client, client.backup_ship("self", "db", "db-far"))
+    home.advance(60)
+    assert home.snapshot("db", found).source("self") == "Success"
+    assert client.all_api_responses_no_error(client.remote_delete("here"))
+    lost = shipped(client, client.backup_ship("self", "db", "db-dr"))
+    home.advance(60)
+    assert home.snapshot("db", lost).source("self") == "Prepare Shipping"
+    assert client.all_api_responses_no_error(client.remote_modify_linstor(made.remote_name, url=home.url))
+    works = shipped(client, client.backup_ship("self", "db", "db-new"))
+    home.advance(60)
+    assert home.snapshot("db", works).source("self") == "Success"
 
 
 def test_a_remote_in_use_goes_when_its_last_shipment_ends(home: Simulation, away: Simulation, client: Any) -> None:

@@ -3,7 +3,8 @@
 
 """resources.py make|remove CONTROLLERS NAME...: resources to test with, on any cluster that can have snapshots.
 
-``remove`` takes their snapshots along. ``make`` deploys them on one node, without DRBD.
+``remove`` takes their snapshots along, and their backups in the buckets that the tests have made known: others test
+with resources of the same names. ``make`` deploys them on one node, without DRBD.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import linstor
 
 KINDS = ("LVM_THIN", "ZFS", "ZFS_THIN")
 KIB = 16 << 10
+REMOTES = "snapship-test-"
 
 
 def check(replies: list[Any]) -> None:
@@ -33,7 +35,17 @@ def make(client: Any, name: str) -> None:
     check(client.resource_create([place]))
 
 
+def remove_backups(client: Any, name: str) -> None:
+    for remote in client.remote_list()[0].s3_remotes:
+        if not remote.remote_name.startswith(REMOTES):
+            continue
+        for backup in client.backup_list(remote.remote_name)[0].linstor:
+            if backup.origin_rsc_name.lower() == name.lower():
+                check(client.backup_delete(remote.remote_name, bak_id=backup.id, cascade=True, keep_snaps=True))
+
+
 def remove(client: Any, name: str) -> None:
+    remove_backups(client, name)
     for snapshot in client.snapshot_dfn_list()[0].snapshots:
         if snapshot.rsc_name.lower() == name.lower():
             check(client.snapshot_delete(snapshot.rsc_name, snapshot.name))
