@@ -234,15 +234,34 @@ class Client:
         return Refused(replies, self._status) if replies else Garbled(text, self._status)
 
 
+def without_entries(result: Any) -> Any:
+    """What the library returned, without the controller's messages that may stand among what was asked for."""
+    if isinstance(result, list):
+        alone = [type(each).__name__ == "ApiCallResponse" for each in result]
+        return [without_entries(each) for each, one in zip(result, alone) if one or not _is_entry(_data(each))]
+    data = _data(result)
+    if isinstance(data, list):
+        data[:] = [inner for inner in data if not _is_entry(inner)]
+    return result
+
+
+def _data(answer: Any) -> Any:
+    return getattr(answer, "data_v1", None)
+
+
+def _is_entry(item: Any) -> bool:
+    return isinstance(item, Mapping) and "ret_code" in item
+
+
 def entries(result: Any) -> Replies:
     """The entries in what the library returned, which may be a list, or an object made of a list, of them."""
     found: list[Mapping[str, Any]] = []
     for each in result if isinstance(result, list) else [result]:
-        data = getattr(each, "data_v1", None)
+        data = _data(each)
         if type(each).__name__ == "ApiCallResponse" and not isinstance(data, Mapping):
             raise ValueError("an entry that is none")
         for inner in data if isinstance(data, list) else [data]:
-            if isinstance(inner, Mapping) and "ret_code" in inner:
+            if _is_entry(inner):
                 found.append(inner)
     return parse_all(found)
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .._engine.errors import RemoteError, SnapshipError
 from .access import Access, settle
-from .client import Broken, Client, Garbled, Refused, failure
+from .client import Broken, Client, Garbled, Refused, failure, without_entries
 from .replies import ControllerError, LostReply, Replies, scrub
 
 __all__ = ["Access", "Cluster"]
@@ -123,7 +123,7 @@ class Cluster:
         for last in (False,) * (_READS - 1) + (True,):
             client = self._client()
             try:
-                return ask(client)[0]
+                return without_entries(ask(client)[0])
             except Refused as refused:
                 raise self._refusal(what, refused, ()) from None
             except Broken as broken:
