@@ -18,7 +18,13 @@ _URI = "urn:linstor"
 _PLAIN_OBJECTS = {("GET", "/v1/encryption/passphrase"), ("GET", "/v1/remotes")}  # an object, not a list of one
 _UNDOCUMENTED_QUERY = {"nodes", "resources", "storage_pools", "resource_definitions", "since", "withcontent", "offset"}
 _ANY_CASE = ("Node", "type"), ("NetInterface", "satellite_encryption_type")
-_OPTIONAL = (("SnapQueue", "pref_node"), ("Backup", "vlms"))  # empty ones are left out, required or not
+# What is empty is left out, required or not; so is the schedule of a resource that has none.
+_OPTIONAL = (
+    ("SnapQueue", "pref_node"),
+    ("Backup", "vlms"),
+    ("ScheduledRscs", "remote_name"),
+    ("ScheduledRscs", "schedule_name"),
+)
 
 
 class Document:
