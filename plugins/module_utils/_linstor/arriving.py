@@ -13,9 +13,9 @@ from .._engine.errors import BusyError, RemoteError, SnapshipError
 from . import backups
 from .backups import Backup
 from .connection import Cluster
-from .shipping import Unit
 from .snapshots import list_snapshots
 from .starting import Order
+from .unit import Unit
 from .waiting import Pace, until
 
 #: seconds within which the target has to show what the source has sent

@@ -29,10 +29,11 @@ from .looking import Looking, look_at
 from .preflight import Survey, lock, survey
 from .remotes import Remote, find_remote
 from .replies import ControllerError
-from .shipping import Shipping, Unit
+from .shipping import Shipping
 from .standing import standings
 from .starting import Order
 from .targets import Target
+from .unit import Unit
 from .waiting import Pace
 
 KINDS = ("s3", "linstor")

@@ -14,9 +14,10 @@ from .._engine.errors import SnapshipError
 from .backups import of_snapshot
 from .connection import Cluster
 from .replies import ControllerError
-from .shipping import UNKNOWN_ERROR, Unit
+from .shipping import UNKNOWN_ERROR
 from .snapshots import list_snapshots
 from .starting import Order
+from .unit import Unit
 
 #: seconds after which what is still being prepared is no other run's shipment that has just begun
 SETTLED = 3.0

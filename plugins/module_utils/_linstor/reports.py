@@ -15,7 +15,7 @@ from typing import Any
 from .._engine.errors import RemoteError
 from .._engine.units import UTC
 from .connection import Cluster
-from .shipping import Unit
+from .unit import Unit
 
 #: how much earlier than the shipment a report may be: clocks of controller and this host differ
 _EARLIER = 120.0

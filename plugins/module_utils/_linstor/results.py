@@ -18,9 +18,9 @@ from . import backups
 from .backups import Backup
 from .choosing import Wish, would_satisfy
 from .connection import Cluster
-from .shipping import Unit
 from .snapshots import Snap
 from .starting import Order
+from .unit import Unit
 
 if TYPE_CHECKING:
     from .backup import Plan

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import contextlib
-import dataclasses
 import time
 from collections.abc import Iterable
 
-from .._engine.errors import BusyError, RemoteError, SnapshipError
-from .._engine.units import show_duration
+from .._engine.errors import RemoteError, SnapshipError
 from . import waiting
-from .backups import GRACE, PREPARING_FOR, Backup, of_snapshot, queued
-from .choosing import Choice, Look, Wish, choose, would_satisfy
+from .backups import queued
+from .choosing import Wish
 from .connection import Cluster
-from .falling_back import instead_of_increment
+from .judging import Judge
+from .overtime import check_time
 from .replies import ControllerError, LostReply, Replies
 from .snapshots import Snap, list_snapshots
-from .starting import Order, abort, start
+from .starting import Order, start
+from .unit import Unit
 from .waiting import Pace, unreachable
 
-#: seconds for which a shipment is looked for whose start wasn't confirmed
-LOOK_FOR = 30.0
-#: seconds for which LINSTOR may take to abort
-ABORTING_FOR = 60.0
 #: seconds after which LINSTOR gives another name for sure
 _NEXT_NAME = 1.1
 #: errors that every resource would meet
@@ -37,47 +32,6 @@ FATAL = ("locked", "version", "unknown_cluster", "unauthorized", "denied")
 #: LINSTOR passes on in its own words what the network says, with a number that says nothing
 UNKNOWN_ERROR = 998
 AWAY = ("connection refused", "timed out", "no route to host", "network is unreachable", "name or service not known")
-
-
-@dataclasses.dataclass(eq=False)
-class Unit:
-    """One resource on its way. ``choice`` says how it is shipped where ``join`` isn't what is waited for.
-
-    ``snapshot`` is known once the controller has named it. Times are those of the pace's clock, except ``began``,
-    which is in seconds since the epoch. In the end there is ``result`` or ``error``.
-    """
-
-    look: Look
-    choice: Choice | None = None
-    join: Backup | None = None
-    satisfied: Backup | None = None
-    error: SnapshipError | None = None
-    result: Backup | None = None
-    snapshot: str | None = None
-    started: bool = False
-    joined: bool = False
-    began: float | None = None
-    watched: float = 0.0
-    seconds: float | None = None
-    missing: float | None = None
-    abort_at: float | None = None
-    unsure: SnapshipError | None = None
-    current: Backup | None = None
-    judged: bool = False
-    reason: str = ""
-    replies: Replies = dataclasses.field(default_factory=Replies)
-    actions: list[str] = dataclasses.field(default_factory=list)
-    warnings: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def resource(self) -> str:
-        """Its name."""
-        return self.look.resource
-
-    @property
-    def ended(self) -> bool:
-        """Whether there is nothing left to wait for."""
-        return self.satisfied is not None or self.result is not None or self.error is not None
 
 
 class Shipping:
@@ -88,6 +42,7 @@ class Shipping:
         self.order = order
         self.wish = wish
         self.pace = pace
+        self.judge = Judge(cluster, order, wish, pace)
         self.waiting: collections.deque[Unit] = collections.deque()
         self.running: list[Unit] = []
         self.starting: dict[concurrent.futures.Future[Replies], Unit] = {}
@@ -176,7 +131,7 @@ class Shipping:
         queue: frozenset[tuple[str, str]] = frozenset()
         try:
             snaps = list_snapshots(self.cluster, [unit.resource for unit in self.running])
-            if any(self._may_be_queued(unit, snaps[unit.resource]) for unit in self.running):
+            if any(self.judge.may_be_queued(unit, snaps[unit.resource]) for unit in self.running):
                 queue = queued(self.cluster, self.order.remote)
         except RemoteError as error:
             if not unreachable(error):
@@ -188,197 +143,15 @@ class Shipping:
         watched, self.running = self.running, []
         for unit in watched:
             if snaps is not None and trouble is None:
-                self._judge(unit, snaps[unit.resource], queue)
-            if not unit.ended and unit not in self.waiting:
-                self._check_time(unit, trouble)
-            if not unit.ended and unit not in self.waiting:
+                self.judge.judge(unit, snaps[unit.resource], queue)
+            if unit.again:
+                unit.again = False
+                self.waiting.append(unit)
+                continue
+            if not unit.ended:
+                check_time(self.cluster, self.order, self.pace, unit, trouble)
+            if not unit.ended:
                 self.running.append(unit)
-
-    def _may_be_queued(self, unit: Unit, snaps: list[Snap]) -> bool:
-        found = self._find(unit, snaps, frozenset())
-        # A snapshot that is shipped once more keeps what became of it the first time until it is its turn.
-        again = self.wish.snapshot is not None and not unit.joined
-        return found is not None and (found.state == "lost" or again and found.state in ("failed", "aborted"))
-
-    def _find(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> Backup | None:
-        known = {snap.name.lower() for snap in unit.look.snaps}
-        for snap in reversed(snaps):
-            named = unit.snapshot is not None and snap.name.lower() == unit.snapshot.lower()
-            new = unit.snapshot is None and (unit.joined or snap.name.lower() not in known)
-            if not named and not new:
-                continue
-            backup = of_snapshot(unit.resource, snap, self.order.remote, queue)
-            if backup is not None and self._is_of_before(unit, backup):
-                continue
-            if backup is not None and (named or backup.state in ("preparing", "queued", "shipping") or not unit.joined):
-                return backup
-        return None
-
-    def _is_of_before(self, unit: Unit, backup: Backup) -> bool:
-        """Whether it is what became of the same snapshot before this run had it shipped."""
-        if unit.joined or backup.started is None or backup.state not in ("failed", "aborted"):
-            return False
-        before = (each for each in unit.look.backups if each.snapshot == backup.snapshot)
-        return any(each.started == backup.started for each in before)
-
-    def _judge(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> None:
-        backup = self._find(unit, snaps, queue)
-        now = self.pace.clock()
-        if backup is None or backup.state == "lost":
-            unit.missing = now if unit.missing is None else unit.missing
-            self._missing(unit, backup, now - unit.missing)
-            return
-        unit.missing, unit.snapshot, unit.current, unit.unsure = None, backup.snapshot, backup, None
-        if not unit.judged and backup.base_known and backup.state != "queued":
-            unit.judged = True
-            self._check_kind(unit, backup, snaps)
-        if unit.error is not None and unit.abort_at is None:
-            return
-        if backup.state == "success":
-            self._succeeded(unit, backup)
-        elif backup.state in ("failed", "aborted"):
-            self._failed(unit, backup)
-        elif not self.order.wait:
-            self._end(unit, backup)
-
-    def _missing(self, unit: Unit, backup: Backup | None, since: float) -> None:
-        """It can't be seen: not yet, or not any more."""
-        if unit.abort_at is not None and backup is None:
-            self._end(unit, None)  # LINSTOR removes the snapshot of what it has aborted
-        elif unit.unsure is not None:
-            if since > LOOK_FOR:
-                unit.error, unit.started = unit.unsure, False
-        elif backup is not None:
-            if since > GRACE:
-                self._failed(unit, backup)
-        elif since > 3 * self.pace.interval:
-            gone = f"the snapshot {unit.snapshot} of {unit.resource} is gone, and with it what was shipped of it"
-            self._lost(unit, RemoteError(f"{gone}.", "Somebody has aborted or deleted it.", "aborted"))
-
-    def _succeeded(self, unit: Unit, backup: Backup) -> None:
-        if unit.joined and not would_satisfy(backup, self.wish, waiting.now()):
-            self._start_own(unit, backup)
-            return
-        self._end(unit, backup)
-
-    def _failed(self, unit: Unit, backup: Backup) -> None:
-        words = {"lost": "was queued, and isn't any more: the controller has lost it"}
-        said = words.get(backup.state, f"ended {backup.state}")
-        where = f" (on node {backup.node})" if backup.node else ""
-        self._lost(
-            unit,
-            RemoteError(
-                f"shipping {unit.resource} (snapshot {backup.snapshot}) to {self.order.remote} {said}{where}.",
-                "Run it again; nothing of earlier backups is lost.",
-                "aborted" if backup.state == "aborted" else "shipment_failed",
-            ),
-            backup,
-        )
-
-    def _lost(self, unit: Unit, error: SnapshipError, backup: Backup | None = None) -> None:
-        if unit.abort_at is not None:
-            self._end(unit, None)
-        elif unit.joined and backup is not None:
-            unit.warnings.append(f"{error.msg} It had been started before; another one was started.")
-            self._start_own(unit, backup)
-        else:
-            unit.error = error
-            unit.current = backup or unit.current
-
-    def _start_own(self, unit: Unit, ended: Backup) -> None:
-        """What was waited for didn't bring what is wanted."""
-        unit.look = unit.look.later(ended, waiting.now())
-        try:
-            unit.choice = choose(unit.look, self.wish)
-        except SnapshipError as error:
-            unit.error = error
-            return
-        unit.join, unit.joined, unit.snapshot, unit.current = None, False, None, None
-        self.waiting.append(unit)
-
-    def _end(self, unit: Unit, backup: Backup | None) -> None:
-        if unit.abort_at is not None and unit.error is None:
-            unit.error = self._timeout(unit, "It was aborted; nothing of it is left.")
-            return
-        unit.result = backup
-        if unit.began is not None and self.order.wait:
-            unit.seconds = round(max(waiting.now() - unit.began, 0.0), 3)
-
-    def _check_kind(self, unit: Unit, backup: Backup, snaps: list[Snap]) -> None:
-        """Whether LINSTOR ships what it should: it falls back to a full one without a word."""
-        if not unit.started or unit.choice is None:
-            return
-        unit.reason = unit.choice.reason
-        if backup.base is not None:
-            if unit.choice.base is None:
-                unit.reason = f"LINSTOR has built it on {backup.base}"
-            return
-        if unit.choice.base is None and self.wish.kind != "incremental":
-            return
-        why = instead_of_increment(unit.choice.base, snaps, backup.snap, unit.replies)
-        unit.reason = f"an increment wasn't possible: {why}"
-        if self.wish.kind == "incremental":
-            self._stop_full(unit, backup, why)
-        else:
-            unit.warnings.append(f"{unit.resource}: LINSTOR ships a full one instead of an increment: {why}.")
-
-    def _stop_full(self, unit: Unit, backup: Backup, why: str) -> None:
-        ending = "it is complete, and stays"
-        if backup.state != "success":
-            ending = "it is being aborted" if self._abort(unit) else "it couldn't be aborted, and goes on"
-        unit.error = RemoteError(
-            f"LINSTOR has started a full one of {unit.resource} although an increment was demanded: {why};"
-            f" {ending} (snapshot {backup.snapshot}).",
-            "Use type: auto to ship a full one.",
-            "no_base",
-        )
-
-    def _check_time(self, unit: Unit, trouble: RemoteError | None) -> None:
-        now = self.pace.clock()
-        if unit.abort_at is not None:
-            if now > unit.abort_at + ABORTING_FOR:
-                unit.error = self._timeout(unit, "LINSTOR was asked to abort it, and hasn't ended it yet.")
-            return
-        if now - unit.watched <= self._patience(unit):
-            return
-        if self.order.abort_on_timeout and unit.snapshot is not None and self._abort(unit):
-            unit.abort_at = now
-            self.pace.again()
-            return
-        ending = "LINSTOR goes on by itself; the next run joins it."
-        if trouble is not None:
-            ending = f"The controller doesn't answer: {trouble.msg}"
-        unit.error = unit.unsure or self._timeout(unit, ending)
-
-    def _patience(self, unit: Unit) -> float:
-        """How many seconds to wait in the state that it is in."""
-        stuck = unit.current is not None and unit.current.state == "preparing"
-        return min(self.order.wait_timeout, PREPARING_FOR) if stuck else self.order.wait_timeout
-
-    def _timeout(self, unit: Unit, ending: str) -> SnapshipError:
-        state = f" It is {unit.current.state}." if unit.current else ""
-        return BusyError(
-            f"shipping {unit.resource} to {self.order.remote} (snapshot {unit.snapshot}) hasn't ended within"
-            f" {show_duration(self._patience(unit))}.{state} {ending}",
-            "The target hasn't begun to receive it: see its controller's log. A remote that is the cluster itself needs"
-            " its own cluster_id."
-            if unit.current is not None and unit.current.state == "preparing"
-            else "Set a longer wait_timeout where that is how long it takes.",
-            code="timeout",
-        )
-
-    def _abort(self, unit: Unit) -> bool:
-        """Ask LINSTOR to end it. What becomes of it is seen in the next lists."""
-        if unit.snapshot is None:
-            return False
-        with contextlib.suppress(LostReply):
-            try:
-                abort(self.cluster, self.order, unit.resource, unit.snapshot)
-            except RemoteError as error:
-                unit.warnings.append(f"{unit.resource}: {error.msg}")
-                return False
-        unit.actions.append(f"abort {unit.resource} (snapshot {unit.snapshot}) to {self.order.remote}")
-        return True
 
 
 def peer_is_away(error: ControllerError) -> bool:

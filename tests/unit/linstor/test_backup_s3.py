@@ -217,7 +217,7 @@ def test_the_reply_is_lost(db: Task, cluster: Simulation) -> None:
 
 
 def test_the_request_never_arrives(db: Task, cluster: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.shipping.LOOK_FOR", 1.0)
+    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.judging.LOOK_FOR", 1.0)
     cluster.request_fault("refuse", method="POST", path=".*/backups")
     told = failure(db())
     assert told["code"] == "lost_reply"
