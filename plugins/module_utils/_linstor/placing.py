@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from .._engine.errors import BusyError, RemoteError, SnapshipError, VolumeError, need
 from . import provenance
 from .connection import Cluster
 from .deployed import Deployed, look_at
+from .item import Item
 from .provenance import Provenance
 from .snapshots import Snap
-
-if TYPE_CHECKING:
-    from .restoring import Item
 
 
 def place(

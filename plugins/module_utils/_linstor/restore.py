@@ -23,10 +23,11 @@ from . import points, provenance
 from .backups import Backup, mark_broken, on_s3
 from .connection import Cluster
 from .deployed import Deployed, look
+from .item import Item
 from .listing import read_list
 from .notes import Notes
 from .origins import resolve
-from .restoring import Item, carry_out
+from .restoring import carry_out
 from .room import fit, read_pools
 from .snapshots import list_snapshots
 

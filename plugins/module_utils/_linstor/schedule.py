@@ -17,16 +17,13 @@ from typing import Any
 
 from .._engine.errors import UsageError
 from .._engine.outcome import Outcome
-from .._engine.units import parse_duration
 from .connection import Cluster
-from .cron import parse_cron, same_cron, shift
 from .enabling import Enablement, enablements, one_of
 from .levels import put
 from .remotes import find_remote
+from .schedule_definitions import FIELDS, Definition, compare, slots_of, write
 
 CONCURRENT = "BackupShipping/MaxConcurrentBackupsPerNode"
-_NUMBERS = ("keep_local", "keep_remote", "max_retries")
-_FIELDS = ("full_cron", "inc_cron", *_NUMBERS, "on_failure")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])")
 
 
@@ -58,26 +55,6 @@ class Request:
     spread_slots: int = 4
     max_concurrent_per_node: int | None = None
     nodes: list[str] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass
-class Definition:
-    """A schedule that is there, or is to be: fields as LINSTOR has them, without those that aren't set."""
-
-    name: str
-    was: dict[str, Any] | None
-    wanted: dict[str, Any] | None
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """The fields that aren't as they should be; ``None`` for those to take away."""
-        was, wanted = self.was or {}, self.wanted or {}
-        return {field: wanted.get(field) for field in _FIELDS if was.get(field) != wanted.get(field)}
-
-    @property
-    def differs(self) -> bool:
-        """Whether there is something to do."""
-        return self.was is None or self.wanted is None or bool(self.changes)
 
 
 @dataclasses.dataclass
@@ -116,7 +93,7 @@ def _show(made: Plan, definition: Definition) -> dict[str, Any]:
     ]
     fields = definition.wanted or {}
     shown: dict[str, Any] = {"name": definition.name, "state": "absent" if definition.wanted is None else "present"}
-    shown.update({field: fields.get(field) for field in _FIELDS})
+    shown.update({field: fields.get(field) for field in FIELDS})
     return dict(shown, enabled_on=enabled, actions=[])
 
 
@@ -126,20 +103,10 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     Raises UsageError before anything is asked for what LINSTOR would refuse, or would silently ignore.
     """
     _check(request)
-    slots = _slots(request)
+    slots = slots_of(request)
     if request.remote and request.state == "present":
         find_remote(cluster, request.remote)
-    there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
-    by_name = {name.lower(): name for name in there}
-    definitions = []
-    for name, wanted in slots.items():
-        was = there.get(by_name.get(name.lower(), name))
-        definitions.append(Definition(name, was, None if wanted is None else _merged(request, was, wanted)))
-    # what an earlier spread, or none, has left
-    mine = re.compile(rf"{re.escape(request.name)}(-slot\d+)?", re.IGNORECASE)
-    wanted_names = {name.lower() for name in slots}
-    stale = [name for name in there if mine.fullmatch(name) and name.lower() not in wanted_names]
-    definitions += [Definition(name, there[name], None) for name in sorted(stale)]
+    definitions = compare(cluster, request, slots)
     found: list[Enablement] = []
     limits: list[tuple[str, str | None, str]] = []
     if request.state == "present":
@@ -163,52 +130,6 @@ def plan(cluster: Cluster, request: Request) -> Plan:
 def _unused(request: Request) -> list[str]:
     given = [name for name in ("resources", "resource_groups", "all_resources") if getattr(request, name)]
     return [f"{', '.join(given)} without remote: nothing was enabled."] if given else []
-
-
-def _fields(found: Any) -> dict[str, Any]:
-    data = {field: getattr(found, field, None) for field in _FIELDS}
-    return {field: value for field, value in data.items() if value not in (None, "")}
-
-
-def _slots(request: Request) -> dict[str, dict[str, Any] | None]:
-    """The schedules that are to be there, and the cron fields that differ between them."""
-    if request.state == "absent":
-        return {}
-    crons: dict[str, Any] = {}
-    if request.full_cron is not None:
-        crons["full_cron"] = parse_cron(request.full_cron, "full_cron")
-    if request.inc_cron is not None:
-        crons["inc_cron"] = parse_cron(request.inc_cron, "inc_cron") if request.inc_cron else ""
-    if request.spread is None:
-        return {request.name: crons}
-    window = int(parse_duration(request.spread, "spread") // 60)
-    step = window / request.spread_slots
-    if step < 1:
-        raise UsageError("spread: the slots are less than a minute apart.", "Spread over more time, or fewer slots.")
-    made: dict[str, dict[str, Any] | None] = {}
-    for number in range(request.spread_slots):
-        later = int(number * step)
-        moved = {field: shift(cron, later, field) if cron else cron for field, cron in crons.items()}
-        made[f"{request.name}-slot{number + 1}"] = moved
-    return made
-
-
-def _merged(request: Request, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
-    """The fields as they should be: what is there, with what is asked for."""
-    wanted = dict(was or {"on_failure": "SKIP"})
-    # LINSTOR tells them in a spelling of its own
-    wanted.update({field: cron for field, cron in crons.items() if not (cron and same_cron(cron, wanted.get(field)))})
-    for field in (*_NUMBERS, "on_failure"):
-        value = getattr(request, field)
-        if value is not None:
-            wanted[field] = value
-    if "full_cron" not in wanted:
-        raise UsageError(f"schedule {request.name!r} isn't there yet and needs full_cron.", "Say when fulls are made.")
-    return {
-        field: value
-        for field, value in wanted.items()
-        if value != "" and not (field in _NUMBERS and int(value) < 0)  # taken away
-    }
 
 
 def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> list[tuple[str, str | None, str]]:
@@ -257,7 +178,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     actions: dict[str, list[str]] = {item["name"]: item["actions"] for item in outcome.items}
     for each in made.definitions:
         if each.wanted is not None and each.differs:
-            outcome.warnings += _write(cluster, each)
+            outcome.warnings += write(cluster, each)
             actions[each.name].append("modified" if each.was is not None else "created")
     for entry in made.enablements:
         if entry.was == entry.wanted:
@@ -279,21 +200,6 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
             done = f"set {CONCURRENT} of {node or 'the controller'} to {wanted}"
             next(iter(actions.values())).append(done)
     return outcome
-
-
-def _write(cluster: Cluster, definition: Definition) -> list[str]:
-    fields = dict(definition.changes)
-    name, cron = definition.name, "incremental_cron"
-    if definition.was is None:
-        wanted = definition.wanted or {}
-        given = {cron if field == "inc_cron" else field: value for field, value in wanted.items()}
-        return cluster.change("schedule_create", name, what=f"making schedule {name}", **given).warnings
-    # LINSTOR takes a number below zero, and an empty cron, as "no longer".
-    given = {}
-    for field, value in fields.items():
-        gone = -1 if field in _NUMBERS else ""
-        given[cron if field == "inc_cron" else field] = gone if value is None else value
-    return cluster.change("schedule_modify", name, what=f"changing schedule {name}", **given).warnings
 
 
 def _limit(cluster: Cluster, node: str, wanted: str) -> None:
