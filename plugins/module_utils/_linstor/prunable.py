@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .._engine.calendar import Point
 from .backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
@@ -146,9 +146,11 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
     return found
 
 
-def left_behind(snaps: Snaps, remote: str, now: float) -> list[Candidate]:
-    """The snapshots here that were shipped to ``remote``."""
+def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]], now: float) -> list[Candidate]:
+    """The snapshots here that were shipped to ``remote``. ``taken``: what LINSTOR took itself last, by resource and
+    remote, which is what it builds the next one for a bucket on."""
     needed = _needed_here(snaps, now)
+    needed |= {(resource, name.lower()) for resource, names in taken.items() for name in names.values()}
     found: list[Candidate] = []
     for resource, theirs in snaps.items():
         for snap in theirs:

@@ -24,6 +24,7 @@ from .origins import resolve
 from .prunable import LOCAL, RECEIVED, REMOTE, Candidate, left_behind, on_remote, received_here
 from .replies import FAIL_DEPENDENT_BACKUP, ControllerError, LostReply
 from .snapshots import list_snapshots
+from .standing import all_taken_last
 
 
 @dataclasses.dataclass
@@ -123,7 +124,8 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         found = on_remote(cluster, request.remote or "", wanted, snaps, request.other_clusters, now)
         made.sentences += _judge(made, found, rules[REMOTE], now)
     if request.local is not None:
-        made.sentences += _judge(made, left_behind(snaps, request.remote or "", now), rules[LOCAL], now)
+        found = left_behind(snaps, request.remote or "", all_taken_last(cluster), now)
+        made.sentences += _judge(made, found, rules[LOCAL], now)
     for each in made.sentences:
         if each.candidate.warning and each.candidate.warning not in made.warnings:
             made.warnings.append(each.candidate.warning)

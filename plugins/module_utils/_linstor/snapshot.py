@@ -20,13 +20,13 @@ from . import snapshot_copy, snapshot_rollback, waiting
 from .connection import Cluster
 from .snapshot_changes import Step, remove, side_by_side, take, take_together
 from .snapshots import Snap, list_snapshots
+from .standing import taken_last
 
 STATES = ("present", "absent", "restored", "rolled_back")
 #: snapshots that were taken together by this module are called so; a point in time is trusted by name and by clock
 GROUP = "snapship-group-"
 SINGLE = "snapship-"
 _TOGETHER = 60.0  # seconds between the nodes' clocks
-_BASE = "/BackupLastStartedOrQueued"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,11 +256,7 @@ def _absent(resource: str, name: str, snaps: Sequence[Snap]) -> Step:
 
 def _needed(step: Step, props: Mapping[str, str]) -> list[str]:
     """What its removal costs."""
-    remotes = [
-        key[: -len(_BASE)].rsplit("/", 1)[-1]
-        for key, value in props.items()
-        if key.endswith(_BASE) and value.lower() == step.name.lower()
-    ]
+    remotes = [remote for remote, name in taken_last(props).items() if name.lower() == step.name.lower()]
     return [
         f"The next backup of {step.resource} on {remote} will be a full one without snapshot {step.name}."
         for remote in (remotes if step.act else ())

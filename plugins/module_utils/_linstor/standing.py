@@ -13,13 +13,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .connection import Cluster
 from .snapshots import Snap
 
-_LAST = "BackupShipping/Source/{}/BackupLastStartedOrQueued"
+_LAST = re.compile("BackupShipping/Source/([^/]+)/BackupLastStartedOrQueued", re.IGNORECASE)
 _KIB = 1024
 
 
@@ -34,19 +35,34 @@ class Standing:
 
 def standings(cluster: Cluster, remote: str) -> dict[str, Standing]:
     """By the resources' names in lower case. One request."""
-    wanted = _LAST.format(remote).lower()
-    listing = cluster.read("resource_dfn_list", what="listing resource definitions")
     found = {}
-    for entry in _list(getattr(listing, "data_v1", None)):
-        props = entry.get("props")
-        names = [str(value) for key, value in props.items() if key.lower() == wanted] if isinstance(props, dict) else []
+    for entry in _definitions(cluster, sizes=True):
         sizes = {
             int(each["volume_number"]): int(each["size_kib"]) * _KIB
             for each in _list(entry.get("volume_definitions"))
             if isinstance(each.get("volume_number"), int) and isinstance(each.get("size_kib"), int)
         }
-        found[str(entry.get("name")).lower()] = Standing(names[0] if names else None, sizes)
+        found[str(entry.get("name")).lower()] = Standing(taken_last(entry.get("props")).get(remote.lower()), sizes)
     return found
+
+
+def all_taken_last(cluster: Cluster) -> dict[str, dict[str, str]]:
+    """By the resources' names in lower case, what :func:`taken_last` says. One request."""
+    return {
+        str(entry.get("name")).lower(): taken_last(entry.get("props")) for entry in _definitions(cluster, sizes=False)
+    }
+
+
+def taken_last(props: Any) -> dict[str, str]:
+    """By remotes' names in lower case, the snapshot that LINSTOR took itself last, from a resource definition's
+    properties."""
+    found = ((_LAST.fullmatch(key), value) for key, value in (props.items() if isinstance(props, Mapping) else ()))
+    return {match[1].lower(): str(value) for match, value in found if match}
+
+
+def _definitions(cluster: Cluster, sizes: bool) -> list[Mapping[str, Any]]:
+    listing = cluster.read("resource_dfn_list", query_volume_definitions=sizes, what="listing resource definitions")
+    return _list(getattr(listing, "data_v1", None))
 
 
 def own_base(standing: Standing, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import retention
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import Task, failure, only, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, failure, only, protect
 
 
 @pytest.fixture
@@ -98,3 +99,16 @@ def test_a_volume_that_has_grown(db: Task, cluster: Simulation) -> None:
     item = as_told(db)
     assert item["type"] == "full"
     assert "the size of its volumes has changed" in item["reason"]
+
+
+def test_what_the_next_one_will_be_built_on_is_not_tidied_away(db: Task, cluster: Simulation) -> None:
+    first = as_told(db)
+    take(cluster, "release")
+    as_told(db, snapshot="release")
+    tidy = Task(cluster, use_case=retention, remote=S3, resources=["db"], local={"last": 1}, max_delete_percent=100)
+    assert not tidy().changed
+    cluster.write("db", 0, b"news")
+    assert as_told(db)["base"] == first["id"]
+    assert tidy().changed
+    names = [snap.name for snap in cluster.cluster.definitions["db"].snapshots.values()]
+    assert first["snapshot"] not in names
