@@ -147,6 +147,7 @@ def check(request: Request) -> Wish:
         snapshot=request.snapshot,
         full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
         max_chain=request.max_chain,
+        wait=request.wait,
     )
 
 
@@ -194,7 +195,7 @@ def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
             f"the snapshot {each.snapshot} of {resource} was to be shipped to {looking.order.remote} and never will be:"
             " delete it, as LINSTOR lets what builds on it wait."
             for each in look.backups
-            if each.state == "preparing" and not under_way(each, look.now)
+            if each.state in ("preparing", "stuck") and not under_way(each, look.now)
         ]
     return unit
 

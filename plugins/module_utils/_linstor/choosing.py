@@ -20,13 +20,14 @@ from .standing import Standing, base_of, own_base
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """What is asked of each resource; durations in seconds."""
+    """What is asked of each resource; durations in seconds. ``wait``: what is under way is waited for."""
 
     kind: str = "auto"  # auto, full, incremental
     max_age: float | None = None
     snapshot: str | None = None
     full_every: float | None = None
     max_chain: int | None = None
+    wait: bool = True
 
 
 @dataclasses.dataclass
@@ -174,7 +175,7 @@ def _on_bucket(look: Look, wish: Wish) -> Choice:
     if shipped is not None and shipped.complete:
         return Choice(False, shipped, f"newest common state is {shipped.id}")
     own = wish.snapshot is None
-    if shipped is not None and own and under_way(shipped, look.now):
+    if shipped is not None and under_way(shipped, look.now) and (own or wish.wait):
         return Choice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
     if shipped is not None and (own or shipped.state == "success"):
         # It would rest on what is no good, or wait in the queue for what never ends.

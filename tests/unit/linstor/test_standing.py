@@ -78,8 +78,18 @@ def test_what_it_will_be_built_on_is_waited_for(db: Task, cluster: Simulation) -
     cluster.shipment_fault("slow", seconds=1)
     only(db(wait=False))
     take(cluster, "release")
+    told = only(db(check=True, snapshot="release"))
     item = only(db(snapshot="release"))
-    assert item["type"] == "incremental"
+    assert (told["type"], item["type"]) == ("incremental", "incremental")
+
+
+def test_without_waiting_it_is_a_full_one(db: Task, cluster: Simulation) -> None:
+    only(db())
+    cluster.advance(2)
+    cluster.shipment_fault("slow", seconds=3600)
+    only(db(wait=False))
+    take(cluster, "release")
+    assert as_told(db, snapshot="release", wait=False)["type"] == "full"
 
 
 def test_the_chain_that_counts_is_the_one_it_will_be_built_on(db: Task, cluster: Simulation) -> None:
