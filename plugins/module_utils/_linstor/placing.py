@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from .._engine.errors import BusyError, RemoteError, SnapshipError, VolumeError, need
+from .._engine.errors import BusyError, SnapshipError, VolumeError, need
 from . import provenance
 from .connection import Cluster
 from .deployed import Deployed, look_at
 from .item import Item
 from .provenance import Provenance
-from .snapshots import Snap
+from .unfolding import define, unfold
 
 
 def place(
@@ -40,32 +40,18 @@ def place(
         )
     fresh = look_at(cluster, item.target)
     _still_as_planned(item, fresh)
-    made = fresh is None
     try:
-        there = fresh or _define(cluster, item, group)
+        there = fresh or define(cluster, item.target, group)
+        if fresh is None:
+            item.actions.append(f"made resource definition {item.target}")
         if there.diskful or there.diskless:
             provenance.write(cluster, there, dataclasses.replace(stamp, pending=True))
             _remove(cluster, item, there)
-        _volumes(cluster, item, there, held)
-        cluster.change(
-            "snapshot_resource_restore",
-            [node] if node is not None else [],
-            held.resource,
-            held.name,
-            there.name,
-            storpool_rename_map=dict(pools) or None,
-            what=f"restoring snapshot {held.name} of {held.resource} into {there.name}",
-        )
+        found = unfold(cluster, held, there, [node] if node is not None else [], pools, item.actions)
     except SnapshipError:
-        if made:
+        if fresh is None:
             _undo(cluster, item.target)
         raise
-    item.actions.append(f"restored snapshot {held.name} of {held.resource} into {there.name}")
-    found = look_at(cluster, item.target)
-    if found is None or not found.diskful:
-        raise RemoteError(
-            f"LINSTOR has made no resource {item.target} from snapshot {held.name}.", code="restore_failed"
-        )
     _missing_replicas(item, fresh, found)
     return found
 
@@ -90,38 +76,11 @@ def _still_as_planned(item: Item, fresh: Deployed | None) -> None:
         )
 
 
-def _define(cluster: Cluster, item: Item, group: str | None) -> Deployed:
-    cluster.change(
-        "resource_dfn_create", item.target, resource_group=group, what=f"making resource definition {item.target}"
-    )
-    item.actions.append(f"made resource definition {item.target}")
-    return need(look_at(cluster, item.target), "it was made")
-
-
 def _remove(cluster: Cluster, item: Item, there: Deployed) -> None:
     """Delete its resources, the diskless ones first; the definition stays, with its snapshots and properties."""
     for node in (*there.diskless, *there.diskful):
         cluster.change("resource_delete", node, there.name, what=f"deleting resource {there.name} on {node}")
         item.actions.append(f"deleted resource {there.name} on {node}")
-
-
-def _volumes(cluster: Cluster, item: Item, there: Deployed, held: Snap) -> None:
-    """Volume definitions as the snapshot's."""
-    if dict(there.sizes) == dict(held.sizes):
-        return
-    for number in sorted(there.sizes, reverse=True):
-        cluster.change(
-            "volume_dfn_delete", there.name, number, what=f"deleting volume definition {number} of {there.name}"
-        )
-        item.actions.append(f"deleted volume definition {number} of {there.name}")
-    cluster.change(
-        "snapshot_volume_definition_restore",
-        held.resource,
-        held.name,
-        there.name,
-        what=f"restoring the volume definitions of {there.name} from snapshot {held.name}",
-    )
-    item.actions.append(f"restored the volume definitions of {there.name}")
 
 
 def _undo(cluster: Cluster, name: str) -> None:

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._engine.errors import UnknownError, UsageError, VolumeError
+from .._engine.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from .._engine.outcome import Outcome
 from .._engine.units import iso_time
 from . import deployed, provenance
@@ -19,7 +20,7 @@ from .connection import Cluster
 from .deployed import Deployed
 from .provenance import Provenance
 from .snapshots import Snap
-from .unfolding import unfold
+from .unfolding import define, unfold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,16 +92,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     to = made.options.to_resource
     if made.begun:
         cluster.change("resource_dfn_delete", to, what=f"removing {to}, which was begun and never finished")
-    unfold(
-        cluster,
-        made.snap.resource,
-        made.snap.name,
-        to,
-        Provenance("", made.snap.name, made.snap.uuid, created=_created(made.snap)),
-        made.group,
-        made.options.nodes,
-        made.options.storage_pools,
-    )
+    _make(cluster, made)
     return made.preview()
 
 
@@ -115,6 +107,24 @@ def find(resource: str, name: str, snaps: Sequence[Snap]) -> Snap:
     if not found.taken:
         raise VolumeError(f"Snapshot {name!r} of {resource} isn't whole.", code="broken_snapshot", volume=resource)
     return found
+
+
+def _make(cluster: Cluster, made: Plan) -> None:
+    """What it made is removed again where it fails."""
+    snap, to = made.snap, made.options.to_resource
+    stamp = Provenance("", snap.name, snap.uuid, created=_created(snap))
+    there = deployed.look_at(cluster, to)
+    created = there is None
+    there = there or define(cluster, to, made.group)
+    try:
+        provenance.write(cluster, there, dataclasses.replace(stamp, pending=True))
+        there = unfold(cluster, snap, there, made.options.nodes, made.options.storage_pools, [])
+        provenance.write(cluster, there, stamp)
+    except SnapshipError:
+        if created:
+            with contextlib.suppress(SnapshipError):
+                cluster.change("resource_dfn_delete", to, what=f"removing {to}")
+        raise
 
 
 def _created(snap: Snap) -> str:

@@ -3,75 +3,70 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A new resource from a snapshot of the same cluster: its definition, its volumes, and where it is deployed."""
+"""A resource from a snapshot of the same cluster: its definition, its volumes, and where it is deployed.
+
+Each request is made once, however its answer gets lost.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Callable
 
-from .._engine.errors import SnapshipError
-from . import deployed, provenance
+from .._engine.errors import RemoteError, SnapshipError
 from .connection import Cluster
-from .deployed import Deployed
-from .provenance import Provenance
+from .deployed import Deployed, look_at
 from .replies import LostReply
+from .snapshots import Snap
+
+
+def define(cluster: Cluster, name: str, group: str | None) -> Deployed:
+    """Make a resource definition, with nothing in it yet."""
+    what = f"making resource definition {name}"
+    make = functools.partial(cluster.change, "resource_dfn_create", name, resource_group=group, what=what)
+    _once(make, lambda: look_at(cluster, name) is not None)
+    return _present(cluster, name)
 
 
 def unfold(
-    cluster: Cluster,
-    resource: str,
-    snapshot: str,
-    to: str,
-    come_from: Provenance,
-    group: str | None = None,
-    nodes: Sequence[str] = (),
-    pools: Mapping[str, str] | None = None,
+    cluster: Cluster, snap: Snap, there: Deployed, nodes: Sequence[str], pools: Mapping[str, str], actions: list[str]
 ) -> Deployed:
-    """Make ``to``, which isn't there or is an empty definition, and record where it is from.
+    """Give a definition that isn't deployed the volumes of a snapshot, and deploy them; returns it as it is then.
 
-    On ``nodes`` (all that have the snapshot, if empty); ``pools`` maps names of storage pools to others. What it made
-    is removed again where it fails.
+    On ``nodes`` (all that have the snapshot, if empty); ``pools`` maps names of storage pools to others. What was
+    done is added to ``actions``.
     """
-    there = deployed.look_at(cluster, to)
-    created = there is None
-    if there is None:
-        create = functools.partial(cluster.change, "resource_dfn_create", to, resource_group=group)
-        _once(functools.partial(create, what=f"creating {to}"), lambda: deployed.look_at(cluster, to) is not None)
-        there = deployed.look_at(cluster, to)
-    try:
-        return _fill(cluster, resource, snapshot, to, there, come_from, nodes, pools)
-    except SnapshipError:
-        if created:
-            with contextlib.suppress(SnapshipError):
-                cluster.change("resource_dfn_delete", to, what=f"removing {to}")
-        raise
-
-
-def _fill(
-    cluster: Cluster,
-    resource: str,
-    snapshot: str,
-    to: str,
-    there: Deployed | None,
-    come_from: Provenance,
-    nodes: Sequence[str],
-    pools: Mapping[str, str] | None,
-) -> Deployed:
-    what = f"restoring snapshot {snapshot} of {resource} to {to}"
-    there = _present(there, what)
-    provenance.write(cluster, there, _pending(come_from))
-    volumes = functools.partial(cluster.change, "snapshot_volume_definition_restore", resource, snapshot, to, what=what)
-    _once(volumes, lambda: bool(_present(deployed.look_at(cluster, to), what).sizes))
-    resources = functools.partial(
-        cluster.change, "snapshot_resource_restore", list(nodes), resource, snapshot, to, dict(pools or {}), what=what
+    name, of = there.name, f"snapshot {snap.name} of {snap.resource}"
+    _volumes(cluster, snap, there, actions)
+    what = f"restoring {of} into {name}"
+    deploy = functools.partial(cluster.change, "snapshot_resource_restore", list(nodes), snap.resource, snap.name, name)
+    _once(
+        functools.partial(deploy, storpool_rename_map=dict(pools) or None, what=what),
+        lambda: bool(_present(cluster, name).diskful),
     )
-    _once(resources, lambda: bool(_present(deployed.look_at(cluster, to), what).diskful))
-    there = _present(deployed.look_at(cluster, to), what)
-    provenance.write(cluster, there, come_from)
-    return there
+    actions.append(f"restored {of} into {name}")
+    found = look_at(cluster, name)
+    if found is None or not found.diskful:
+        raise RemoteError(f"LINSTOR has made no resource {name} from snapshot {snap.name}.", code="restore_failed")
+    return found
+
+
+def _volumes(cluster: Cluster, snap: Snap, there: Deployed, actions: list[str]) -> None:
+    """Volume definitions as the snapshot's."""
+    name = there.name
+    if dict(there.sizes) == dict(snap.sizes):
+        return
+    for number in sorted(there.sizes, reverse=True):
+        cluster.change("volume_dfn_delete", name, number, what=f"deleting volume definition {number} of {name}")
+        actions.append(f"deleted volume definition {number} of {name}")
+    what = f"restoring the volume definitions of {name} from snapshot {snap.name}"
+    method = "snapshot_volume_definition_restore"
+    _once(
+        functools.partial(cluster.change, method, snap.resource, snap.name, name, what=what),
+        lambda: bool(_present(cluster, name).sizes),
+    )
+    actions.append(f"restored the volume definitions of {name}")
 
 
 def _once(change: Callable[[], object], is_done: Callable[[], bool]) -> None:
@@ -83,11 +78,10 @@ def _once(change: Callable[[], object], is_done: Callable[[], bool]) -> None:
             change()
 
 
-def _present(there: Deployed | None, what: str) -> Deployed:
+def _present(cluster: Cluster, name: str) -> Deployed:
+    there = look_at(cluster, name)
     if there is None:
-        raise SnapshipError(f"{what}: its definition is gone.", "Somebody else has removed it; run the task again.")
+        raise SnapshipError(
+            f"the resource definition {name} is gone.", "Somebody else has removed it; run the task again."
+        )
     return there
-
-
-def _pending(come_from: Provenance) -> Provenance:
-    return Provenance(come_from.source, come_from.backup, come_from.snapshot, come_from.created, pending=True)

@@ -180,13 +180,21 @@ def test_cut_off_between_deleting_and_restoring_it_goes_on(shipped: Two) -> None
     task = restoring(away, "db", "copy", overwrite=True)
     four_times(task)
     ship(home, away, b"three")
-    away.request_fault("refuse", method="POST", path=".*/snapshot-restore-resource/.*")
+    away.request_fault("refuse", method="POST", path=".*/snapshot-restore-resource/.*", times=2)
     outcome = task()
     assert outcome.failures
     assert outcome.changed
     assert props(away, "copy")["state"] == "pending"
     assert only(task())["changed"]
     assert away.read("copy")[:5] == b"three"
+
+
+@pytest.mark.parametrize("path", ["/v1/resource-definitions", ".*volume-definition.*", ".*restore-resource.*"])
+@pytest.mark.parametrize("how", ["drop", "refuse"])
+def test_a_new_one_whose_answers_get_lost(shipped: Two, how: str, path: str) -> None:
+    _home, away = shipped
+    away.request_fault(how, method="POST", path=path)
+    assert only(four_times(restoring(away, "db", "copy")))["id"]
 
 
 def test_cut_off_before_it_was_recorded_it_is_done_again(shipped: Two) -> None:
