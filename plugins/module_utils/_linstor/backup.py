@@ -25,6 +25,7 @@ from .arriving import confirm
 from .backups import Backup, under_way
 from .choosing import Wish, would_satisfy
 from .connection import Access, Cluster, same_version
+from .destination import Destination
 from .looking import Looking, look_at
 from .preflight import Survey, lock, survey
 from .remotes import Remote, find_remote
@@ -211,12 +212,26 @@ def _prepare(cluster: Cluster, made: Plan, looking: Looking, there: Cluster | No
         unit.error = made.survey.problem(unit.resource, made.order.source_node)
         if unit.error is None:
             unit.error = _choose(unit, made.wish)
+    receiving = cluster if made.same_cluster else there
+    if made.order.kind == "linstor" and receiving is not None:
+        _look_at_target(made, receiving)
+    for unit in made.units:
         if unit.error is not None:
             unit.error.about(unit.resource, made.order.remote)
     if made.order.kind == "linstor":
         made.obstacle = same_version(cluster, there) if there else None
     elif made.work:
         made.obstacle = lock(cluster)
+
+
+def _look_at_target(made: Plan, receiving: Cluster) -> None:
+    """See whether what is shipped whole could be received; an increment goes beside its base, whatever is asked for."""
+    whole = [unit for unit in made.work if unit.choice is not None and unit.choice.base is None and not unit.join]
+    if not whole or made.survey is None:
+        return
+    destination = Destination(receiving, made.order.target)
+    for unit in whole:
+        unit.error = destination.problem(made.survey.providers(unit.resource, made.order.source_node))
 
 
 def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:

@@ -78,6 +78,15 @@ class Survey:
             )
         return None
 
+    def providers(self, resource: str, source_node: str | None) -> set[str]:
+        """The kinds of pool from which a resource would be shipped."""
+        return {
+            kind
+            for replica in self.replicas.get(resource.lower(), [])
+            if replica.ships and (source_node is None or replica.node.lower() == source_node.lower())
+            for kind in replica.providers
+        }
+
     def allocated(self, resource: str, node: str | None) -> int | None:
         """Bytes that are allocated for a resource on a node, which is what a full one ships."""
         for replica in self.replicas.get(resource.lower(), []):

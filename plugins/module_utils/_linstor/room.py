@@ -39,6 +39,11 @@ class Need:
     bytes: int
 
 
+def same_kind(one: str, other: str) -> bool:
+    """Whether pools of these two providers take each other's streams."""
+    return _STREAMS.get(one, one) == _STREAMS.get(other, other)
+
+
 def read_pools(cluster: Cluster) -> list[Pool]:
     """All pools. One request."""
     answer = cluster.read("storage_pool_list", what="listing storage pools")
@@ -133,7 +138,7 @@ def _room(node: str, pools: list[Pool], needs: list[Need], pool_map: Mapping[str
                 f"Say with storage_pool_map which pool {need.pool!r} becomes, or choose another node.",
                 code="no_pool",
             )
-        if _STREAMS.get(pool.provider, pool.provider) != _STREAMS.get(need.provider, need.provider):
+        if not same_kind(pool.provider, need.provider):
             return VolumeError(
                 f"the backup is from {need.provider}, storage pool {pool.name} of node {node} is {pool.provider}.",
                 "LINSTOR restores only into a pool of the same kind.",
