@@ -92,7 +92,7 @@ def _options(prefix: str, depth: int) -> str:
 
 
 class ModuleDocFragment:
-    """The connection's options at the top, and those of the cluster on the other side.
+    """The connection's options at the top, those of the cluster on the other side, and what several modules have.
 
     The annotations tell ansible-test that these are no literals whose lines it could check.
     """
@@ -127,3 +127,30 @@ options:
         + _options("target_cluster.", 6)
         + "\n"
     )
+
+    WAIT = r"""
+options:
+  wait:
+    description:
+      - Wait for the end. Without it, the task ends when LINSTOR has accepted all, and another run of the same task
+        takes over where it is then.
+    type: bool
+    default: true
+  poll_interval:
+    description:
+      - How often to look, at most. What is small is looked at sooner. Each look is one request, for all resources
+        together.
+    type: str
+    default: 5s
+"""
+
+    RECEIVED = r"""
+options:
+  received_from:
+    description:
+      - Instead of O(remote), what was received from there. It is the id of the cluster that ships (its property
+        C(Cluster/LocalID)), or the name of a remote in this cluster that stands for it. V(any) is for whatever was
+        received.
+      - The task connects to the cluster that has received, not to the one that ships.
+    type: str
+"""

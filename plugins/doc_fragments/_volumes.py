@@ -23,6 +23,17 @@ options:
     choices: [file, lvm_thin, zfs]
 """
 
+    NAMES = r"""
+options:
+  volumes:
+    description:
+      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
+        logical volume in a thin pool of LVM, and an absolute path for an image file.
+      - A string with a comma in it is one name.
+    type: raw
+    required: true
+"""
+
     POINT_IN_TIME = r"""
 options:
   consistent:

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
   - snapship.dr._remote
+  - snapship.dr._backup
   - snapship.dr._volumes
   - snapship.dr._volumes.point_in_time
   - snapship.dr._volumes.parallel
@@ -69,10 +70,6 @@ options:
     type: str
     choices: [auto, full, incremental]
     default: auto
-  full_every:
-    description:
-      - Ship a full one when the newest full one is older than this, as in V(30d).
-    type: str
   skip_unchanged:
     description:
       - Make no backup of a volume that has not changed since the last one.
@@ -103,11 +100,6 @@ options:
     description:
       - The backup to remove, with O(state=absent).
     type: str
-  cascade:
-    description:
-      - Remove also the increments that rest on O(id). Without it, a backup that others rest on is not removed.
-    type: bool
-    default: false
 seealso:
   - module: snapship.dr.backup_info
   - module: snapship.dr.restore
@@ -354,26 +346,16 @@ def main() -> None:
             arguments.point_in_time(),
             arguments.parallel(),
             arguments.lock_timeout(),
+            arguments.backup(),
             {
-                "max_age": {"type": "str"},
-                "snapshot": {"type": "str"},
-                "type": {"type": "str", "choices": ["auto", "full", "incremental"], "default": "auto"},
-                "full_every": {"type": "str"},
                 "skip_unchanged": {"type": "bool", "default": False},
                 "pool_high": {"type": "int", "default": 80},
                 "adopt_origin": {"type": "bool", "default": False},
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                "id": {"type": "str"},
-                "cascade": {"type": "bool", "default": False},
             },
         ),
-        mutually_exclusive=[*arguments.ONE_REMOTE, ("max_age", "snapshot"), ("max_age", "id"), ("snapshot", "id")],
+        mutually_exclusive=[*arguments.ONE_REMOTE, *arguments.ONE_BACKUP],
         required_one_of=arguments.ONE_REMOTE,
-        required_if=[
-            ("state", "present", ("volumes",)),
-            ("state", "present", ("max_age", "snapshot"), True),
-            ("state", "absent", ("id",)),
-        ],
+        required_if=arguments.backup_needs("volumes"),
         supports_check_mode=True,
     )
     if module.params["state"] == "present":

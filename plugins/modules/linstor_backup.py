@@ -27,6 +27,8 @@ description:
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.target_cluster
+  - snapship.dr._linstor.wait
+  - snapship.dr._backup
   - snapship.dr._attributes
 attributes:
   check_mode:
@@ -70,10 +72,6 @@ options:
     type: str
     choices: [auto, full, incremental]
     default: auto
-  full_every:
-    description:
-      - Ship a full one when the newest full one is older than this, as in V(30d).
-    type: str
   max_chain:
     description:
       - How many backups a chain may have, the full one counted. The next one is a full one then. LINSTOR itself sets no
@@ -130,23 +128,11 @@ options:
             is not in use and has one replica at most.
         type: bool
         default: false
-  wait:
-    description:
-      - Wait for the end. Without it, the task ends when LINSTOR has accepted all, and RV(backups[].state) says how far
-        each has come.
-    type: bool
-    default: true
   wait_timeout:
     description:
       - How long to wait for one resource's shipment, from when it was started or found under way.
     type: str
     default: 6h
-  poll_interval:
-    description:
-      - How often to look, at most. What is small is looked at sooner. Each look is one request, for all resources
-        together.
-    type: str
-    default: 5s
   abort_on_timeout:
     description:
       - Abort a shipment that has not ended after O(wait_timeout). Otherwise it goes on, and the next run waits for it.
@@ -174,11 +160,6 @@ options:
     description:
       - The backup to remove, with O(state=absent). M(snapship.dr.linstor_backup_info) tells the ids.
     type: str
-  cascade:
-    description:
-      - Remove also the increments that rest on O(id). Without it, a backup that others rest on is not removed.
-    type: bool
-    default: false
   keep_snapshots:
     description:
       - Keep the snapshots in the cluster that the removed backups were made of. LINSTOR deletes them otherwise.
@@ -467,33 +448,21 @@ def main() -> None:
             linstor.connection(),
             target_cluster(),
             target(),
+            arguments.backup(),
             arguments.parallel(),
+            linstor.waiting("6h"),
             {
                 "remote": {"type": "str", "required": True},
                 "resources": {"type": "raw"},
-                "max_age": {"type": "str"},
-                "snapshot": {"type": "str"},
-                "type": {"type": "str", "choices": ["auto", "full", "incremental"], "default": "auto"},
-                "full_every": {"type": "str"},
                 "max_chain": {"type": "int"},
                 "source_node": {"type": "str"},
-                "wait": {"type": "bool", "default": True},
-                "wait_timeout": {"type": "str", "default": "6h"},
-                "poll_interval": {"type": "str", "default": "5s"},
                 "abort_on_timeout": {"type": "bool", "default": False},
                 "sizes": {"type": "bool", "default": True},
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                "id": {"type": "str"},
-                "cascade": {"type": "bool", "default": False},
                 "keep_snapshots": {"type": "bool", "default": True},
             },
         ),
-        mutually_exclusive=[("max_age", "snapshot"), ("max_age", "id"), ("snapshot", "id")],
-        required_if=[
-            ("state", "present", ("resources",)),
-            ("state", "present", ("max_age", "snapshot"), True),
-            ("state", "absent", ("id",)),
-        ],
+        mutually_exclusive=arguments.ONE_BACKUP,
+        required_if=arguments.backup_needs("resources"),
         supports_check_mode=True,
     )
     if module.params["state"] == "present":

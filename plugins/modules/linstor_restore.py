@@ -23,6 +23,8 @@ description:
     kept current by running the same task again, with O(overwrite).
 extends_documentation_fragment:
   - snapship.dr._linstor
+  - snapship.dr._linstor.received
+  - snapship.dr._linstor.wait
   - snapship.dr._attributes
 attributes:
   check_mode:
@@ -37,13 +39,6 @@ options:
   remote:
     description:
       - The S3 remote, as this cluster has it.
-    type: str
-  received_from:
-    description:
-      - Restore what was received from there. It is the id of the cluster that ships (its property
-        C(Cluster/LocalID)), or the name of a remote in this cluster that stands for it. V(any) is for whatever was
-        received.
-      - The task connects to the cluster that has received, not to the one that ships.
     type: str
   source:
     description:
@@ -124,21 +119,11 @@ options:
         of this module either.
     type: bool
     default: false
-  wait:
-    description:
-      - Whether to wait for a download. If not, another run of the same task takes over where it is then.
-    type: bool
-    default: true
   wait_timeout:
     description:
       - How long to wait.
     type: str
     default: 1h
-  poll_interval:
-    description:
-      - How long the pauses between two looks are at most. The first ones are shorter.
-    type: str
-    default: 5s
 seealso:
   - module: snapship.dr.linstor_retention
   - module: snapship.dr.restore
@@ -298,16 +283,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore
-from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
+from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor, pairs
 
 
 def request(params: Mapping[str, Any]) -> restore.Request:
     """What the task asks for."""
-    one = {"source": params["source"], "target": params["target"]}
     return restore.Request(
         remote=params["remote"],
         received_from=params["received_from"],
-        resources=[one] if params["resources"] is None else params["resources"],
+        resources=pairs.given(params, "resources"),
         backup=params["backup"],
         snapshot=params["snapshot"],
         at=params["at"],
@@ -329,19 +313,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=arguments.merge(
             linstor.connection(),
+            linstor.stored(),
+            linstor.waiting("1h"),
+            pairs.pairs("resources"),
             {
-                "remote": {"type": "str"},
-                "received_from": {"type": "str"},
-                "source": {"type": "str"},
-                "target": {"type": "str"},
-                "resources": {
-                    "type": "list",
-                    "elements": "dict",
-                    "options": {
-                        "source": {"type": "str", "required": True},
-                        "target": {"type": "str", "required": True},
-                    },
-                },
                 "backup": {"type": "str"},
                 "snapshot": {"type": "str"},
                 "at": {"type": "str"},
@@ -352,19 +327,15 @@ def main() -> None:
                 "download_only": {"type": "bool", "default": False},
                 "overwrite": {"type": "bool", "default": False},
                 "discard_changes": {"type": "bool", "default": False},
-                "wait": {"type": "bool", "default": True},
-                "wait_timeout": {"type": "str", "default": "1h"},
-                "poll_interval": {"type": "str", "default": "5s"},
             },
         ),
         mutually_exclusive=[
-            ("remote", "received_from"),
+            *linstor.ONE_STORE,
             ("backup", "snapshot", "at"),
-            ("resources", "source"),
-            ("resources", "target"),
+            *pairs.either("resources"),
         ],
-        required_one_of=[("remote", "received_from"), ("resources", "source")],
-        required_together=[("source", "target")],
+        required_one_of=[*linstor.ONE_STORE, ("resources", "source")],
+        required_together=pairs.TOGETHER,
         supports_check_mode=True,
     )
     linstor.carry_out(module, restore, request, "restored")

@@ -24,6 +24,9 @@ description:
     no rule.
 extends_documentation_fragment:
   - snapship.dr._linstor
+  - snapship.dr._linstor.received
+  - snapship.dr._retention
+  - snapship.dr._retention.local
   - snapship.dr._attributes
 attributes:
   check_mode:
@@ -39,13 +42,6 @@ options:
     description:
       - The S3 remote whose backups are pruned. With O(local) alone, any remote that is shipped to.
     type: str
-  received_from:
-    description:
-      - Prune what was received from there. It is the id of the cluster that ships (its property
-        C(Cluster/LocalID)), or the name of a remote in this cluster that stands for it. V(any) is for all that was
-        received.
-      - The task connects to the cluster that has received, not to the one that ships.
-    type: str
   resources:
     description:
       - The resources whose backups are pruned, one name or a list of them. With O(received_from), their names in the
@@ -56,74 +52,6 @@ options:
       - Prune the backups of all resources, instead of O(resources).
     type: bool
     default: false
-  keep:
-    description:
-      - The rules. They add up, so what one of them names stays. V(-1) stands for all there are.
-    type: dict
-    suboptions:
-      last:
-        description:
-          - The newest ones.
-        type: int
-      hourly:
-        description:
-          - The newest of each of the last hours that have one.
-        type: int
-      daily:
-        description:
-          - The newest of each of the last days that have one.
-        type: int
-      weekly:
-        description:
-          - The newest of each of the last weeks that have one. Weeks begin on Monday.
-        type: int
-      monthly:
-        description:
-          - The newest of each of the last months that have one.
-        type: int
-      yearly:
-        description:
-          - The newest of each of the last years that have one.
-        type: int
-      within:
-        description:
-          - All that are at most this much older than the newest one, as in V(7d).
-        type: str
-  local:
-    description:
-      - Rules for the snapshots in this cluster that were shipped to O(remote). The one that the next increment to any
-        remote rests on always stays. Snapshots that were never shipped are not touched.
-      - LINSTOR keeps all of them otherwise, unless a schedule of its own says how many.
-    type: dict
-    suboptions:
-      last:
-        description:
-          - The newest ones.
-        type: int
-      hourly:
-        description:
-          - The newest of each of the last hours that have one.
-        type: int
-      daily:
-        description:
-          - The newest of each of the last days that have one.
-        type: int
-      weekly:
-        description:
-          - The newest of each of the last weeks that have one. Weeks begin on Monday.
-        type: int
-      monthly:
-        description:
-          - The newest of each of the last months that have one.
-        type: int
-      yearly:
-        description:
-          - The newest of each of the last years that have one.
-        type: int
-      within:
-        description:
-          - All that are at most this much older than the newest one, as in V(7d).
-        type: str
   min_age:
     description:
       - Nothing that is younger goes, as in V(1d).
@@ -255,7 +183,7 @@ backups:
       returned: always
       sample: [last 1, daily 2026-03-09]
     actions:
-      description: What was done that changed something.
+      description: What was done that changed something, in order.
       type: list
       elements: str
       returned: always
@@ -298,16 +226,6 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor import retent
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
-COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-
-
-def rules() -> dict[str, Any]:
-    """What rules are made of."""
-    return {
-        "type": "dict",
-        "options": {**{name: {"type": "int"} for name in COUNTS}, "within": {"type": "str"}},
-    }
-
 
 def request(params: Mapping[str, Any]) -> retention.Request:
     """What the task asks for."""
@@ -331,13 +249,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=arguments.merge(
             linstor.connection(),
+            linstor.stored(),
+            arguments.retention("keep", "local"),
             {
-                "remote": {"type": "str"},
-                "received_from": {"type": "str"},
                 "resources": {"type": "raw"},
                 "all_resources": {"type": "bool", "default": False},
-                "keep": rules(),
-                "local": rules(),
                 "min_age": {"type": "str"},
                 "max_delete_percent": {"type": "float", "default": 100},
                 "keep_snaps": {"type": "bool", "default": True},
@@ -345,8 +261,8 @@ def main() -> None:
                 "other_clusters": {"type": "bool", "default": False},
             },
         ),
-        mutually_exclusive=[("remote", "received_from")],
-        required_one_of=[("remote", "received_from"), ("keep", "local")],
+        mutually_exclusive=linstor.ONE_STORE,
+        required_one_of=[*linstor.ONE_STORE, ("keep", "local")],
         supports_check_mode=True,
     )
     linstor.carry_out(module, retention, request, "backups")

@@ -293,7 +293,7 @@ schedules:
           type: str
           returned: always
     actions:
-      description: What was done that changed something.
+      description: What was done that changed something, in order.
       type: list
       elements: str
       returned: always

@@ -285,19 +285,18 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine import restore
-from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
+from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, pairs
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import carry_out
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_spec
 
 
 def request(params: Mapping[str, Any]) -> restore.Request:
     """What the task asks for."""
-    one = {"source": params["source"], "target": params["target"]}
     return restore.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
-        volumes=[one] if params["volumes"] is None else params["volumes"],
+        volumes=pairs.given(params, "volumes"),
         provider=params["provider"],
         backup=params["backup"],
         at=params["at"],
@@ -321,17 +320,8 @@ def main() -> None:
             arguments.provider(),
             arguments.parallel(),
             arguments.lock_timeout(),
+            pairs.pairs("volumes"),
             {
-                "source": {"type": "str"},
-                "target": {"type": "str"},
-                "volumes": {
-                    "type": "list",
-                    "elements": "dict",
-                    "options": {
-                        "source": {"type": "str", "required": True},
-                        "target": {"type": "str", "required": True},
-                    },
-                },
                 "backup": {"type": "str"},
                 "at": {"type": "str"},
                 "group": {"type": "str"},
@@ -345,11 +335,10 @@ def main() -> None:
         mutually_exclusive=[
             *arguments.ONE_REMOTE,
             ("backup", "at", "group"),
-            ("volumes", "source"),
-            ("volumes", "target"),
+            *pairs.either("volumes"),
         ],
         required_one_of=[*arguments.ONE_REMOTE, ("volumes", "source")],
-        required_together=[("source", "target")],
+        required_together=pairs.TOGETHER,
         supports_check_mode=True,
     )
     carry_out(module, restore, request, "restored")

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
   - snapship.dr._volumes
+  - snapship.dr._volumes.names
   - snapship.dr._volumes.point_in_time
 attributes:
   check_mode:
@@ -37,13 +38,6 @@ attributes:
       - With O(max_age) a new snapshot is taken when the newest one has become too old, so O(max_age=0s) takes one
         at each run.
 options:
-  volumes:
-    description:
-      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
-        logical volume in a thin pool of LVM, and an absolute path for an image file.
-      - A string with a comma in it is one name.
-    type: raw
-    required: true
   name:
     description:
       - Name of the snapshot. In ZFS and LVM it can hold letters, digits and a few signs only. What they do not take is

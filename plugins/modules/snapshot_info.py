@@ -21,14 +21,8 @@ extends_documentation_fragment:
   - snapship.dr._attributes.info
   - snapship.dr._config
   - snapship.dr._volumes
-options:
-  volumes:
-    description:
-      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
-        logical volume in a thin pool of LVM, and an absolute path for an image file.
-      - A string with a comma in it is one name.
-    type: raw
-    required: true
+  - snapship.dr._volumes.names
+options: {}
 seealso:
   - module: snapship.dr.snapshot
 """

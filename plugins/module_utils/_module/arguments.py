@@ -124,6 +124,39 @@ def point_in_time() -> Spec:
     }
 
 
+def backup() -> Spec:
+    """A backup that is to be there, or one that is to go; see :func:`backup_needs`."""
+    return {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "max_age": {"type": "str"},
+        "snapshot": {"type": "str"},
+        "type": {"type": "str", "choices": ["auto", "full", "incremental"], "default": "auto"},
+        "full_every": {"type": "str"},
+        "id": {"type": "str"},
+        "cascade": {"type": "bool", "default": False},
+    }
+
+
+#: for mutually_exclusive of a module that takes :func:`backup`
+ONE_BACKUP = [("max_age", "snapshot"), ("max_age", "id"), ("snapshot", "id")]
+
+
+def backup_needs(volumes: str) -> list[tuple[Any, ...]]:
+    """For required_if of a module that takes :func:`backup`, with the option that names what is backed up."""
+    return [
+        ("state", "present", (volumes,)),
+        ("state", "present", ("max_age", "snapshot"), True),
+        ("state", "absent", ("id",)),
+    ]
+
+
+def retention(*options: str) -> Spec:
+    """Rules of what is to stay, in each of these options."""
+    counts = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+    rules: Spec = {**{name: {"type": "int"} for name in counts}, "within": {"type": "str"}}
+    return {option: {"type": "dict", "options": rules} for option in options}
+
+
 def parallel() -> Spec:
     """How many workers share the work."""
     return {"parallel": {"type": "int", "default": 4}}

@@ -43,6 +43,24 @@ def target() -> Spec:
     return {"target": {"type": "dict", "options": connection()}}
 
 
+def waiting(timeout: str) -> Spec:
+    """How long to wait for what LINSTOR does by itself, and how often to look."""
+    return {
+        "wait": {"type": "bool", "default": True},
+        "wait_timeout": {"type": "str", "default": timeout},
+        "poll_interval": {"type": "str", "default": "5s"},
+    }
+
+
+def stored() -> Spec:
+    """Backups on a remote, or what was received from another cluster; see :data:`ONE_STORE`."""
+    return {"remote": {"type": "str"}, "received_from": {"type": "str"}}
+
+
+#: for mutually_exclusive and required_one_of of a module that takes :func:`stored`
+ONE_STORE = [("remote", "received_from")]
+
+
 def access(params: Params) -> Access:
     """The connection's options as the control plane takes them."""
     given = {name: params[name] for name in connection() if params.get(name) is not None}
