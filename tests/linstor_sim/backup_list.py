@@ -13,7 +13,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachabl
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Refused
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import TIME_FORMAT, BackupName
-from ansible_collections.snapship.dr.tests.linstor_sim.state import SHIPPING, SUCCESS, Remote
+from ansible_collections.snapship.dr.tests.linstor_sim.state import SHIPPING, SOURCE, STATUS, SUCCESS, Remote
 from ansible_collections.snapship.dr.tests.linstor_sim.status import status_of
 
 Meta = dict[str, Any]
@@ -78,10 +78,26 @@ def listed(cluster: Cluster, remote: Remote, resource: str, snapshot: str) -> di
             same = [each for each in keys if (s3_layout.of_volume(each) or (None,))[0] == volume[0]]
             backups.setdefault(volume[0].backup, _without_meta(cluster, remote, volume[0], same))
             known |= set(same)
+    _need_start_times(cluster, remote, resource)
     for name, futures in _under_way(cluster, remote, resource, snapshot):
         backups.setdefault(name.backup, _without_meta(cluster, remote, name, futures))
     others = [key for key in keys if key not in known]
     return {"linstor": dict(sorted(backups.items())), "other": {"files": others}}
+
+
+def _need_start_times(cluster: Cluster, remote: Remote, resource: str) -> None:
+    """LINSTOR reads of all that is being shipped, wherever to, when its shipping to this bucket has begun."""
+    for definition in cluster.definitions.values():
+        if resource and definition.name.lower() == resource.lower():
+            continue
+        for snapshot in definition.snapshots.values():
+            shipping = any(
+                key.startswith(f"{SOURCE}/") and key.endswith(f"/{STATUS}") and value == SHIPPING
+                for key, value in snapshot.props.items()
+            )
+            if shipping and snapshot.source(remote.name, "BackupStartTimestamp") is None:
+                details = "Cannot parse null string"
+                raise Refused(codes.FAIL_UNKNOWN_ERROR, "Exception thrown.", report=True, details=details)
 
 
 def _under_way(cluster: Cluster, remote: Remote, resource: str, snapshot: str) -> list[tuple[BackupName, list[str]]]:

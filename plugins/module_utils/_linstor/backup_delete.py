@@ -16,6 +16,7 @@ from .._engine.outcome import Outcome
 from . import backups
 from .backups import Backup
 from .connection import Cluster
+from .listing import backup_list
 from .remotes import find_remote
 from .replies import LostReply
 from .results import item
@@ -70,7 +71,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
 
 
 def _listed(cluster: Cluster, remote: str) -> list[Backup]:
-    answer = cluster.read("backup_list", remote, what=f"listing the backups on {remote}")
+    answer = backup_list(cluster, remote)
     return backups.on_s3(answer, {}, remote)
 
 

@@ -24,6 +24,7 @@ from .._engine.units import iso_time, show_duration
 from . import backups, targets, waiting
 from .backups import Backup, Snaps
 from .connection import Access, Cluster
+from .listing import backup_list
 from .origins import source_of
 from .remotes import Remote, find_remote
 from .results import chain_size, logical
@@ -116,7 +117,7 @@ def _taken(snap: Snap) -> float | None:
 
 
 def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[Backup]:
-    answer = cluster.read("backup_list", remote.name, what=f"listing the backups on {remote.name}")
+    answer = backup_list(cluster, remote.name)
     found = backups.on_s3(answer, snaps, remote.name)
     backups.mark_broken(found)
     there = {(each.resource.lower(), each.snapshot.lower()) for each in found}

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ GRACE = 30.0
 #: seconds after which nothing that is being prepared will ever be shipped; a target waits for 300 of them
 PREPARING_FOR = 600.0
 _META = ".meta"
+_GENERATED = re.compile(r"back_\d{8}_\d{6}")
 _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
 SOURCE_CLUSTER = "Backup/FromClusterUUID"
@@ -32,7 +34,8 @@ class Backup:
 
     ``id`` is that of the S3 remote's list, ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of what it
     rests on; ``base_known`` tells a full one from a controller that doesn't say. ``state`` is that of a Shipment, or
-    ``lost``: it was queued, and isn't any more. ``snap`` is the snapshot in the cluster, where it is still there.
+    ``lost``: it was queued, and isn't any more, or ``stuck``: it is queued behind what has failed. ``snap`` is the
+    snapshot in the cluster, where it is still there.
     """
 
     id: str
@@ -115,6 +118,22 @@ def of_snapshot(
 def identity(resource: str, snapshot: str) -> str:
     """The id of what was shipped to a remote that keeps no list."""
     return f"{resource}/{snapshot}"
+
+
+def as_listed(found: Iterable[Backup]) -> None:
+    """Give what was shipped to a bucket the ids that it has in the bucket's list, where the list can't be had.
+
+    For snapshots that have a name of their own nobody but the list tells: the controller's own time of day is part of
+    their ids.
+    """
+    for each in found:
+        each.id = _listed_id(each.id)
+        each.base = each.base and _listed_id(each.base)
+
+
+def _listed_id(known: str) -> str:
+    resource, _slash, snapshot = known.partition("/")
+    return f"{resource}_{snapshot}" if _GENERATED.fullmatch(snapshot) else known
 
 
 def under_way(backup: Backup, now: float) -> bool:
@@ -237,15 +256,19 @@ def attach_received(backups: Iterable[Backup], there: Snaps) -> None:
 
 def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:
     """(resource, snapshot) of all that waits to be shipped to ``remote``, in lower case. One request."""
+    return frozenset(read_queue(cluster, remote))
+
+
+def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
+    """The same, each with the snapshot that it is to be built on ("" for a full one). One request."""
     if cluster.rest_version < (1, 20):
-        return frozenset()
+        return {}
     answer = cluster.read("backup_queue_list", remotes=[remote], snap_to_node=True, what="reading the backup queue")
-    waiting = queue_entries(answer)
-    return frozenset(
-        (str(each["resource_name"]).lower(), str(each["snapshot_name"]).lower())
-        for each in waiting
+    return {
+        (str(each["resource_name"]).lower(), str(each["snapshot_name"]).lower()): str(each.get("based_on") or "")
+        for each in queue_entries(answer)
         if str(each.get("remote_name", remote)).lower() == remote.lower()
-    )
+    }
 
 
 def queue_entries(answer: Any) -> list[Mapping[str, Any]]:

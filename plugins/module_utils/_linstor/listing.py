@@ -7,12 +7,46 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from .._engine.errors import UsageError
+from .._engine.errors import RemoteError, UsageError
 from .connection import Cluster
 from .remotes import find_remote
 from .replies import ControllerError
+
+#: seconds for which a list is asked for again
+PATIENCE = 60.0
+_PAUSE = 2.0
+_ELSEWHERE = "cannot parse null string"
+
+
+class UnlistableError(RemoteError):
+    """The list can't be had for the time being."""
+
+    code = "in_use"
+
+
+def backup_list(cluster: Cluster, remote: str, only: str | None = None, patience: float | None = None) -> Any:
+    """What a bucket has, from one request, as python-linstor tells it; ``only`` of one resource.
+
+    LINSTOR fails to list any bucket as long as one of the cluster's snapshots is on its way to another remote: it looks
+    there for when its shipping to the bucket has begun. So it is asked again for ``patience`` seconds. Raises
+    UnlistableError after them.
+    """
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    while True:
+        try:
+            return cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}")
+        except ControllerError as error:
+            if not any(_ELSEWHERE in reply.details.lower() for reply in error.replies):
+                raise
+            if time.monotonic() >= end:
+                raise UnlistableError(
+                    f"{cluster.name} can't list the backups on {remote} while it ships something to another remote.",
+                    "That is how LINSTOR is (it says: Cannot parse null string); try again when that has ended.",
+                ) from error
+        time.sleep(_PAUSE)
 
 
 def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
@@ -22,7 +56,7 @@ def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
     The controller's own filter by resource isn't used: it leaves out that resource's backups that are under way.
     """
     try:
-        return cluster.read("backup_list", remote, what=f"listing the backups on {remote}")
+        return backup_list(cluster, remote)
     except ControllerError as error:
         if error.code in ("locked", "unauthorized", "denied"):
             raise

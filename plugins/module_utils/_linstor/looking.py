@@ -13,9 +13,13 @@ from . import backups, waiting
 from .backups import Backup
 from .choosing import Look
 from .connection import Cluster
+from .listing import UnlistableError, backup_list
 from .preflight import Survey, survey
 from .snapshots import Snap, list_snapshots
 from .starting import Order
+
+#: seconds for which the bucket's list is asked for again, before what the cluster itself knows has to do
+_PATIENCE = 6.0
 
 
 @dataclasses.dataclass
@@ -29,12 +33,14 @@ class Looking:
     strangers: dict[str, list[Backup]]
     now: float
     survey: Survey | None = None
-    queue: frozenset[tuple[str, str]] | None = None
+    queue: dict[tuple[str, str], str] | None = None
+    warning: str | None = None
 
     def of(self, resource: str) -> Look:
         """What there is of one resource."""
         found, strangers = self.found.get(resource, []), self.strangers.get(resource, [])
-        return Look(resource, found, self.snaps[resource], self.now, self.order.kind == "s3", strangers)
+        warnings = [self.warning] if self.warning else []
+        return Look(resource, found, self.snaps[resource], self.now, self.order.kind == "s3", strangers, warnings)
 
     def adopt(self, look: Look) -> bool:
         """Take in those backups of a bucket's list whose snapshots are gone, but which a node of this cluster made.
@@ -55,10 +61,17 @@ class Looking:
         if not doubtful:
             return
         if self.queue is None:
-            self.queue = backups.queued(self.cluster, self.order.remote)
-        for each in doubtful:
-            if (each.resource.lower(), each.snapshot.lower()) in self.queue:
-                each.state = "queued"
+            self.queue = backups.read_queue(self.cluster, self.order.remote)
+        for each in sorted(doubtful, key=lambda each: each.created or 0.0):
+            base = self.queue.get((each.resource.lower(), each.snapshot.lower()))
+            if base is not None:
+                each.state = "stuck" if _never_ends(look, base) else "queued"
+
+
+def _never_ends(look: Look, name: str) -> bool:
+    """Whether what waits for this snapshot's backup waits for ever, as that has failed."""
+    found = next((each for each in look.backups if each.snapshot.lower() == name.lower()), None)
+    return found is not None and found.state != "success" and not backups.under_way(found, look.now)
 
 
 def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster | None, same: bool) -> Looking:
@@ -70,13 +83,18 @@ def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster
     snaps = {name: _of(every, name) for name in resources}
     found = backups.shipments(snaps, order.remote)
     strangers: list[Backup] = []
+    warning = None
     if order.kind == "s3":
-        found, strangers = _on_s3(cluster, order, resources, snaps, found)
+        try:
+            found, strangers = _on_s3(cluster, order, resources, snaps, found)
+        except UnlistableError as error:
+            backups.as_listed(found)
+            warning = f"{error.msg} What the snapshots in the cluster say of their backups counts instead."
     elif same or there is not None:
         names = [order.target.name_of(name) for name in resources]
         arrived = every if there is None else list_snapshots(there, names)
         backups.attach_received(found, {name: _of(arrived, name) for name in names})
-    return Looking(cluster, order, snaps, _by_resource(found), _by_resource(strangers), waiting.now())
+    return Looking(cluster, order, snaps, _by_resource(found), _by_resource(strangers), waiting.now(), warning=warning)
 
 
 def _on_s3(
@@ -84,7 +102,7 @@ def _on_s3(
 ) -> tuple[list[Backup], list[Backup]]:
     """What the bucket has that is surely ours, together with what is under way; and the rest."""
     only = resources[0] if len(resources) == 1 else None
-    listing = cluster.read("backup_list", order.remote, only, what=f"listing the backups on {order.remote}")
+    listing = backup_list(cluster, order.remote, only, _PATIENCE)
     listed = backups.on_s3(listing, snaps, order.remote, resources)
     backups.mark_broken(listed)
     there = {backups.identity(each.resource, each.snapshot): each for each in listed if each.state == "success"}

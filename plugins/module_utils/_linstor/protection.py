@@ -24,6 +24,7 @@ from .._engine.units import iso_time, parse_duration
 from . import backups, targets, waiting
 from .backups import Backup, Snaps
 from .connection import Access, Cluster
+from .listing import backup_list
 from .remotes import Remote, list_remotes
 from .results import logical
 from .snapshots import list_snapshots
@@ -126,7 +127,7 @@ def _look(
 
 def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -> list[Backup]:
     if remote.type == "s3":
-        answer = cluster.read("backup_list", remote.name, what=f"listing the backups on {remote.name}")
+        answer = backup_list(cluster, remote.name)
         found = backups.on_s3(answer, snaps, remote.name)
         backups.mark_broken(found)
         nodes = {node for theirs in snaps.values() for snap in theirs for node in snap.nodes}

@@ -18,6 +18,7 @@ from . import backups
 from .backups import Backup
 from .choosing import Wish, would_satisfy
 from .connection import Cluster
+from .listing import UnlistableError, backup_list
 from .snapshots import Snap
 from .starting import Order
 from .unit import Unit
@@ -111,7 +112,13 @@ def _blank(order: Order, unit: Unit) -> Backup:
 def listed(cluster: Cluster, remote: str, shipped: Sequence[Unit]) -> Listed:
     """The bucket's list after shipping, by resource and snapshot in lower case: what isn't in it isn't a backup."""
     only = shipped[0].resource if len(shipped) == 1 else None
-    answer = cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}")
+    try:
+        answer = backup_list(cluster, remote, only)
+    except UnlistableError as error:
+        shipped[0].warnings.append(f"{error.msg} So nobody has looked whether all that was shipped is in it.")
+        found = [unit.result for unit in shipped if unit.result]
+        backups.as_listed(found)
+        return {(each.resource.lower(), each.snapshot.lower()): each for each in found}
     snaps = {unit.resource: [unit.result.snap] for unit in shipped if unit.result and unit.result.snap}
     found = backups.on_s3(answer, snaps, remote, [unit.resource for unit in shipped])
     backups.mark_broken(found)

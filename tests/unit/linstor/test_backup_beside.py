@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Backups to a bucket, beside what others have begun: what LINSTOR can't do then, and what never ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup_info, listing, looking
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
+from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
+    DR,
+    S3,
+    Task,
+    access,
+    failure,
+    join,
+    only,
+    protect,
+)
+
+
+def test_what_is_queued_behind_a_failed_one_is_not_waited_for(cluster: Simulation) -> None:
+    protect(cluster, "db")
+    db = Task(cluster, resources=["db"])
+    db()
+    cluster.shipment_fault("fail", resource="db")
+    assert failure(db(max_age="0s"))["code"] == "shipment_failed"
+    cluster.advance(5)
+    with Cluster(access(cluster)) as linstor:
+        for _each in range(2):
+            linstor.change("backup_create", S3, "db", incremental=True, what="creating a backup")
+            cluster.advance(2)
+    checked = db(check=True, max_age="0s")
+    assert only(checked)["type"] == "full"
+    done = db(max_age="0s")
+    assert (only(done)["type"], only(done)["joined"]) == ("full", False)
+    assert "is stuck" in only(done)["reason"]
+    assert len([text for text in done.warnings if "never will be" in text]) == 2
+    cluster.advance(2)
+    assert only(db(max_age="0s"))["type"] == "incremental"
+
+
+@pytest.fixture
+def elsewhere(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
+    """A cluster that ships another resource to another cluster for as long as it takes."""
+    home, away = two_clusters
+    monkeypatch.setattr(looking, "_PATIENCE", 0.0)
+    monkeypatch.setattr(listing, "PATIENCE", 0.0)
+    protect(home, "db", "web")
+    join(home, away)
+    home.shipment_fault("hang", resource="web")
+    with Cluster(access(home)) as linstor:
+        linstor.change("backup_ship", DR, "web", "web", what="shipping")
+    return home
+
+
+def test_a_bucket_that_can_not_be_listed(elsewhere: Simulation) -> None:
+    db = Task(elsewhere, resources=["db", "web"])
+    full = db(resources=["db"])  # LINSTOR looks at the others
+    assert "can't list the backups" in full.warnings[0]
+    assert only(full)["type"] == "full"
+    elsewhere.advance(2)
+    one = db(max_age="0s", resources=["db"])
+    assert (only(one)["type"], only(one)["base"]) == ("incremental", only(full)["id"])
+    again = db(resources=["db"])
+    assert not again.changed
+    assert "can't list the backups" in again.warnings[0]
+    with Cluster(access(elsewhere)) as linstor:
+        with pytest.raises(listing.UnlistableError, match="another remote"):
+            backup_info.listing(linstor, backup_info.Request(remote=S3))
+        linstor.change("backup_abort", DR, "web", create=True, what="aborting")
+    listed = db(resources=["db"])
+    assert (listed.changed, listed.warnings) == (False, [])
+    for key in ("id", "base", "snapshot", "type", "state", "created"):
+        assert only(listed)[key] == only(again)[key] == only(one)[key]
+
+
+def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def ended(seconds: float) -> None:
+        asked.append(seconds)
+        with Cluster(access(elsewhere)) as linstor:
+            linstor.change("backup_abort", DR, "web", create=True, what="aborting")
+
+    monkeypatch.setattr(listing.time, "sleep", ended)
+    with Cluster(access(elsewhere)) as linstor:
+        assert listing.backup_list(linstor, S3, patience=60.0).linstor == []
+    assert len(asked) == 1
