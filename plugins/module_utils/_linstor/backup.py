@@ -129,6 +129,8 @@ def check(request: Request) -> Wish:
     """What is asked of each resource. Raises UsageError."""
     if not request.resources:
         raise UsageError("resources is empty.")
+    if not request.remote:
+        raise UsageError("remote: it is empty.")
     twice = {name.lower() for name in request.resources}
     if len(twice) < len(request.resources):
         raise UsageError("resources: one of them is named twice; LINSTOR doesn't distinguish by case.")

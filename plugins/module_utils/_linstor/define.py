@@ -28,6 +28,8 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     """Reads only. Raises UsageError for options that don't go together, or lack something."""
     if request.update_secret not in UPDATES:
         raise UsageError(f"update_secret {request.update_secret!r} isn't one of {', '.join(UPDATES)}.")
+    if not request.name:
+        raise UsageError("name: it is empty.")
     target = Cluster(request.target) if request.target and request.state == "present" else None
     if target is not None:
         request = with_target(target, request)

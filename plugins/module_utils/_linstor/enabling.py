@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 from typing import Any, Protocol
 
-from .._engine.errors import UnknownError, UsageError
+from .._engine.errors import SnapshipError, UnknownError, UsageError
 from .connection import Cluster
 from .levels import CLUSTER, GROUP, RESOURCE, Level, Setting
 
@@ -39,8 +39,13 @@ class Enablement:
     wanted: Setting
 
 
-def enablements(cluster: Cluster, request: Asked, schedules: list[str], properties: dict[str, str]) -> list[Enablement]:
-    """What is set on each level that was asked for, in each of the schedules, and what should be."""
+def enablements(
+    cluster: Cluster, request: Asked, schedules: list[str], properties: dict[str, str], missing: list[SnapshipError]
+) -> list[Enablement]:
+    """What is set on each level that was asked for, in each of the schedules, and what should be.
+
+    What isn't there is added to ``missing``, and taken for one on which nothing is set.
+    """
     if not request.remote:
         return []
     known: dict[Level, dict[str, str]] = {Level(CLUSTER): properties} if request.all_resources else {}
@@ -48,12 +53,12 @@ def enablements(cluster: Cluster, request: Asked, schedules: list[str], properti
         listed = cluster.read("resource_dfn_list", query_volume_definitions=False, what="listing resource definitions")
         there = {str(each.name).lower(): each for each in listed.resource_definitions}
         for name in request.resources:
-            known[Level(RESOURCE, name)] = dict(one_of(there, name, "resource").properties)
+            known[Level(RESOURCE, name)] = _properties(there, name, "resource", missing)
     if request.resource_groups:
         listed = cluster.read("resource_group_list_raise", what="listing resource groups")
         there = {str(each.name).lower(): each for each in listed.resource_groups}
         for name in request.resource_groups:
-            known[Level(GROUP, name)] = dict(one_of(there, name, "resource group").properties)
+            known[Level(GROUP, name)] = _properties(there, name, "resource group", missing)
     found: list[Enablement] = []
     for level, props in known.items():
         own = schedules[slot_of(level.name, len(schedules))] if level.name else schedules[0]
@@ -69,6 +74,14 @@ def slot_of(name: str, slots: int) -> int:
     """Which of so many schedules a resource or group belongs to: always the same for one name, about even for many."""
     digest = hashlib.sha256(name.lower().encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % slots
+
+
+def _properties(there: dict[str, Any], name: str, kind: str, missing: list[SnapshipError]) -> dict[str, str]:
+    try:
+        return dict(one_of(there, name, kind).properties)
+    except UnknownError as error:
+        missing.append(error)
+        return {}
 
 
 def one_of(there: dict[str, Any], name: str, kind: str) -> Any:

@@ -51,7 +51,15 @@ class Point:
 
 def on_remote(backups: Iterable[Backup], source: str, remote: str, wanted: Wanted) -> Point:
     """A complete backup of ``source``. Raises UnknownError, or CorruptError for one that can't be restored."""
-    own = [each for each in backups if each.resource.lower() == source.lower() and each.state == "success"]
+    complete = [each for each in backups if each.state == "success"]
+    own = [each for each in complete if each.resource.lower() == source.lower()]
+    if not own:
+        there = ", ".join(sorted({each.resource for each in complete})[:20]) or "none"
+        raise UnknownError(
+            f"{source} has no complete backup on remote {remote}; those there are of: {there}.",
+            "Check source.",
+            "unknown_backup",
+        )
     by_id = {each.id: each for each in own}
     points = [
         Point(each.id, each.snapshot, remote, each.created, _chain(each, by_id), None, each.problem, each.started)

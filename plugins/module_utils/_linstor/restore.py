@@ -178,6 +178,8 @@ def _received(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Cho
 
 def _decide(request: Request, item: Item) -> None:
     """What there is to do for one resource. Raises VolumeError where it may not be done."""
+    if item.there is not None and item.there.diskful and not (request.overwrite or request.download_only or item.begun):
+        _may_replace(request, item, item.there)
     item.find_held(request.remote is not None)
     if request.download_only:
         item.place = False

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._engine.calendar import Rules, Verdict, decide, too_many
-from .._engine.errors import SnapshipError, UsageError, VolumeError
+from .._engine.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from .._engine.outcome import Outcome
 from .._engine.units import iso_time
 from . import waiting
@@ -59,17 +59,23 @@ class Sentence:
 
 @dataclasses.dataclass
 class Plan:
-    """All candidates with what becomes of them, newest first in each place."""
+    """All candidates with what becomes of them, newest first in each place.
+
+    ``obstacle``: there is no such remote, which a play that is only checked may not have made yet.
+    """
 
     request: Request
     sentences: list[Sentence]
     errors: list[SnapshipError] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
+    obstacle: SnapshipError | None = None
 
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome(changed=any(each.goes for each in self.sentences), warnings=list(self.warnings))
         outcome.failures = [error.as_dict() for error in self.errors]
+        if self.obstacle is not None:
+            outcome.warn(f"{self.obstacle.msg} A run would fail unless it is made before.")
         for each in self.sentences:
             outcome.items.append(_show(each))
         _compare(self, outcome)
@@ -113,6 +119,15 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     Raises UsageError for rules that keep nothing, and for options that don't go together.
     """
     rules = _check(request)
+    try:
+        return _plan(cluster, request, rules)
+    except UnknownError as error:
+        if error.code != "unknown_remote" or request.remote is None:
+            raise
+        return Plan(request, [], obstacle=error)
+
+
+def _plan(cluster: Cluster, request: Request, rules: Mapping[str, Rules]) -> Plan:
     wanted = None if request.all_resources else request.resources
     snaps = list_snapshots(cluster, wanted)
     now = waiting.now()
@@ -129,6 +144,10 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     for each in made.sentences:
         if each.candidate.warning and each.candidate.warning not in made.warnings:
             made.warnings.append(each.candidate.warning)
+    seen = {each.candidate.resource.lower() for each in made.sentences}
+    made.warnings += [
+        f"there is nothing of a resource {name} to prune." for name in request.resources if name.lower() not in seen
+    ]
     return made
 
 
@@ -179,6 +198,8 @@ def _check(request: Request) -> dict[str, Rules]:
 
 def apply(cluster: Cluster, made: Plan) -> Outcome:
     """Delete what goes, the ends of chains first. Where one can't be deleted, what it rests on stays too."""
+    if made.obstacle is not None:
+        raise made.obstacle
     outcome = made.preview()
     items = dict(zip((id(each) for each in made.sentences), outcome.items))
     needed: set[str] = set()

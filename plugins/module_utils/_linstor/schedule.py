@@ -15,7 +15,7 @@ import dataclasses
 import re
 from typing import Any
 
-from .._engine.errors import UsageError
+from .._engine.errors import SnapshipError, UnknownError, UsageError
 from .._engine.outcome import Outcome
 from .connection import Cluster
 from .enabling import Enablement, enablements, one_of
@@ -59,20 +59,28 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What differs from what is asked for. ``limits``: (node or "", value now, value wanted)."""
+    """What differs from what is asked for. ``limits``: (node or "", value now, value wanted).
+
+    ``obstacles`` are remotes, resources or groups that have to be there first: a play that is only checked may not have
+    made them yet.
+    """
 
     request: Request
     definitions: list[Definition]
     enablements: list[Enablement]
     limits: list[tuple[str, str | None, str]]
     warnings: list[str] = dataclasses.field(default_factory=list)
+    obstacles: list[SnapshipError] = dataclasses.field(default_factory=list)
 
     def preview(self) -> Outcome:
         """What would be done."""
         changed = any(each.differs for each in self.definitions)
         changed = changed or any(each.was != each.wanted for each in self.enablements)
         changed = changed or any(was != wanted for _node, was, wanted in self.limits)
+        changed = changed or bool(self.obstacles)
         outcome = Outcome(changed=changed, warnings=list(self.warnings))
+        for error in self.obstacles:
+            outcome.warn(f"{error.msg} A run would fail unless it is made before.")
         for each in self.definitions:
             outcome.items.append(_show(self, each))
             outcome.before[each.name], outcome.after[each.name] = each.was, each.wanted
@@ -104,8 +112,12 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     """
     _check(request)
     slots = slots_of(request)
+    obstacles: list[SnapshipError] = []
     if request.remote and request.state == "present":
-        find_remote(cluster, request.remote)
+        try:
+            find_remote(cluster, request.remote)
+        except UnknownError as error:
+            obstacles.append(error)
     definitions = compare(cluster, request, slots)
     found: list[Enablement] = []
     limits: list[tuple[str, str | None, str]] = []
@@ -113,9 +125,9 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         properties = (
             cluster.properties() if request.all_resources or request.max_concurrent_per_node is not None else {}
         )
-        found = enablements(cluster, request, list(slots), properties)
+        found = enablements(cluster, request, list(slots), properties, obstacles)
         limits = _limits(cluster, request, properties)
-    made = Plan(request, definitions, found, limits)
+    made = Plan(request, definitions, found, limits, obstacles=obstacles)
     if request.state == "present" and not request.remote:
         made.warnings += _unused(request)
     made.warnings += [
@@ -174,6 +186,8 @@ def _check(request: Request) -> None:
 
 def apply(cluster: Cluster, made: Plan) -> Outcome:
     """Make and change schedules, then what they are enabled on, then remove what is too much."""
+    if made.obstacles:
+        raise made.obstacles[0]
     outcome = made.preview()
     actions: dict[str, list[str]] = {item["name"]: item["actions"] for item in outcome.items}
     for each in made.definitions:

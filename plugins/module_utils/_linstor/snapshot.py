@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from .._engine.outcome import Outcome
 from .._engine.units import iso_time, parse_duration
 from . import snapshot_copy, snapshot_rollback, waiting
 from .connection import Cluster
+from .preflight import survey
 from .snapshot_changes import Step, remove, side_by_side, take, take_together
 from .snapshots import Snap, list_snapshots
 from .standing import taken_last
@@ -26,6 +28,7 @@ STATES = ("present", "absent", "restored", "rolled_back")
 #: snapshots that were taken together by this module are called so; a point in time is trusted by name and by clock
 GROUP = "snapship-group-"
 SINGLE = "snapship-"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
 _TOGETHER = 60.0  # seconds between the nodes' clocks
 
 
@@ -92,6 +95,7 @@ def plan(cluster: Cluster, request: Request) -> AnyPlan:
         made.warnings = [text for step in made.steps for text in _needed(step, definitions[step.resource])]
     else:
         made.steps = _group(request, snaps) if request.consistent else [_single(request, n, snaps[n]) for n in found]
+        _leave_out(cluster, made)
     return made
 
 
@@ -158,6 +162,11 @@ def _check(request: Request) -> None:
         raise UsageError(f"state {request.state} needs the name of a snapshot.")
     if request.state == "present" and (request.name is None) == (request.max_age is None):
         raise UsageError("One of name and max_age is needed.")
+    if request.state == "present" and request.name is not None and not _NAME.fullmatch(request.name):
+        raise UsageError(
+            f"name: {request.name!r} can't be the name of a snapshot.",
+            "2 to 48 letters, digits, - and _, beginning with a letter or _.",
+        )
     if request.state == "restored" and (len(request.resources) != 1 or not request.copy.to_resource):
         raise UsageError("state restored needs one resource, and to_resource.")
     if request.state == "rolled_back" and not request.discard_changes:
@@ -183,6 +192,28 @@ def _missing(cluster: Cluster, name: str, known: Mapping[str, str]) -> SnapshipE
     return UnknownError(
         f"{cluster.name} has no resource {name!r}; there are: {there}.", code="unknown_volume", volume=name
     )
+
+
+def _leave_out(cluster: Cluster, made: Plan) -> None:
+    """Those that have no disk on the nodes that are asked for: LINSTOR refuses them, and a group as a whole."""
+    if not made.request.nodes or not any(step.act for step in made.steps):
+        return
+    there = survey(cluster)
+    for step in [each for each in made.steps if each.act]:
+        held = [replica.node for replica in there.replicas.get(step.resource.lower(), [])]
+        lacking = [node for node in made.request.nodes if node.lower() not in [each.lower() for each in held]]
+        if not lacking:
+            continue
+        error = VolumeError(
+            f"{step.resource} has no disk on {', '.join(lacking)}; it has on {', '.join(held) or 'no node'}.",
+            "nodes names some of these, or is left out.",
+            "no_replica",
+            volume=step.resource,
+        )
+        if made.request.consistent:
+            raise error
+        made.steps.remove(step)
+        made.failures.append(error.as_dict())
 
 
 def _single(request: Request, resource: str, snaps: Sequence[Snap]) -> Step:

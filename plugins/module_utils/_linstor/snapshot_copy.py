@@ -19,6 +19,7 @@ from . import deployed, provenance
 from .connection import Cluster
 from .deployed import Deployed
 from .provenance import Provenance
+from .room import read_pools
 from .snapshots import Snap
 from .unfolding import define, unfold
 
@@ -71,6 +72,7 @@ def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], opti
     group = options.resource_group or (source.group if source else None) or None
     made = Plan(options, snap, group, there)
     if there is None:
+        _check_places(cluster, snap, options)
         return made
     told = provenance.read(there)
     if told is not None and told.snapshot == snap.uuid:
@@ -83,6 +85,30 @@ def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], opti
             volume=there.name,
         )
     return made
+
+
+def _check_places(cluster: Cluster, snap: Snap, options: Options) -> None:
+    """LINSTOR restores a snapshot on nodes that have it only, and into pools that these have."""
+    lacking = [node for node in options.nodes if node.lower() not in [each.lower() for each in snap.nodes]]
+    if lacking:
+        raise VolumeError(
+            f"Snapshot {snap.name!r} of {snap.resource} isn't on {', '.join(lacking)}; it is on"
+            f" {', '.join(sorted(snap.nodes)) or 'no node'}.",
+            "nodes names some of these, or is left out.",
+            "no_replica",
+            volume=snap.resource,
+        )
+    pools = read_pools(cluster) if options.storage_pools else []
+    for node in options.nodes or snap.nodes:
+        there = [pool.name for pool in pools if pool.node.lower() == node.lower()]
+        for name in options.storage_pools.values():
+            if name.lower() not in [each.lower() for each in there]:
+                raise VolumeError(
+                    f"storage_pools: node {node} has no storage pool {name!r} (it has"
+                    f" {', '.join(sorted(there)) or 'none'}).",
+                    code="no_pool",
+                    volume=snap.resource,
+                )
 
 
 def apply(cluster: Cluster, made: Plan) -> Outcome:

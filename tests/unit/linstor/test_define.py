@@ -407,3 +407,8 @@ def test_addresses(given: str, kept: str) -> None:
 def test_no_addresses(given: str) -> None:
     with pytest.raises(UsageError):
         remote_url(given)
+
+
+def test_no_name(runs: Runs, cluster: Simulation) -> None:
+    with pytest.raises(UsageError, match="name: it is empty"):
+        runs(name="", options=S3)

@@ -15,9 +15,19 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore, retention
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, failure, only, point, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
+    DR,
+    S3,
+    Task,
+    access,
+    failure,
+    only,
+    point,
+    protect,
+)
 
 HOUR = 3600.0
 RESTORES = "POST /v1/remotes/{remote}/backups/restore"
@@ -310,3 +320,21 @@ def test_secrets_are_told_to_nobody(stored: Simulation) -> None:
     outcome = restoring(stored, passphrase=secret)()
     assert "wrong" in failure(outcome)["msg"]
     assert secret not in json.dumps([outcome.failures, outcome.items, outcome.before, outcome.after, outcome.warnings])
+
+
+def test_a_target_with_a_snapshot_of_the_same_name(stored: Simulation) -> None:
+    # As where several resources are backed up within one second.
+    stored.add_resource("other")
+    name = only(restoring(stored, target="copy")(check=True))["snapshot"]
+    with Cluster(access(stored)) as linstor:
+        linstor.change("snapshot_create", [], "other", name, what="taking a snapshot")
+    told = failure(restoring(stored, target="other")(check=True))
+    assert told["code"] == "target_exists"
+    told = failure(restoring(stored, target="other", overwrite=True, discard_changes=True)(check=True))
+    assert told["code"] == "snapshot_exists"
+
+
+def test_no_such_source(stored: Simulation) -> None:
+    told = failure(restoring(stored, source="typo")(check=True))
+    assert told["code"] == "unknown_backup"
+    assert "those there are of: db." in told["msg"]

@@ -336,3 +336,21 @@ def test_three_lists_and_the_version_are_all_it_takes(stored: Simulation) -> Non
     task = pruning(stored, remote=S3, keep={"last": -1})
     assert not task().changed
     assert task.requests == 4  # snapshots, nodes, backups; and the version
+
+
+def test_what_a_dry_run_has_not_made(cluster: Simulation) -> None:
+    protect(cluster, "db")
+    task = pruning(cluster, remote="later", keep={"last": 1})
+    planned = task(check=True)
+    assert (planned.changed, planned.items, planned.failures) == (False, [], [])
+    assert ["later" in text and "A run would fail" in text for text in planned.warnings] == [True]
+    with pytest.raises(UnknownError) as told:
+        task()
+    assert told.value.code == "unknown_remote"
+
+
+def test_a_name_of_nothing_is_told(cluster: Simulation) -> None:
+    protect(cluster, "db")
+    only(Task(cluster, resources=["db"])())
+    told = Task(cluster, retention, remote=S3, resources=["db", "typo"], keep={"last": 1})(check=True)
+    assert told.warnings == ["there is nothing of a resource typo to prune."]

@@ -193,9 +193,6 @@ def test_nothing_to_do_takes_few_requests(nightly: Task) -> None:
         ({"remote": S3, "resource_groups": ["g"], "target_resource_group": "x"}, UsageError, "ignores"),
         ({"remote": S3, "resources": ["db", "web"], "target_resource": "x"}, UsageError, "one resource"),
         ({"nodes": ["alpha"]}, UsageError, "max_concurrent_per_node"),
-        ({"remote": "nowhere", "resources": ["db"]}, UnknownError, "no remote 'nowhere'"),
-        ({"remote": S3, "resources": ["nothing"]}, UnknownError, "no resource 'nothing'"),
-        ({"remote": S3, "resource_groups": ["nothing"]}, UnknownError, "no resource group 'nothing'"),
         ({"max_concurrent_per_node": 1, "nodes": ["zulu"]}, UnknownError, "no node 'zulu'"),
     ],
 )
@@ -203,4 +200,23 @@ def test_refused(nightly: Task, changes: dict[str, Any], error: type[Exception],
     for check in (True, False):
         with pytest.raises(error, match=message):
             nightly(check=check, **changes)
+    assert there(nightly) == {}
+
+
+@pytest.mark.parametrize(
+    ("lacking", "code"),
+    [
+        ({"remote": "later"}, "unknown_remote"),
+        ({"resources": ["later"]}, "unknown_volume"),
+        ({"resource_groups": ["later"]}, "unknown_volume"),
+    ],
+)
+def test_what_a_dry_run_has_not_made(nightly: Task, lacking: dict[str, Any], code: str) -> None:
+    fields: dict[str, Any] = {"remote": S3, "resources": ["db"], **lacking}
+    planned = nightly(check=True, **fields)
+    assert planned.changed
+    assert ["later" in text and "A run would fail" in text for text in planned.warnings] == [True]
+    with pytest.raises(UnknownError) as told:
+        nightly(**fields)
+    assert told.value.code == code
     assert there(nightly) == {}

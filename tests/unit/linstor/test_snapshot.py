@@ -285,6 +285,9 @@ def test_back_is_not_tried_twice(taken: Runs, cluster: Simulation) -> None:
         {"state": "gone", "name": "a1"},
         {"max_age": "soon"},
         {"name": "a1", "parallel": 0},
+        {"name": "a" * 49},
+        {"name": "2024"},
+        {"name": ""},
     ],
 )
 def test_mistakes(runs: Runs, cluster: Simulation, fields: dict[str, Any]) -> None:
@@ -307,3 +310,30 @@ def test_describe(runs: Runs, cluster: Simulation) -> None:
         assert [each["volume"] for each in snapshot.describe(linstor, ["WAL", "none"], None)] == ["wal"]
         assert [each["volume"] for each in snapshot.describe(linstor, None, "FIRST")] == ["db", "wal"]
         assert linstor.requests == 4
+
+
+def test_nodes_without_a_disk(runs: Runs, cluster: Simulation) -> None:
+    cluster.add_resource("far", nodes=("charlie",))
+    for check in (True, False):
+        done = runs(resources=["db", "far"], name="first", nodes=["charlie"], check=check)
+        assert [(each["volume"], each["code"]) for each in done.failures] == [("db", "no_replica")]
+        assert [each["volume"] for each in done.items] == ["far"]
+        with pytest.raises(SnapshipError, match="it has on alpha, bravo") as told:
+            runs(resources=["db", "far"], name="both", nodes=["charlie"], consistent=True, check=check)
+        assert told.value.code == "no_replica"
+    assert names(cluster) == []
+    assert names(cluster, "far") == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [({"nodes": ["charlie"]}, "no_replica"), ({"storage_pools": {"thinpool": "no"}}, "no_pool")]
+)
+def test_copies_to_where_nothing_is(runs: Runs, cluster: Simulation, options: dict[str, Any], code: str) -> None:
+    runs(resources=["db"], name="first")
+    before = changes(cluster)
+    copy = snapshot_copy.Options("copy", **options)
+    for check in (True, False):
+        with pytest.raises(SnapshipError) as told:
+            runs(resources=["db"], name="first", state="restored", copy=copy, check=check)
+        assert told.value.code == code
+    assert changes(cluster) == before
