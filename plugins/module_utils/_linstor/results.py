@@ -88,7 +88,9 @@ def preview(outcome: Outcome, made: Plan, unit: Unit) -> None:
     entry = item_of(made, unit, given)
     outcome.items.append(entry)
     if shown is None:
-        outcome.after[unit.resource] = {"newest": f"(new {entry['type']}: {entry['reason']})"}
+        # Of what isn't there yet nobody knows how it would be shipped.
+        kind = f"{entry['type']}: {entry['reason']}" if unit.choice else "backup"
+        outcome.after[unit.resource] = {"newest": f"(new {kind})"}
     elif unit.satisfied is None:
         outcome.after[unit.resource] = {"newest": f"(under way: {shown.snapshot})"}
     else:

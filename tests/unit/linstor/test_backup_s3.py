@@ -495,3 +495,13 @@ def test_300_resources(cluster: Simulation) -> None:
     assert task.requests <= 4
     assert not task(check=True).changed
     assert task.requests <= 4
+
+
+def test_what_a_dry_run_has_not_made(cluster: Simulation) -> None:
+    protect(cluster, "db")
+    planned = Task(cluster, resources=["later"])(check=True)
+    assert planned.changed
+    assert planned.after == {"later": {"newest": "(new backup)"}}
+    assert [each["id"] for each in planned.items] == [None]
+    with pytest.raises(UsageError, match="remote: it is empty"):
+        Task(cluster, resources=["db"], remote="")(check=True)
