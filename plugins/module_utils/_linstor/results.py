@@ -100,8 +100,9 @@ def preview(outcome: Outcome, made: Plan, unit: Unit) -> None:
 def item_of(made: Plan, unit: Unit, backup: Backup) -> dict[str, Any]:
     """One of the plan's resources with the backup that is, or would be, its result."""
     entry = item(made.cluster, made.order, unit.resource, backup)
-    if unit.choice is not None and backup.state == "":
-        entry.update(id=None, state=None, snapshot=made.wish.snapshot, reason=unit.choice.reason)
+    if backup.state == "":
+        entry.update(id=None, state=None, snapshot=made.wish.snapshot, type=backup.type if unit.choice else None)
+        entry["reason"] = unit.choice.reason if unit.choice else None
         entry["bytes_logical"] = logical(unit.look.snaps[-1]) if unit.look.snaps else None
     return entry
 

@@ -502,6 +502,6 @@ def test_what_a_dry_run_has_not_made(cluster: Simulation) -> None:
     planned = Task(cluster, resources=["later"])(check=True)
     assert planned.changed
     assert planned.after == {"later": {"newest": "(new backup)"}}
-    assert [each["id"] for each in planned.items] == [None]
+    assert [(each["id"], each["type"], each["state"]) for each in planned.items] == [(None, None, None)]
     with pytest.raises(UsageError, match="remote: it is empty"):
         Task(cluster, resources=["db"], remote="")(check=True)
