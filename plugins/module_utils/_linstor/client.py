@@ -286,7 +286,10 @@ def failure(where: str, error: Broken | Garbled) -> RemoteError:
         hint = "Set ca_path to a file with the authority that signed it."
         return RemoteError(f"{where}: its certificate isn't trusted: {text}", hint, "tls")
     if "[SSL" in text or "SSL:" in text:
-        return RemoteError(f"{where}: no TLS connection: {text}", "", "tls")
+        asks = "CERTIFICATE_REQUIRED" in text
+        hint = "Set client_cert: the controller asks for a certificate." if asks else ""
+        return RemoteError(f"{where}: no TLS connection: {text}", hint, "tls")
     if error.timed_out:
         return RemoteError(f"{where} doesn't answer in time: {text}", "", "timeout")
-    return RemoteError(f"{where} isn't reachable: {text}", "", "unreachable")
+    hint = "See that a controller runs there, and that controllers names it: linstor+ssl://HOST where it speaks TLS."
+    return RemoteError(f"{where} isn't reachable: {text}", hint, "unreachable")
