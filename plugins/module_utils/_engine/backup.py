@@ -16,6 +16,7 @@ from .catalog import FUTURE, Catalog
 from .errors import RemoteError, SnapshipError, UsageError
 from .host import Host
 from .items import from_manifest, would_ship
+from .on_remote import OnRemote, warn_of_missing
 from .outcome import Outcome
 from .planning import Choice, Wish
 from .running import Run, UnitPlan, plan_unit, run_unit
@@ -27,12 +28,9 @@ from .units import parse_duration, show_duration
 
 
 @dataclasses.dataclass
-class Request(Quiesce):
+class Request(Quiesce, OnRemote):
     """As the module's options; durations as users write them."""
 
-    remote: str | None = None
-    remote_spec: dict[str, Any] | None = None
-    origin: str | None = None
     adopt_origin: bool = False
     volumes: list[str] = dataclasses.field(default_factory=list)
     provider: str | None = None
@@ -60,8 +58,7 @@ class Plan:
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome()
-        if self.missing_remote:
-            outcome.warn(f"{self.missing_remote.msg} A run would fail unless it is defined before.")
+        warn_of_missing(outcome, self.missing_remote)
         if self.lacking:
             outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
         for unit in self.units:
@@ -96,12 +93,9 @@ def plan(host: Host, request: Request) -> Plan:
     units = split(request.volumes, request.provider, request.consistent, request.recursive)
     run = Run(host, None, wish, request)
     plans = [UnitPlan(unit.providers) for unit in units]
-    try:
-        spec = host.remote(request.remote, request.remote_spec)
-    except SnapshipError as error:
-        if error.code != "unknown_remote":
-            raise
-        return Plan(run, plans, missing_remote=error)
+    spec = request.find(host)
+    if isinstance(spec, SnapshipError):
+        return Plan(run, plans, missing_remote=spec)
     run.catalog = Catalog.open(spec)
     run.remote_name = spec.name
     # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.

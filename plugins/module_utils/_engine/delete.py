@@ -21,17 +21,15 @@ from .cleaning import bases_in_use, clean_volume, put_back, retire, sweep_orphan
 from .errors import BusyError, SnapshipError, UsageError, need
 from .host import Host
 from .names import BackupKey, decode
+from .on_remote import OnRemote, warn_of_missing
 from .outcome import Outcome
 from .units import iso_time, parse_duration
 
 
 @dataclasses.dataclass
-class Request:
+class Request(OnRemote):
     """As the module's options with ``state: absent``."""
 
-    remote: str | None = None
-    remote_spec: dict[str, Any] | None = None
-    origin: str | None = None
     volumes: list[str] = dataclasses.field(default_factory=list)
     id: str = ""
     cascade: bool = False
@@ -51,8 +49,7 @@ class Plan:
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome(changed=bool(self.keys))
-        if self.missing_remote:
-            outcome.warn(f"{self.missing_remote.msg} A run would fail unless it is defined before.")
+        warn_of_missing(outcome, self.missing_remote)
         _show(self, outcome)
         return outcome
 
@@ -64,12 +61,9 @@ def plan(host: Host, request: Request) -> Plan:
     if len(request.volumes) > 1:
         raise UsageError("a backup's id belongs to one volume.")
     origin = host.origin(request.origin)
-    try:
-        spec = host.remote(request.remote, request.remote_spec)
-    except SnapshipError as error:
-        if error.code != "unknown_remote":
-            raise
-        return Plan(request, origin, None, [], error)
+    spec = request.find(host)
+    if isinstance(spec, SnapshipError):
+        return Plan(request, origin, None, [], spec)
     if spec.append_only:
         raise UsageError(
             f"remote {spec.name!r} is append-only: nothing is deleted there.",

@@ -54,8 +54,9 @@ def fetch(
     Raises CorruptError or VolumeError, with nothing left beside the target.
     """
     started = time.monotonic()
+    work = _Work(catalog, chain, provider, request, there, workers, _Counter(progress))
     take = _blocks if chain[-1].fields["stream"]["format"] == thin.FORMAT else _streams
-    target, facts = take(catalog, chain, provider, request, there, workers, _Counter(progress))
+    target, facts = take(work)
     return Fetched(target, dict(facts, seconds=round(time.monotonic() - started, 3)))
 
 
@@ -68,53 +69,47 @@ class _Counter:
         self._progress(self._done, self.total)
 
 
-def _blocks(
-    catalog: Catalog,
-    chain: list[Manifest],
-    provider: Provider,
-    request: ReceiveRequest,
-    there: TargetState,
-    workers: Workers,
-    counter: _Counter,
-) -> tuple[Received, dict[str, Any]]:
-    with catalog.blocks(chain) as assembly:
-        needed, counter.total = assembly.sizes()
-        _check_room(request, needed, there)
-        target = cast(BlockReceiver, provider).receive(request)
+class _Work(NamedTuple):
+    catalog: Catalog
+    chain: list[Manifest]
+    provider: Provider
+    request: ReceiveRequest
+    there: TargetState
+    workers: Workers
+    counter: _Counter
+
+
+def _blocks(work: _Work) -> tuple[Received, dict[str, Any]]:
+    with work.catalog.blocks(work.chain) as assembly:
+        needed, work.counter.total = assembly.sizes()
+        _check_room(work, needed)
+        target = cast(BlockReceiver, work.provider).receive(work.request)
         with _aborting(target):
-            assembly.fetch(target, workers, counter)
+            assembly.fetch(target, work.workers, work.counter)
             assembly.clear(target)
             target.sync()
-            assembly.check(target, workers)
+            assembly.check(target, work.workers)
         facts = {"bytes_written": assembly.written, "bytes_fetched": assembly.fetched, "warnings": assembly.cautions}
         return target, facts
 
 
-def _streams(
-    catalog: Catalog,
-    chain: list[Manifest],
-    provider: Provider,
-    request: ReceiveRequest,
-    there: TargetState,
-    workers: Workers,
-    counter: _Counter,
-) -> tuple[Received, dict[str, Any]]:
-    relay = catalog.streams(chain)
-    needed, counter.total = relay.sizes()
+def _streams(work: _Work) -> tuple[Received, dict[str, Any]]:
+    relay = work.catalog.streams(work.chain)
+    needed, work.counter.total = relay.sizes()
     relay.check()
-    _check_room(request, needed, there)
-    target = cast(StreamProvider, provider).receive_streams(request)
+    _check_room(work, needed)
+    target = cast(StreamProvider, work.provider).receive_streams(work.request)
     with _aborting(target):
-        relay.run(target, workers, counter)
+        relay.run(target, work.workers, work.counter)
         target.sync()
     return target, {"bytes_written": relay.written, "bytes_fetched": relay.fetched, "warnings": []}
 
 
-def _check_room(request: ReceiveRequest, needed: int, there: TargetState) -> None:
-    if needed > there.free:
+def _check_room(work: _Work, needed: int) -> None:
+    if needed > work.there.free:
         raise VolumeError(
-            f"no room to restore {request.place.target}: {show_bytes(needed)} needed, "
-            f"{show_bytes(there.free)} free; what is there is untouched.",
+            f"no room to restore {work.request.place.target}: {show_bytes(needed)} needed, "
+            f"{show_bytes(work.there.free)} free; what is there is untouched.",
             "Free some space, or restore elsewhere.",
             code="no_space",
         )

@@ -17,18 +17,16 @@ from .host import Host
 from .items import from_manifest
 from .layouts import open_catalog
 from .names import ANY, BackupKey, decode, encode
+from .on_remote import OnRemote
 from .units import iso_time
 
 CHAIN_SHOWN = 1000  # longer chains are counted, not spelled out
 
 
 @dataclasses.dataclass
-class Request:
+class Request(OnRemote):
     """As the module's options. Without an origin this host's own; ``*``: all."""
 
-    remote: str | None = None
-    remote_spec: dict[str, Any] | None = None
-    origin: str | None = None
     volumes: list[str] = dataclasses.field(default_factory=list)
     id: str | None = None
     details: bool = False

@@ -17,8 +17,8 @@ from .choosing import Wanted, find_chain
 from .errors import CorruptError, SnapshipError, UsageError, VolumeError, need
 from .fetching import Fetched, check_kind, explain_damage, fetch
 from .host import Host
-from .layouts import open_catalog
 from .manifest import Manifest
+from .on_remote import OnRemote, open_for_reading, warn_of_missing, would_fail
 from .outcome import Outcome
 from .streams.pipeline import Workers
 from .units import parse_duration, parse_time
@@ -27,12 +27,9 @@ from .volumes.volume import Place, Provider, ReceiveRequest, TargetState
 
 
 @dataclasses.dataclass
-class Request:
+class Request(OnRemote):
     """As the module's options."""
 
-    remote: str | None = None
-    remote_spec: dict[str, Any] | None = None
-    origin: str | None = None
     volumes: list[dict[str, str]] = dataclasses.field(default_factory=list)
     provider: str | None = None
     backup: str | None = None
@@ -86,14 +83,10 @@ class Plan:
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome(warnings=list(self.warnings))
-        if self.missing_remote:
-            outcome.warn(f"{self.missing_remote.msg} A run would fail unless it is defined before.")
+        warn_of_missing(outcome, self.missing_remote)
         for item in self.items:
-            if item.error is not None and item.error.code != "unknown_backup":
-                outcome.failures.append(item.error.as_dict())
+            if would_fail(outcome, item.error):
                 continue
-            if item.error is not None:
-                outcome.warn(f"{item.error.msg} A run would fail unless a backup is made before.")
             outcome.changed = outcome.changed or not item.done
             _show(self, outcome, item, {"changed": not item.done})
         return outcome
@@ -106,19 +99,11 @@ def plan(host: Host, request: Request) -> Plan:
     made = Plan(request, host, host.origin(request.origin), None, list(items))
     if when is not None and when[1]:
         made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
-    try:
-        spec = host.remote(request.remote, request.remote_spec)
-    except SnapshipError as error:
-        if error.code != "unknown_remote":
-            raise
-        made.missing_remote = error
+    catalog = open_for_reading(made, request)
+    if catalog is None:
         return made
-    made.remote_name = spec.name
-    made.catalog = catalog = open_catalog(spec)
-    made.origin = catalog.origin(host, request.origin)
     if request.group is not None and not catalog.is_id(request.group):
         raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
-    catalog.absent = spec.type == "directory" and not catalog.store.exists()
     wanted = Wanted(request.backup, when[0] if when else None, request.group)
     for item in items:
         with item.provider.looking_at([item.target]):

@@ -18,8 +18,8 @@ from .errors import CorruptError, SnapshipError, UsageError, need
 from .fetching import explain_damage
 from .host import Host
 from .items import from_manifest
-from .layouts import open_catalog
 from .manifest import Manifest
+from .on_remote import OnRemote, open_for_reading, warn_of_missing, would_fail
 from .outcome import Outcome
 from .proving import PROOFS, Proof, Task
 from .streams.pipeline import Workers
@@ -35,12 +35,9 @@ _COVERED_BY = {
 
 
 @dataclasses.dataclass
-class Request:
+class Request(OnRemote):
     """As the module's options; durations as users write them."""
 
-    remote: str | None = None
-    remote_spec: dict[str, Any] | None = None
-    origin: str | None = None
     volumes: list[str] = dataclasses.field(default_factory=list)
     provider: str | None = None
     backup: str | None = None
@@ -82,14 +79,10 @@ class Plan:
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome()
-        if self.missing_remote:
-            outcome.warn(f"{self.missing_remote.msg} A run would fail unless it is defined before.")
+        warn_of_missing(outcome, self.missing_remote)
         for item in self.items:
-            if item.error is not None and item.error.code != "unknown_backup":
-                outcome.failures.append(item.error.as_dict())
+            if would_fail(outcome, item.error):
                 continue
-            if item.error is not None:
-                outcome.warn(f"{item.error.msg} A run would fail unless a backup is made before.")
             outcome.changed = outcome.changed or item.verified is None
             _show(self, outcome, item, item.verified, Proof())
         return outcome
@@ -100,23 +93,15 @@ def plan(host: Host, request: Request) -> Plan:
     age = _check(request)
     volumes = list(dict.fromkeys(request.volumes))
     made = Plan(request, host, host.origin(request.origin), [Item(volume) for volume in volumes])
-    try:
-        spec = host.remote(request.remote, request.remote_spec)
-    except SnapshipError as error:
-        if error.code != "unknown_remote":
-            raise
-        made.missing_remote = error
+    catalog = open_for_reading(made, request)
+    if catalog is None:
         return made
-    made.remote_name = spec.name
-    made.catalog = catalog = open_catalog(spec)
-    made.origin = catalog.origin(host, request.origin)
-    catalog.absent = spec.type == "directory" and not catalog.store.exists()
     for item in made.items:
         try:
             item.chains, item.chain = find_chain(catalog, made.origin, item.volume, Wanted(request.backup, None, None))
             item.verified = _recent(made, item, age)
         except SnapshipError as error:
-            item.error = error.about(volume=item.volume, remote=spec.name)
+            item.error = error.about(volume=item.volume, remote=made.remote_name)
     return made
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from .._engine.remotes.spec import told_type
 from .arguments import definition, directory_only, s3_only, variable
 
 
@@ -22,7 +23,7 @@ def remote_options(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     options = {key: params[key] for key in definition() if params.get(key) is not None}
     said = {key: value for key, value in options.items() if os.environ.get(variable(key)) != str(value)}
-    kind = _kind(said) or _kind(options)
+    kind = told_type(said) or told_type(options)
     foreign = {"directory": s3_only(), "s3": directory_only()}.get(kind or "", {})
     found = {key: value for key, value in options.items() if key in said or key not in foreign}
     return found if kind is None else {**found, "type": kind}
@@ -32,11 +33,3 @@ def remote_spec(params: Mapping[str, Any]) -> dict[str, Any] | None:
     """The inline definition, or ``None`` where the remote is given by its name."""
     given = params.get("remote_spec")
     return None if given is None else remote_options(given)
-
-
-def _kind(options: Mapping[str, Any]) -> str | None:
-    given: str | None = options.get("type")
-    if given:
-        return given
-    fitting = [kind for kind, key in (("s3", "bucket"), ("directory", "path")) if options.get(key)]
-    return fitting[0] if len(fitting) == 1 else None

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import UsageError
-from ..remotes.spec import LAYOUTS, S3_ONLY, SECRETS, TYPES
+from ..remotes.spec import LAYOUTS, S3_ONLY, SECRETS, TYPES, told_type
 
 
 class _Option(NamedTuple):
@@ -96,7 +96,7 @@ def definition(args: argparse.Namespace) -> dict[str, Any]:
     given = _from_file(args.remote_spec) if args.remote_spec else {}
     given.update(_from_flags(args))
     environment = _from_environment(os.environ)
-    kind = _kind(given) or _kind(environment)
+    kind = told_type(given) or told_type(environment)
     foreign = {"directory": S3_ONLY, "s3": ("path",)}.get(kind or "", ())
     found = {**{key: value for key, value in environment.items() if key not in foreign}, **given}
     return found if kind is None else {**found, "type": kind}
@@ -116,14 +116,6 @@ def choice(args: argparse.Namespace) -> tuple[str | None, dict[str, Any] | None]
     if not spec.get("bucket") and not spec.get("path"):
         raise UsageError("a remote is needed.", "Name one with --remote, or say where it is with --path or --bucket.")
     return None, spec
-
-
-def _kind(options: Mapping[str, Any]) -> str | None:
-    given: str | None = options.get("type")
-    if given:
-        return given
-    fitting = [kind for kind, key in (("s3", "bucket"), ("directory", "path")) if options.get(key)]
-    return fitting[0] if len(fitting) == 1 else None
 
 
 def _metavar(option: _Option) -> str | None:

@@ -34,6 +34,15 @@ S3_ONLY = (
 )
 
 
+def told_type(options: Mapping[str, Any]) -> str | None:
+    """The type that these options say or imply; ``None`` where that isn't clear."""
+    given: str | None = options.get("type")
+    if given:
+        return given
+    fitting = [kind for kind, key in (("s3", "bucket"), ("directory", "path")) if options.get(key)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
 @dataclasses.dataclass(frozen=True)
 class RemoteSpec:
     """One remote's definition. ``grace_period`` is in seconds, ``bandwidth_limit`` in bytes a second (0: none)."""
