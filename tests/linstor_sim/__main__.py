@@ -6,7 +6,7 @@
 ``python -m ansible_collections.snapship.dr.tests.linstor_sim --cluster home --cluster away`` prints one line of JSON
 when it listens: for each cluster ``controllers`` (what LS_CONTROLLERS takes), ``url``, ``cluster_id`` and ``control``
 (where ``/sim/...`` is, see api/control.py), and ``ca_path``, ``client_pem``, ``token`` where there are such. It ends at
-SIGTERM or SIGINT. With ``--run -- COMMAND`` it runs a command instead of printing, see running.py.
+SIGTERM or SIGINT, or when what ``--until`` names isn't there any more.
 """
 
 from __future__ import annotations
@@ -22,29 +22,25 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import running
-from ansible_collections.snapship.dr.tests.linstor_sim.certificates import Authority
 from ansible_collections.snapship.dr.tests.linstor_sim.options import Options
 from ansible_collections.snapship.dr.tests.linstor_sim.serving import Server
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.validation import Document
+from ansible_collections.snapship.dr.tests.support.certificates import Authority
 
 _ENDS = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> int:
     wanted = _parsed(sys.argv[1:])
-    if wanted.run and running.real():
-        return running.run(wanted.command, running.real())
-    if not wanted.run:
-        # Blocked before there are threads, so that none of them takes the signal.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    # Blocked before there are threads, so that none of them takes the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     with contextlib.ExitStack() as stack:
         told = _start(stack, wanted)
-        if wanted.run:
-            return running.run(wanted.command, running.variables(told))
         print(json.dumps(told), flush=True)
-        signal.sigwait(_ENDS)
+        while wanted.until is None or wanted.until.exists():
+            if signal.sigtimedwait(_ENDS, 0.5):
+                break
     return 0
 
 
@@ -127,8 +123,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--token", default="", help="asked for, as bearer token")
     parser.add_argument("--user", default="", help="NAME:PASSWORD, asked for")
     parser.add_argument("--directory", type=Path, help="for buckets and certificates; else a temporary one")
-    parser.add_argument("--run", action="store_true", help="run the command after -- and exit with its code")
-    parser.add_argument("command", nargs="*")
+    parser.add_argument("--until", type=Path, help="end when this file isn't there any more")
     wanted = parser.parse_args(arguments)
     wanted.cluster = wanted.cluster or ["home"]
     wanted.pool = wanted.pool or ["thinpool=LVM_THIN"]

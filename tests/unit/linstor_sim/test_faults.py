@@ -19,10 +19,10 @@ import linstor
 import pytest
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes
-from ansible_collections.snapship.dr.tests.linstor_sim.certificates import Authority
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import entry
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
+from ansible_collections.snapship.dr.tests.support.certificates import Authority
 
 SNAPSHOTS = "/v1/resource-definitions/db/snapshots"
 

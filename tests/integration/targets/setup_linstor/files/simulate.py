@@ -3,7 +3,7 @@
 
 """simulate.py DIRECTORY [BUCKET]: two simulated LINSTOR clusters, until the file DIRECTORY/running is removed.
 
-Prints what DIRECTORY/running holds, as JSON: controllers, target_controllers.
+Prints where they are, as JSON: controllers, target_controllers.
 """
 
 from __future__ import annotations
@@ -14,49 +14,31 @@ import sys
 import time
 from pathlib import Path
 
-from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-
-LONGEST = 3600.0
+PROGRAM = "ansible_collections.snapship.dr.tests.linstor_sim"
 START = 30.0
-
-
-def serve(directory: Path, bucket: str) -> None:
-    """Hold the clusters until nobody wants them any more."""
-    buckets = directory / "buckets"
-    (buckets / bucket).mkdir(parents=True, exist_ok=True)
-    running = directory / "running"
-    with (
-        Simulation(name="home", bucket_directory=buckets) as home,
-        Simulation(name="away", nodes=("delta", "echo"), bucket_directory=buckets) as away,
-    ):
-        written = directory / "running.new"
-        written.write_text(json.dumps({"controllers": home.uri, "target_controllers": away.uri}), encoding="utf-8")
-        written.rename(running)
-        end = time.monotonic() + LONGEST
-        while running.exists() and time.monotonic() < end:
-            time.sleep(0.5)
+WHICH = (("", "home"), ("target_", "away"))
 
 
 def main() -> int:
     directory, bucket = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "backups"
-    if "--serve" in sys.argv:
-        serve(directory, bucket)
-        return 0
-    with (directory / "simulation.log").open("wb") as log:
+    running, log = directory / "running", directory / "simulation.log"
+    with running.open("wb") as said, log.open("wb") as complaints:
         started = subprocess.Popen(
-            [sys.executable, __file__, str(directory), bucket, "--serve"],
+            [sys.executable, "-m", PROGRAM, "--cluster", "home", "--cluster", "away"]
+            + ["--bucket", bucket, "--directory", str(directory), "--until", str(running)],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=said,
+            stderr=complaints,
             start_new_session=True,
         )
-    running, end = directory / "running", time.monotonic() + START
-    while not running.exists():
+    end = time.monotonic() + START
+    while not running.read_text(encoding="utf-8").endswith("\n"):
         if started.poll() is not None or time.monotonic() > end:
-            sys.stderr.write((directory / "simulation.log").read_text(encoding="utf-8"))
+            sys.stderr.write(log.read_text(encoding="utf-8"))
             return 1
         time.sleep(0.05)
-    print(running.read_text(encoding="utf-8"))
+    clusters = json.loads(running.read_text(encoding="utf-8"))["clusters"]
+    print(json.dumps({f"{which}controllers": clusters[name]["controllers"] for which, name in WHICH}))
     return 0
 
 
