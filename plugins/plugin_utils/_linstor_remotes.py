@@ -22,6 +22,9 @@ _KNOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "linstor": (("url", "peer", "cluster_id", "passphrase", "reverse_name", "reverse_url", "reverse_passphrase"), ()),
 }
 
+#: what the module linstor_remote calls otherwise
+_CALLED = {"endpoint": "endpoint_url", "use_path_style": "addressing_style (path, virtual)"}
+
 
 def linstor_options(remote: Remote) -> dict[str, Any]:
     """The options of the ``linstor_remote`` module. Keys that aren't given come from the controller's environment."""
@@ -45,7 +48,9 @@ def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
     known, needed = _KNOWN[remote.type]
     given: Mapping[str, Any] = linstor_options(remote)
     for key in remote.options:
-        if key not in (*known, "type"):
+        if key in _CALLED:
+            mistakes.add(place, f"{key} is called {_CALLED[key]} here, as in the module remote.")
+        elif key not in (*known, "type"):
             mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; give it one without.")
     for key in needed:
         if not given.get(key):

@@ -188,6 +188,8 @@ def test_what_is_wrong_with_a_target(target: Any, said: str) -> None:
     [
         ({**OFFSITE, "prefix": "prod"}, "LINSTOR has no prefix"),
         ({**OFFSITE, "encryption_key": "k"}, "LINSTOR has no encryption_key"),
+        ({**OFFSITE, "endpoint": "http://s3"}, "endpoint is called endpoint_url here"),
+        ({**OFFSITE, "use_path_style": True}, "use_path_style is called addressing_style"),
         ({**OFFSITE, "secret_key": None}, "secret_key is missing, and SNAPSHIP_SECRET_KEY isn't set here"),
         ({**OFFSITE, "region": None}, "LINSTOR needs region"),
     ],
