@@ -11,7 +11,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim import codes, s3_layout, 
 from ansible_collections.snapship.dr.tests.linstor_sim.backup_list import read_metas
 from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachable, bucket_of
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
-from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import backup_id
 from ansible_collections.snapship.dr.tests.linstor_sim.shipments import (
     LAST_STARTED,
@@ -147,12 +147,3 @@ def _base_of_existing(cluster: Cluster, definition: Definition, remote: Remote, 
     metas = read_metas(cluster, remote, definition.name)
     names = {name.snapshot for name in filter(None, map(s3_layout.of_meta, metas))}
     return found if found.name in names else None
-
-
-def need_shippable(cluster: Cluster, definition: Definition) -> None:
-    """Refused for pools whose snapshots can't be shipped."""
-    for each in definition.diskful:
-        pool = cluster.pools[each.node, each.pool]
-        if not pool.ships:
-            message = f"Backup shipping of resource '{definition.name}' is not supported by storage pool '{pool.name}'"
-            raise Refused(codes.FAIL_SNAPSHOT_SHIPPING_NOT_SUPPORTED, message, details=f"Provider: {pool.provider}")

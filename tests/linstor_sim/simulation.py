@@ -126,10 +126,6 @@ class Simulation:
             if not online:
                 shipments.abandon(self.cluster, node)
 
-    def set_in_use(self, resource: str, node: str, in_use: bool = True) -> None:
-        with self.cluster.lock:
-            self.cluster.definition(resource).resources[node].in_use = in_use
-
     def read(self, resource: str, number: int = 0) -> bytes:
         """What is on a volume."""
         with self.cluster.lock:

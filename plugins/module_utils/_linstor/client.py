@@ -116,10 +116,6 @@ class Client:
         """
         return self._guarded(functools.partial(getattr(self._session, method), *args, **kwargs))
 
-    def request(self, method: str, path: str, body: Any) -> tuple[Any, Replies, int | None]:
-        """A request that the library has no method for; otherwise as :meth:`call`."""
-        return self._guarded(functools.partial(self._session._rest_request, "", method, path, body))
-
     def is_stale(self) -> bool:
         """Whether the controller has closed the idle connection, so that nothing should be sent over it."""
         connection = getattr(self._session, "_rest_conn", None)

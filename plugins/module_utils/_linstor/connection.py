@@ -11,9 +11,8 @@ import functools
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable
-from urllib.parse import quote
 
 from .._engine.errors import RemoteError, SnapshipError
 from .access import Access, settle
@@ -63,19 +62,6 @@ class Cluster:
         Raises ControllerError where the controller refuses, and LostReply where it isn't known whether it was done.
         """
         return self._change(lambda client: client.call(method, *args, **kwargs), what, hide)
-
-    def change_raw(
-        self,
-        method: str,
-        path: str | Sequence[str],
-        body: Mapping[str, Any] | None,
-        *,
-        what: str,
-        hide: Iterable[str | None] = (),
-    ) -> Replies:
-        """As :meth:`change`, where python-linstor has no method; ``path`` may be given in parts, which get quoted."""
-        parts = path if isinstance(path, str) else "/" + "/".join(quote(part, safe="") for part in path)
-        return self._change(lambda client: client.request(method, parts, body), what, hide)
 
     @property
     def version(self) -> tuple[int, ...]:

@@ -56,8 +56,7 @@ class Snap:
     """A snapshot of a resource, on all its nodes together.
 
     ``created`` is the earliest of its nodes' times in seconds since the epoch, ``sizes`` the bytes of each volume.
-    ``props`` are the definition's, ``resource_props`` those of the resource definition when it was taken,
-    ``node_props`` and ``node_flags`` those of the snapshot on each node.
+    ``props`` are the definition's, ``node_props`` and ``node_flags`` those of the snapshot on each node.
     """
 
     resource: str
@@ -67,7 +66,6 @@ class Snap:
     nodes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     props: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    resource_props: Mapping[str, str] = dataclasses.field(default_factory=dict)
     node_props: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     node_flags: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     sizes: Mapping[int, int] = dataclasses.field(default_factory=dict)
@@ -176,7 +174,6 @@ def _parse(entry: Mapping[str, Any]) -> Snap:
         nodes=tuple(names),
         flags=tuple(entry.get("flags") or ()),
         props=dict(_own_props(entry)),
-        resource_props=dict(entry.get("resource_definition_props") or {}),
         node_props={str(each.get("node_name", "")): dict(each.get("snapshot_props") or {}) for each in nodes},
         node_flags={str(each.get("node_name", "")): tuple(each.get("flags") or ()) for each in nodes},
         sizes={

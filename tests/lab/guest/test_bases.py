@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provid
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin, Zvol, overwrite
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place
-
-Happening = Callable[["Scene"], None]
 
 
 class Scene:

@@ -15,7 +15,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection im
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
-from ansible_collections.snapship.dr.tests.unit.linstor.reaching import JSON, VERSION, answering, reach
+from ansible_collections.snapship.dr.tests.unit.linstor.reaching import JSON, VERSION, reach
 
 NOTHING_LISTENS = "127.0.0.1:1"
 
@@ -124,13 +124,6 @@ def test_a_controller_that_takes_too_long(cluster: Simulation) -> None:
         cluster.request_fault("slow", method="POST", path="/v1/controller/properties", seconds=2)
         with pytest.raises(LostReply):
             found.change("controller_set_prop", "Aux/x", "1", what="setting Aux/x")
-
-
-def test_raw_requests_quote_their_parts() -> None:
-    with answering(lambda _request: Reply(200, b"[]", JSON)) as server, reach(server.endpoint) as it:
-        it.change_raw("POST", ("v1", "remotes", "a/b c", "backups"), {"x": 1}, what="trying")
-    last = server.requests[-1]
-    assert (last.method, last.path, json.loads(last.body)) == ("POST", "/v1/remotes/a%2Fb%20c/backups", {"x": 1})
 
 
 def test_what_an_old_controller_does_not_know() -> None:

@@ -41,7 +41,6 @@ class Marked(NamedTuple):
 
     path: str
     guid: str  # of the snapshot it stands for
-    createtxg: int
     holder: str  # its digest
     created: float
 
@@ -104,7 +103,7 @@ class Listing:
         for row in self._rows(volume, "bookmark"):
             meant = parse_bookmark(row["name"].partition("#")[2])
             if meant is not None:
-                found.append(Marked(row["name"], row["guid"], number(row["createtxg"]), meant.holder, meant.created))
+                found.append(Marked(row["name"], row["guid"], meant.holder, meant.created))
         return found
 
     def bases(self, volume: str) -> list[Snapshot]:
