@@ -69,6 +69,30 @@ class Task:
         return outcome
 
 
+def writes(simulation: Simulation) -> dict[str, int]:
+    """What was sent that changes something; to ask what a restore needs is a POST, too."""
+    return {key: n for key, n in simulation.counts().items() if not key.startswith("GET") and "backups/info" not in key}
+
+
+def four_times(task: Task, **changes: Any) -> Outcome:
+    """A restore: check, run, run again, check: only the first two would change something, and only the run does."""
+    before = writes(task.simulation)
+    planned = task(check=True, **changes)
+    assert writes(task.simulation) == before
+    outcome = task(**changes)
+    assert (planned.changed, planned.failures) == (True, [])
+    assert (outcome.changed, outcome.failures) == (True, [])
+    assert (planned.before, planned.after) == (outcome.before, outcome.after)
+    before = writes(task.simulation)
+    for check in (False, True):
+        again = task(check=check, **changes)
+        assert (again.changed, again.failures) == (False, [])
+        assert [each["id"] for each in again.items] == [each["id"] for each in outcome.items]
+        assert again.before == again.after
+    assert writes(task.simulation) == before
+    return outcome
+
+
 def protect(simulation: Simulation, *resources: str, bucket: str = "backups") -> None:
     """Resources, a passphrase, and the S3 remote ``offsite``."""
     for name in resources:

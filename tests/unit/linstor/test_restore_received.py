@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore
 from ansible_collections.snapship.dr.tests.linstor_sim import snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, Task, failure, join, only
+from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, Task, failure, four_times, join, only
 
 HOUR = 3600.0
 Two = tuple[Simulation, Simulation]
@@ -24,28 +23,6 @@ Two = tuple[Simulation, Simulation]
 def restoring(simulation: Simulation, source: str, target: str, **request: Any) -> Task:
     pair = [{"source": source, "target": target}]
     return Task(simulation, restore, **{"received_from": "any", "resources": pair, **request})
-
-
-def writes(simulation: Simulation) -> int:
-    return sum(count for route, count in simulation.counts().items() if not route.startswith("GET"))
-
-
-def four_times(task: Task, **changes: Any) -> Outcome:
-    """Check, run, run again, check: only the first two would change something, and only the run does."""
-    before = writes(task.simulation)
-    planned = task(check=True, **changes)
-    assert writes(task.simulation) == before
-    outcome = task(**changes)
-    assert (planned.changed, planned.failures) == (True, [])
-    assert (outcome.changed, outcome.failures) == (True, [])
-    assert (planned.before, planned.after) == (outcome.before, outcome.after)
-    before = writes(task.simulation)
-    for check in (False, True):
-        again = task(check=check, **changes)
-        assert (again.changed, again.failures) == (False, [])
-        assert [each["id"] for each in again.items] == [each["id"] for each in outcome.items]
-    assert writes(task.simulation) == before
-    return outcome
 
 
 def ship(home: Simulation, away: Simulation, data: bytes, **target: Any) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UnknownError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore, retention
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
@@ -24,9 +23,11 @@ from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
     Task,
     access,
     failure,
+    four_times,
     only,
     point,
     protect,
+    writes,
 )
 
 HOUR = 3600.0
@@ -36,30 +37,6 @@ RESTORES = "POST /v1/remotes/{remote}/backups/restore"
 def restoring(simulation: Simulation, source: str = "db", target: str = "copy", **request: Any) -> Task:
     pair = [{"source": source, "target": target}]
     return Task(simulation, restore, **{"remote": S3, "resources": pair, "poll_interval": "0.2s", **request})
-
-
-def writes(simulation: Simulation) -> dict[str, int]:
-    """What was sent that changes something; to ask what a restore needs is a POST, too."""
-    return {key: n for key, n in simulation.counts().items() if not key.startswith("GET") and "backups/info" not in key}
-
-
-def four_times(task: Task, **changes: Any) -> Outcome:
-    """Check, run, run again, check: only the first two would change something, and only the run does."""
-    before = writes(task.simulation)
-    planned = task(check=True, **changes)
-    assert writes(task.simulation) == before
-    outcome = task(**changes)
-    assert (planned.changed, planned.failures) == (True, [])
-    assert (outcome.changed, outcome.failures) == (True, [])
-    assert (planned.before, planned.after) == (outcome.before, outcome.after)
-    before = writes(task.simulation)
-    for check in (False, True):
-        again = task(check=check, **changes)
-        assert (again.changed, again.failures) == (False, [])
-        assert [each["id"] for each in again.items] == [each["id"] for each in outcome.items]
-        assert again.before == again.after
-    assert writes(task.simulation) == before
-    return outcome
 
 
 def back_up(simulation: Simulation, data: bytes, **changes: Any) -> dict[str, Any]:
