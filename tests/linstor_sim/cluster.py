@@ -76,7 +76,7 @@ class Cluster:
         self.queue: list[Queued] = []
         self.ended_one = False
         # Remotes of refused shipments, which the controller takes for being under way until it is restarted.
-        self.haunted: set[str] = set()
+        self.haunted: dict[str, list[tuple[Definition, Snapshot]]] = {}
         self.receptions: list[Reception] = []
         self.restorings: list[Restoring] = []
         self.steps: list[Callable[[Cluster], None]] = []

@@ -16,7 +16,15 @@ from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.peers import PeerUnreachable, call
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry, unsigned
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import backup_id
-from ansible_collections.snapship.dr.tests.linstor_sim.shipments import FULL, Failure, Order, Shipment, go, submit
+from ansible_collections.snapship.dr.tests.linstor_sim.shipments import (
+    FULL,
+    Failure,
+    Order,
+    Shipment,
+    go,
+    haunt,
+    submit,
+)
 from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, node_ids, take, taken
 from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     FAILED,
@@ -251,7 +259,7 @@ def _drop(cluster: Cluster, shipment: Shipment) -> None:
     """Forgotten, with the snapshot in Prepare Shipping for ever: an abort doesn't find it."""
     if shipment in cluster.shipments:
         cluster.shipments.remove(shipment)
-        cluster.haunted.add(shipment.order.remote.name)
+        haunt(cluster, shipment)
 
 
 def _version(cluster: Cluster) -> list[int]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes
-from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import CONTROLLER, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import ShipmentFault
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
 from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     ABORTED,
+    ABORTING,
     FAILED,
     PREPARE,
     SHIPPING,
@@ -268,11 +269,32 @@ def _abort(cluster: Cluster, shipment: Shipment) -> None:
     order = shipment.order
     prepared = status_of(order.snapshot, order.remote.name) == PREPARE
     cluster.shipments.remove(shipment)
+    if _stumbles(cluster, order.remote.name):
+        set_status(cluster, order.snapshot, order.remote.name, ABORTING)
+        haunt(cluster, shipment)
+        cluster.report(CONTROLLER, "Access to deleted SnapshotDefinition")
+        return
     cluster.ended_one = True
     set_status(cluster, order.snapshot, order.remote.name, ABORTED)
     if not prepared:
         order.definition.snapshots.pop(order.snapshot.name, None)
     order.carrier.end(cluster, shipment, False)
+
+
+def haunt(cluster: Cluster, shipment: Shipment) -> None:
+    """The controller keeps one in mind until it is restarted, though nothing comes of it any more."""
+    order = shipment.order
+    cluster.haunted.setdefault(order.remote.name, []).append((order.definition, order.snapshot))
+
+
+def _stumbles(cluster: Cluster, remote: str) -> bool:
+    """LINSTOR fails to end an abort where all it has in mind for another remote is one whose snapshot is gone."""
+    for name, kept in cluster.haunted.items():
+        running = [each for each in cluster.shipments if each.order.remote.name == name]
+        gone = [each for each in kept if each[0].snapshots.get(each[1].name) is not each[1]]
+        if name != remote and len(kept) + len(running) == 1 and gone:
+            return True
+    return False
 
 
 def uses(cluster: Cluster, remote: str) -> bool:

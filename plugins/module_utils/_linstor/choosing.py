@@ -112,6 +112,7 @@ def satisfying(look: Look, wish: Wish) -> Backup | None:
 
 def joinable(look: Look, wish: Wish) -> Backup | None:
     """The newest shipment that goes on; where a snapshot is named, that of this one or of what it will be built on."""
+    newest = next((backup.created or 0.0 for backup in look.backups if backup.complete), 0.0)
     going = [backup for backup in look.backups if under_way(backup, look.now)]
     if wish.snapshot is not None:
         names = {wish.snapshot.lower()}
@@ -119,6 +120,8 @@ def joinable(look: Look, wish: Wish) -> Backup | None:
             base = _bucket_base(look, wish)[0]
             names |= {base.name.lower()} if base else set()
         going = [backup for backup in going if backup.snapshot.lower() in names]
+    else:  # what holds an older state than there is already brings nothing
+        going = [backup for backup in going if backup.created is None or backup.created >= newest]
     return going[0] if going else None
 
 

@@ -15,7 +15,7 @@ from .backups import GRACE, Backup, of_snapshot
 from .choosing import Wish, choose, would_satisfy
 from .connection import Cluster
 from .falling_back import instead_of_increment
-from .overtime import stop, timed_out
+from .overtime import ABORTING_FOR, stop, timed_out
 from .snapshots import Snap
 from .starting import Order
 from .unit import Unit
@@ -80,6 +80,11 @@ class Judge:
             self._succeeded(unit, backup)
         elif backup.state in ("failed", "aborted"):
             self._failed(unit, backup)
+        elif backup.state == "aborting" and unit.abort_at is None:
+            # Somebody else wants it to end. Where LINSTOR has lost track of another one, that is its last state.
+            unit.aborting = now if unit.aborting is None else unit.aborting
+            if now - unit.aborting > ABORTING_FOR:
+                self._failed(unit, dataclasses.replace(backup, state="aborted"))
         elif not self.order.wait:
             self._end(unit, backup)
 
@@ -136,6 +141,7 @@ class Judge:
             unit.error = error
             return
         unit.join, unit.joined, unit.snapshot, unit.current = None, False, None, None
+        unit.aborting = None
         unit.again = True
 
     def _end(self, unit: Unit, backup: Backup | None) -> None:

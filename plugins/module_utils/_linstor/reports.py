@@ -53,11 +53,19 @@ def _add(unit: Unit, reports: Sequence[Mapping[str, Any]]) -> None:
     report = sure or next((report for report in reports if _may_be_about(report, unit)), None)
     if report is None:
         return
-    said = " ".join(str(report.get("exception_message") or _message(str(report.get("text") or ""))).split())
+    said = what_it_says(report)
     verb = "reports" if sure else "reported at that time"
     error.msg += f" {report.get('node_name') or 'LINSTOR'} {verb}: {said[:_SHOWN].rstrip('.')}."
     error.args = (error.msg,)
     error.hint = f"{error.hint} LINSTOR's error report: {_number(report)}.".strip()
+
+
+def what_it_says(report: Mapping[str, Any]) -> str:
+    """A report's message in one line, with its cause, which often says more: the message may be the same for all."""
+    text = str(report.get("text") or "")
+    said = " ".join(str(report.get("exception_message") or _message(text)).split())
+    cause = re.search(r"^\s*Cause:\s*(\S.*)$", text, re.MULTILINE)
+    return f"{said.rstrip('.')}: {cause.group(1)}" if cause and cause.group(1) not in said else said
 
 
 def _names(report: Mapping[str, Any], unit: Unit) -> bool:

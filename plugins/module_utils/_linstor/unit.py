@@ -37,6 +37,7 @@ class Unit:
     watched: float = 0.0
     seconds: float | None = None
     missing: float | None = None
+    aborting: float | None = None
     abort_at: float | None = None
     unsure: SnapshipError | None = None
     current: Backup | None = None

@@ -7,8 +7,17 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup_info, listing, looking
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import (
+    backup_info,
+    judging,
+    listing,
+    looking,
+    overtime,
+    refused,
+    reports,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
     DR,
@@ -90,3 +99,55 @@ def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.Mo
     with Cluster(access(elsewhere)) as linstor:
         assert listing.backup_list(linstor, S3, patience=60.0).linstor == []
     assert len(asked) == 1
+
+
+@pytest.fixture
+def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
+    """A cluster that doesn't end aborts, as another one was refused whose snapshot is gone, and that ships for ever."""
+    home, away = two_clusters
+    for module in (judging, overtime):
+        monkeypatch.setattr(module, "ABORTING_FOR", 0.3)
+    monkeypatch.setattr(refused, "SETTLED", 0.0)
+    protect(home, "db", "web")
+    join(home, away)
+    web = Task(home, resources=["web"], remote=DR, target=Target(storage_pool="nowhere"))
+    assert "suitable storage pool" in failure(web())["msg"]
+    assert home.cluster.definition("web").snapshots == {}
+    home.shipment_fault("hang", resource="db")
+    return home
+
+
+def test_an_abort_that_linstor_does_not_end(stumbling: Simulation) -> None:
+    db = Task(stumbling, resources=["db"])
+    told = failure(db(wait_timeout="0.2s", poll_interval="0.1s", abort_on_timeout=True))
+    assert told["code"] == "timeout"
+    assert "nothing of it is left" in told["msg"]
+    assert stumbling.cluster.definition("db").snapshots == {}
+
+
+def test_what_somebody_else_aborts_is_not_waited_for_for_ever(stumbling: Simulation) -> None:
+    db = Task(stumbling, resources=["db"], poll_interval="0.1s")
+    with Cluster(access(stumbling)) as linstor:
+        linstor.change("backup_create", S3, "db", what="creating a backup")
+        linstor.change("backup_abort", S3, "db", create=True, what="aborting")
+    stumbling.advance(5)
+    done = db()
+    assert (only(done)["type"], only(done)["joined"]) == ("full", False)
+    assert "ended aborted" in done.warnings[0]
+    stumbling.advance(5)
+    later = only(db(max_age="0s"))
+    assert (later["type"], later["joined"], later["base"]) == ("incremental", False, only(done)["id"])
+
+
+def test_a_report_that_says_the_same_of_every_failure() -> None:
+    text = """Error message:                      Unable to daemon for SnapshotShipping
+
+ErrorContext:
+  Description: Amazon exception attempting to start '[timeout, 0, bash, -c, thin_send a b | zstd;]'
+  Cause:       Access Denied. (Service: Amazon S3; Status Code: 403)
+
+Call backtrace:
+"""
+    said = "Unable to daemon for SnapshotShipping: Access Denied. (Service: Amazon S3; Status Code: 403)"
+    assert reports.what_it_says({"text": text}) == said
+    assert reports.what_it_says({"text": "Error message:  the disk is on fire"}) == "the disk is on fire"
