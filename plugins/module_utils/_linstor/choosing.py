@@ -198,7 +198,7 @@ def _bucket_base(look: Look, wish: Wish) -> tuple[Snap | None, str]:
 
 
 def _full_is_due(look: Look, wish: Wish, base: Backup) -> str | None:
-    bases = look.bases
+    bases = {**look.bases, base.id: base.base} if base.base_known else look.bases  # it may be on its way
     if wish.max_chain is not None and base.id in bases:
         length = chains.known_length(bases, base.id)
         if length >= wish.max_chain:

@@ -83,6 +83,15 @@ def test_what_it_will_be_built_on_is_waited_for(db: Task, cluster: Simulation) -
     assert (told["type"], item["type"]) == ("incremental", "incremental")
 
 
+def test_what_is_on_its_way_counts_for_the_chain(db: Task, cluster: Simulation) -> None:
+    only(db())
+    cluster.advance(2)
+    cluster.shipment_fault("slow", seconds=3)
+    only(db(wait=False))
+    told = only(db(check=True, max_chain=2))
+    assert (told["type"], only(db(max_chain=2))["type"]) == ("full", "full")
+
+
 def test_without_waiting_it_is_a_full_one(db: Task, cluster: Simulation) -> None:
     only(db())
     cluster.advance(2)
