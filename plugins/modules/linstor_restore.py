@@ -119,6 +119,12 @@ options:
         of this module either.
     type: bool
     default: false
+  consistent:
+    description:
+      - Restore all of the resources or none. Where one of them is in use, or can't be restored for another reason that
+        can be told beforehand, none is touched.
+    type: bool
+    default: false
   wait_timeout:
     description:
       - How long to wait.
@@ -302,6 +308,7 @@ def request(params: Mapping[str, Any]) -> restore.Request:
         download_only=params["download_only"],
         overwrite=params["overwrite"],
         discard_changes=params["discard_changes"],
+        consistent=params["consistent"],
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],
         poll_interval=params["poll_interval"],
@@ -327,6 +334,7 @@ def main() -> None:
                 "download_only": {"type": "bool", "default": False},
                 "overwrite": {"type": "bool", "default": False},
                 "discard_changes": {"type": "bool", "default": False},
+                "consistent": {"type": "bool", "default": False},
             },
         ),
         mutually_exclusive=[

@@ -202,6 +202,7 @@ def _there(remote: Remote, common: Mapping[str, Any], choice: Mapping[str, Any])
         target = choice.get("target") or {}
         told["peer"] = remote.options["peer"]
         told["refresh"] = not boolean(target.get("download_only", False), strict=False)
+        told["together"] = boolean(common.get("consistent", False), strict=False)
         told["target"] = {**target, "download_only": True}
     return told
 

@@ -19,6 +19,7 @@ from .snapshots import list_snapshots
 from .starting import Order
 from .unit import Unit
 
+_RECEIVING = "currently being restored to"
 #: seconds after which what is still being prepared is no other run's shipment that has just begun
 SETTLED = 3.0
 
@@ -31,6 +32,8 @@ def clean_up(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
     refused = [unit for unit in units if _was_refused(unit.error)]
     if order.kind != "linstor" or not refused:
         return
+    for unit in refused:
+        _explain(unit.error)
     time.sleep(SETTLED)
     try:
         snaps = list_snapshots(cluster, [unit.resource for unit in refused])
@@ -47,6 +50,16 @@ def clean_up(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
 def _was_refused(error: SnapshipError | None) -> bool:
     """Whether it is the target's refusal, which the source's controller passes on with a number of its own."""
     return isinstance(error, ControllerError) and UNKNOWN_ERROR in error.numbers and "Remote '" in error.msg
+
+
+def _explain(error: SnapshipError | None) -> None:
+    """Of what the target waits for in vain it says no more than that it is busy."""
+    if error is not None and _RECEIVING in error.msg:
+        error.code = "in_use"
+        error.hint = (
+            "The other cluster is still receiving into it, or waits for a shipment that has failed, which it gives up"
+            " after its BackupShipping/RecvTimeoutInMs (5 minutes). Run it again then."
+        )
 
 
 def _delete(cluster: Cluster, unit: Unit, name: str) -> None:

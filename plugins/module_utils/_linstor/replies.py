@@ -145,7 +145,8 @@ class ControllerError(RemoteError):
         code = next((_code(number) for number in self.numbers if _code(number)), "denied" if status == 403 else None)
         if status == 401:  # comes with the number of whatever wasn't allowed
             code = "unauthorized"
-        texts = list(dict.fromkeys(reply.text for reply in errors if reply.text)) or ["no reason was given"]
+        nothing = "no reason was given" + (f" (HTTP {status})" if status else "")
+        texts = list(dict.fromkeys(reply.text for reply in errors if reply.text)) or [nothing]
         said = f"{what}: {'; '.join(texts)}"
         super().__init__(said if said[-1] in ".!?" else f"{said}.", _hint(code, errors), code)
 

@@ -52,6 +52,7 @@ class Request:
     download_only: bool = False
     overwrite: bool = False
     discard_changes: bool = False
+    consistent: bool = False
     wait: bool = True
     wait_timeout: str = "1h"
     poll_interval: str = "5s"
@@ -134,7 +135,21 @@ def plan(cluster: Cluster, request: Request) -> Plan:
             item.error = error.about(volume=item.source, remote=request.remote)
     _look_closer(cluster, request, [item for item in made.items if item.error is None and not item.done])
     _check_room(cluster, made)
+    if request.consistent:
+        _leave_together(made.items)
     return made
+
+
+def _leave_together(items: list[Item]) -> None:
+    """Of what belongs together none is touched where one can't be restored."""
+    failed = [item.target for item in items if item.error is not None]
+    for item in items:
+        if failed and item.error is None and not item.done:
+            item.error = VolumeError(
+                f"resource {item.target} was left alone, as {', '.join(failed)} can't be restored along with it.",
+                "See what is said of that one.",
+                "together",
+            ).about(volume=item.source)
 
 
 def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:

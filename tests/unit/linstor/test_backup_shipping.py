@@ -224,9 +224,14 @@ def test_it_fails(db: Task, clusters: Pair) -> None:
 
 
 def test_the_target_never_hears_of_it(db: Task, clusters: Pair) -> None:
-    home, _away = clusters
+    home, away = clusters
     home.shipment_fault("lose")
     assert failure(db())["code"] == "shipment_failed"
+    told = failure(db())
+    assert told["code"] == "in_use"
+    assert "RecvTimeoutInMs" in told["hint"]
+    away.advance(301)
+    assert only(db())["state"] == "success"
 
 
 def test_it_never_begins_and_is_aborted(db: Task, clusters: Pair) -> None:

@@ -240,3 +240,30 @@ def test_refused(two_clusters: Two, request_: dict[str, Any], message: str) -> N
     with pytest.raises(UsageError, match=message):
         restoring(two_clusters[1], "db", "copy", **request_)(check=True)
     assert {key for key, count in two_clusters[1].counts().items() if count != before.get(key)} == set()
+
+
+def test_all_or_none(shipped: Two) -> None:
+    home, away = shipped
+    home.add_resource("wal")
+    both = [{"source": name, "target": f"{name}-copy"} for name in ("db", "wal")]
+
+    def ship_both() -> None:
+        only(Task(home, remote=DR, resources=["wal"], max_age="0s")())
+        ship(home, away, b"new")
+
+    ship_both()
+    together = restoring(away, "db", "copy", resources=both, overwrite=True, consistent=True)
+    assert [item["target"] for item in four_times(together).items] == ["db-copy", "wal-copy"]
+    ship_both()
+    next(iter(away.cluster.definition("wal-copy").resources.values())).in_use = True
+    held = props(away, "db-copy")
+    for check in (True, False):
+        outcome = together(check=check)
+        assert not outcome.changed
+        assert [(each["volume"], each["code"]) for each in outcome.failures] == [
+            ("db", "together"),
+            ("wal", "target_busy"),
+        ]
+    assert props(away, "db-copy") == held
+    next(iter(away.cluster.definition("wal-copy").resources.values())).in_use = False
+    four_times(together)

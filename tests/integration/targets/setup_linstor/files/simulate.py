@@ -38,7 +38,8 @@ def main() -> int:
             return 1
         time.sleep(0.05)
     clusters = json.loads(running.read_text(encoding="utf-8"))["clusters"]
-    print(json.dumps({f"{which}controllers": clusters[name]["controllers"] for which, name in WHICH}))
+    told = {f"{which}{key}": clusters[name][key] for which, name in WHICH for key in ("controllers", "control")}
+    print(json.dumps(told))
     return 0
 
 
