@@ -273,7 +273,7 @@ def _no_redirect(_host: str, _port: int) -> int:
 
 def failure(where: str, error: Broken | Garbled) -> RemoteError:
     """The user's error for a connection that doesn't come about, or breaks."""
-    text = " ".join(error.text.split())[:300]
+    text = " ".join(error.text.split())[:300].rstrip(".") + "."
     if isinstance(error, Garbled):
         code = {401: "unauthorized", 403: "denied"}.get(error.status or 0, "bad_reply")
         status = f" (HTTP {error.status})" if error.status else ""

@@ -183,7 +183,9 @@ class Cluster:
             raise failures[0]
         told = next((each for each in failures if each.code != "unreachable"), failures[0])
         raise RemoteError(
-            f"None of the controllers answers: {'; '.join(each.msg for each in failures)}", told.hint, told.code
+            f"None of the controllers answers: {'; '.join(each.msg.rstrip('.') for each in failures)}.",
+            told.hint,
+            told.code,
         )
 
     def _drop(self, client: Client) -> None:

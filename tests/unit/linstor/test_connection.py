@@ -35,6 +35,7 @@ def test_none_answers() -> None:
     assert told.value.code == "unreachable"
     assert "127.0.0.1:1" in told.value.msg
     assert "127.0.0.1:2" in told.value.msg
+    assert told.value.msg.endswith("refused.")
     assert "See that a controller runs there" in told.value.hint
 
 
