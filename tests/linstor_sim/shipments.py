@@ -199,8 +199,11 @@ def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
     if shipment not in cluster.shipments:
         return  # aborted meanwhile
     cluster.shipments.remove(shipment)
-    cluster.ended_one = True
     order = shipment.order
+    if _stumbles(cluster, order.remote.name):
+        haunt(cluster, shipment)
+        return
+    cluster.ended_one = True
     set_status(cluster, order.snapshot, order.remote.name, status)
     if status == SUCCESS:
         order.definition.props[f"{order.space}/{LAST}"] = order.snapshot.name
@@ -272,7 +275,6 @@ def _abort(cluster: Cluster, shipment: Shipment) -> None:
     if _stumbles(cluster, order.remote.name):
         set_status(cluster, order.snapshot, order.remote.name, ABORTING)
         haunt(cluster, shipment)
-        cluster.report(CONTROLLER, "Access to deleted SnapshotDefinition")
         return
     cluster.ended_one = True
     set_status(cluster, order.snapshot, order.remote.name, ABORTED)
@@ -288,11 +290,12 @@ def haunt(cluster: Cluster, shipment: Shipment) -> None:
 
 
 def _stumbles(cluster: Cluster, remote: str) -> bool:
-    """LINSTOR fails to end an abort where all it has in mind for another remote is one whose snapshot is gone."""
+    """LINSTOR fails to end a shipment where all it has in mind for another remote is one whose snapshot is gone."""
     for name, kept in cluster.haunted.items():
         running = [each for each in cluster.shipments if each.order.remote.name == name]
         gone = [each for each in kept if each[0].snapshots.get(each[1].name) is not each[1]]
         if name != remote and len(kept) + len(running) == 1 and gone:
+            cluster.report(CONTROLLER, "Access to deleted SnapshotDefinition")
             return True
     return False
 
@@ -313,6 +316,9 @@ def interrupted(cluster: Cluster) -> None:
     """The controller was restarted: what was under way is aborted, what was queued is forgotten."""
     for shipment in cluster.shipments:
         set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, ABORTED)
+    for name, kept in cluster.haunted.items():
+        for _definition, snapshot in kept:
+            set_status(cluster, snapshot, name, ABORTED)
     cluster.shipments.clear()
     cluster.queue.clear()
     cluster.haunted.clear()

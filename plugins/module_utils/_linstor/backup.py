@@ -39,6 +39,10 @@ from .waiting import Pace
 
 KINDS = ("s3", "linstor")
 #: what a play that is only checked may not have done yet
+_NEVER = {
+    "preparing": refused.TOO_EARLY,
+    "stuck": "it waits in LINSTOR's queue for one that has failed. Abort it with: linstor backup abort --create",
+}
 _NOT_YET = ("unknown_volume", "unknown_snapshot", "no_replica")
 
 
@@ -196,9 +200,9 @@ def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
         looking.settle_queue(look)
         unit.warnings += [
             f"the snapshot {each.snapshot} of {resource} was to be shipped to {looking.order.remote} and never will be:"
-            " delete it, as LINSTOR lets what builds on it wait."
+            f" {_NEVER[each.state]}"
             for each in look.backups
-            if each.state in ("preparing", "stuck") and not under_way(each, look.now)
+            if each.state in _NEVER and not under_way(each, look.now)
         ]
     return unit
 
@@ -268,7 +272,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     shipping.run(work)
     if made.order.wait:
         _confirm(cluster, made, work, pace)
-    refused.clean_up(cluster, made.order, work)
+    refused.settle(cluster, made.order, work)
     reports.explain(cluster, work)
     listed: Mapping[tuple[str, str], Backup] = {}
     shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]

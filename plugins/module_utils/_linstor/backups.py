@@ -23,6 +23,8 @@ _META = ".meta"
 _GENERATED = re.compile(r"back_\d{8}_\d{6}")
 _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
+#: marks, with the remote's name, a snapshot whose shipment the target has refused
+REFUSED = "Aux/snapship.dr/refused/"
 SOURCE_CLUSTER = "Backup/FromClusterUUID"
 
 Snaps = Mapping[str, list[Snap]]
@@ -99,6 +101,8 @@ def of_snapshot(
         state = "lost"
     else:
         state = "lost" if shipment.state == "preparing" and not modern else shipment.state
+    if state == "preparing" and f"{REFUSED}{remote}".lower() in {key.lower() for key in snap.props}:
+        state = "failed"
     base = props.get(_BASE) if modern else _old_base(snap)
     return Backup(
         id=identity(resource, snap.name),

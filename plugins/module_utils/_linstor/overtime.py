@@ -20,7 +20,10 @@ from .waiting import Pace
 
 #: seconds for which LINSTOR may take to abort
 ABORTING_FOR = 60.0
-_NOT_ENDED = "LINSTOR was asked to abort it, and hasn't ended it yet."
+_NOT_ENDED = (
+    "LINSTOR was asked to abort it, and hasn't ended it yet. If it doesn't, a snapshot was deleted of which a target"
+    " had refused the shipment; start the controller anew then."
+)
 
 
 def check_time(cluster: Cluster, order: Order, pace: Pace, unit: Unit, trouble: RemoteError | None) -> None:
@@ -31,9 +34,7 @@ def check_time(cluster: Cluster, order: Order, pace: Pace, unit: Unit, trouble: 
     now = pace.clock()
     if unit.abort_at is not None:
         if now > unit.abort_at + ABORTING_FOR:
-            deleted = _delete_what_is_left(cluster, unit)
-            ending = "It was aborted; nothing of it is left." if deleted else _NOT_ENDED
-            unit.error = timed_out(order, unit, ending)
+            unit.error = timed_out(order, unit, _NOT_ENDED)
         return
     if now - unit.watched <= _patience(order, unit):
         return
@@ -45,21 +46,6 @@ def check_time(cluster: Cluster, order: Order, pace: Pace, unit: Unit, trouble: 
     if trouble is not None:
         ending = f"The controller doesn't answer: {trouble.msg}"
     unit.error = unit.unsure or timed_out(order, unit, ending)
-
-
-def _delete_what_is_left(cluster: Cluster, unit: Unit) -> bool:
-    """Delete the snapshot of what was aborted, where LINSTOR itself fails to: it does once a shipment was refused whose
-    snapshot is gone. Whether that was possible; while data are still being sent, LINSTOR refuses."""
-    if unit.current is None or unit.current.state != "aborting":
-        return False
-    what = f"deleting the snapshot {unit.snapshot} of {unit.resource}, the shipment of which was aborted"
-    try:
-        cluster.change("snapshot_delete", unit.resource, unit.snapshot, what=what)
-    except RemoteError as error:
-        unit.warnings.append(error.msg)
-        return False
-    unit.actions.append(f"delete the snapshot {unit.snapshot} of {unit.resource}")
-    return True
 
 
 def _patience(order: Order, unit: Unit) -> float:

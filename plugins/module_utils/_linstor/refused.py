@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from .._engine.errors import SnapshipError
-from .backups import of_snapshot
+from .backups import REFUSED, of_snapshot
 from .connection import Cluster
 from .replies import ControllerError
 from .shipping import UNKNOWN_ERROR
@@ -22,12 +22,17 @@ from .unit import Unit
 _RECEIVING = "currently being restored to"
 #: seconds after which what is still being prepared is no other run's shipment that has just begun
 SETTLED = 3.0
+TOO_EARLY = (
+    "delete it only after the controller was started anew, as before that LINSTOR couldn't end any other shipment"
+    " without it."
+)
 
 
-def clean_up(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
-    """Delete them: they would be "Prepare Shipping" for ever, take space, and hold up what is built on them.
+def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
+    """Mark them, or the next run would wait for them: they are "Prepare Shipping" until the controller is started anew.
 
-    One list and one request for each. What can't be deleted is warned about.
+    They aren't deleted: LINSTOR keeps them in mind, and without them fails to end whatever is shipped later, to any
+    remote. One list and one request for each.
     """
     refused = [unit for unit in units if _was_refused(unit.error)]
     if order.kind != "linstor" or not refused:
@@ -44,7 +49,7 @@ def clean_up(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
         for snap in snaps[unit.resource]:
             left = of_snapshot(unit.resource, snap, order.remote)
             if left is not None and left.state == "preparing" and snap.name.lower() not in known:
-                _delete(cluster, unit, snap.name)
+                _mark(cluster, order, unit, snap.name)
 
 
 def _was_refused(error: SnapshipError | None) -> bool:
@@ -62,10 +67,11 @@ def _explain(error: SnapshipError | None) -> None:
         )
 
 
-def _delete(cluster: Cluster, unit: Unit, name: str) -> None:
-    what = f"deleting the snapshot {name} of {unit.resource}, which was taken for it"
+def _mark(cluster: Cluster, order: Order, unit: Unit, name: str) -> None:
+    what, props = f"marking the snapshot {name} of {unit.resource} as refused", {f"{REFUSED}{order.remote}": "True"}
     try:
-        cluster.change("snapshot_delete", unit.resource, name, what=what)
-        unit.actions.append(f"delete the snapshot {name} of {unit.resource}")
+        cluster.change("snapshot_dfn_modify", unit.resource, name, props, what=what)
+        unit.actions.append(f"mark the snapshot {name} of {unit.resource} as refused")
     except SnapshipError as error:
         unit.warnings.append(error.msg)
+    unit.warnings.append(f"the snapshot {name} of {unit.resource}, which was taken for it, stays: {TOO_EARLY}")

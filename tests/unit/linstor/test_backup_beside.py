@@ -112,7 +112,9 @@ def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.M
     join(home, away)
     web = Task(home, resources=["web"], remote=DR, target=Target(storage_pool="nowhere"))
     assert "suitable storage pool" in failure(web())["msg"]
-    assert home.cluster.definition("web").snapshots == {}
+    (left,) = home.cluster.definition("web").snapshots
+    with Cluster(access(home)) as linstor:
+        linstor.change("snapshot_delete", "web", left, what="deleting what should stay")
     home.shipment_fault("hang", resource="db")
     return home
 
@@ -121,22 +123,39 @@ def test_an_abort_that_linstor_does_not_end(stumbling: Simulation) -> None:
     db = Task(stumbling, resources=["db"])
     told = failure(db(wait_timeout="0.2s", poll_interval="0.1s", abort_on_timeout=True))
     assert told["code"] == "timeout"
-    assert "nothing of it is left" in told["msg"]
-    assert stumbling.cluster.definition("db").snapshots == {}
+    assert "start the controller anew" in told["msg"]
+    stumbling.restart()
+    stumbling.unlock()
+    assert only(db())["type"] == "full"
 
 
 def test_what_somebody_else_aborts_is_not_waited_for_for_ever(stumbling: Simulation) -> None:
-    db = Task(stumbling, resources=["db"], poll_interval="0.1s")
+    db = Task(stumbling, resources=["db"], poll_interval="0.1s", wait_timeout="2s")
     with Cluster(access(stumbling)) as linstor:
         linstor.change("backup_create", S3, "db", what="creating a backup")
         linstor.change("backup_abort", S3, "db", create=True, what="aborting")
     stumbling.advance(5)
     done = db()
-    assert (only(done)["type"], only(done)["joined"]) == ("full", False)
     assert "ended aborted" in done.warnings[0]
-    stumbling.advance(5)
-    later = only(db(max_age="0s"))
-    assert (later["type"], later["joined"], later["base"]) == ("incremental", False, only(done)["id"])
+    assert failure(done)["code"] == "timeout"  # nothing ends any more
+
+
+def test_what_was_refused_stays_until_the_controller_is_started_anew(
+    two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, away = two_clusters
+    monkeypatch.setattr(refused, "SETTLED", 0.0)
+    protect(home, "db", "web")
+    join(home, away)
+    web = Task(home, resources=["web"], remote=DR)
+    told = web(target=Target(storage_pool="nowhere"))
+    assert failure(told)["code"] == "controller"
+    assert "only after the controller was started anew" in told.warnings[0]
+    assert len(home.cluster.definition("web").snapshots) == 1
+    assert only(Task(home, resources=["db"])())["state"] == "success"
+    home.advance(5)
+    done = web()
+    assert (only(done)["joined"], only(done)["state"]) == (False, "success")
 
 
 def test_a_report_that_says_the_same_of_every_failure() -> None:

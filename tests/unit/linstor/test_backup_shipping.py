@@ -284,8 +284,9 @@ def test_the_target_refuses(db: Task, clusters: Pair) -> None:
     home, _away = clusters
     told = failure(db(target=Target(node="nosuch")))
     assert "Remote 'dr-site'" in told["msg"]
-    assert home.cluster.definitions["db"].snapshots == {}
-    assert only(db())["state"] == "success"
+    assert len(home.cluster.definitions["db"].snapshots) == 1
+    home.advance(2)
+    assert (only(db())["state"], only(db())["joined"]) == ("success", False)
 
 
 def test_what_a_refusal_has_left_is_not_waited_for(db: Task, clusters: Pair) -> None:
