@@ -37,7 +37,8 @@ class Backup:
     ``id`` is that of the S3 remote's list, ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of what it
     rests on; ``base_known`` tells a full one from a controller that doesn't say. ``state`` is that of a Shipment, or
     ``lost``: it was queued, and isn't any more, or ``stuck``: it is queued behind what has failed. ``snap`` is the
-    snapshot in the cluster, where it is still there.
+    snapshot in the cluster, where it is still there, and ``noted`` what that says of it: LINSTOR builds only on what it
+    has noted as a success itself, whatever is in the bucket.
     """
 
     id: str
@@ -54,11 +55,17 @@ class Backup:
     report: str | None = None
     snap: Snap | None = None
     target: Snap | None = None
+    noted: str | None = None
 
     @property
     def complete(self) -> bool:
         """Whether it can be relied on."""
         return self.state == "success" and self.problem is None
+
+    @property
+    def buildable(self) -> bool:
+        """Whether LINSTOR would build on it; it lets an increment wait for ever for one that it takes for failed."""
+        return self.complete and self.noted in (None, "success")
 
     @property
     def type(self) -> str | None:
@@ -183,6 +190,7 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
     base = entry.get("based_on_id")
     name = str(entry.get("origin_snap") or "")
     snap = _same(snaps, name, remote, None if started is None else started / 1000)
+    shipment = snap.shipment(remote) if snap else None
     if entry.get("success"):
         state = "success"
     elif entry.get("shipping"):
@@ -201,6 +209,7 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         node=entry.get("origin_node") or None,
         problem="an object that it names is missing" if entry.get("restorable") is False else None,
         snap=snap,
+        noted=shipment.state if shipment else None,
     )
 
 

@@ -175,14 +175,14 @@ def _on_bucket(look: Look, wish: Wish) -> Choice:
     if snap is None:
         return Choice(False, None, why)
     shipped = look.shipped(snap)
-    if shipped is not None and shipped.complete:
+    if shipped is not None and shipped.buildable:
         return Choice(False, shipped, f"newest common state is {shipped.id}")
     own = wish.snapshot is None
     if shipped is not None and under_way(shipped, look.now) and (own or wish.wait):
         return Choice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
     if shipped is not None and (own or shipped.state == "success"):
         # It would rest on what is no good, or wait in the queue for what never ends.
-        what = f"is no good: {shipped.problem}" if shipped.problem else f"is {shipped.state}"
+        what = f"is no good: {shipped.problem}" if shipped.problem else f"is {shipped.noted or shipped.state}"
         return Choice(True, None, f"LINSTOR would build on what it shipped last, and that ({shipped.snapshot}) {what}")
     return Choice(False, None, f"LINSTOR would build it on {snap.name}, whose backup isn't on the remote")
 

@@ -71,7 +71,9 @@ class Looking:
 def _never_ends(look: Look, name: str) -> bool:
     """Whether what waits for this snapshot's backup waits for ever, as that has failed."""
     found = next((each for each in look.backups if each.snapshot.lower() == name.lower()), None)
-    return found is not None and found.state != "success" and not backups.under_way(found, look.now)
+    if found is None or backups.under_way(found, look.now):
+        return False
+    return found.state != "success" or found.noted not in (None, "success")
 
 
 def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster | None, same: bool) -> Looking:

@@ -52,6 +52,22 @@ def test_what_is_queued_behind_a_failed_one_is_not_waited_for(cluster: Simulatio
     assert only(db(max_age="0s"))["type"] == "incremental"
 
 
+def test_what_linstor_takes_for_aborted_although_it_is_in_the_bucket(cluster: Simulation) -> None:
+    protect(cluster, "db")
+    db = Task(cluster, resources=["db"])
+    made = only(db())
+    # As where the controller was started anew before it took note of the end.
+    props = cluster.snapshot("db", made["snapshot"]).props
+    props[f"BackupShipping/Source/{S3}/ShippingStatus"] = "Aborted"
+    assert not db().changed
+    cluster.advance(5)
+    with Cluster(access(cluster)) as linstor:
+        linstor.change("backup_create", S3, "db", incremental=True, what="creating a backup")
+    cluster.advance(5)
+    done = only(db(max_age="0s"))
+    assert (done["type"], done["joined"]) == ("full", False)
+
+
 @pytest.fixture
 def elsewhere(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """A cluster that ships another resource to another cluster for as long as it takes."""
