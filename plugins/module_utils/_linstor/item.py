@@ -125,3 +125,15 @@ def errors_of(item: Item, wish: Wish) -> Iterator[None]:
         yield
     except SnapshipError as error:
         item.error = error.about(volume=item.source, remote=wish.remote)
+
+
+def leave_together(items: list[Item]) -> None:
+    """Of what belongs together none is touched where one can't be restored."""
+    failed = [item.target for item in items if item.error is not None]
+    for item in items:
+        if failed and item.error is None and not item.done:
+            item.error = VolumeError(
+                f"resource {item.target} was left alone, as {', '.join(failed)} can't be restored along with it.",
+                "See what is said of that one.",
+                "together",
+            ).about(volume=item.source)

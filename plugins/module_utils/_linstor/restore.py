@@ -23,7 +23,7 @@ from . import points, provenance
 from .backups import Backup, mark_broken, on_s3
 from .connection import Cluster
 from .deployed import Deployed, look
-from .item import Item
+from .item import Item, leave_together
 from .listing import read_list
 from .notes import Notes
 from .origins import resolve
@@ -136,20 +136,8 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     _look_closer(cluster, request, [item for item in made.items if item.error is None and not item.done])
     _check_room(cluster, made)
     if request.consistent:
-        _leave_together(made.items)
+        leave_together(made.items)
     return made
-
-
-def _leave_together(items: list[Item]) -> None:
-    """Of what belongs together none is touched where one can't be restored."""
-    failed = [item.target for item in items if item.error is not None]
-    for item in items:
-        if failed and item.error is None and not item.done:
-            item.error = VolumeError(
-                f"resource {item.target} was left alone, as {', '.join(failed)} can't be restored along with it.",
-                "See what is said of that one.",
-                "together",
-            ).about(volume=item.source)
 
 
 def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:

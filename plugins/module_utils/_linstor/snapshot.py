@@ -19,8 +19,7 @@ from .._engine.outcome import Outcome
 from .._engine.units import iso_time, parse_duration
 from . import snapshot_copy, snapshot_rollback, waiting
 from .connection import Cluster
-from .preflight import survey
-from .snapshot_changes import Step, remove, side_by_side, take, take_together
+from .snapshot_changes import Step, remove, side_by_side, take, take_together, without_disk
 from .snapshots import Snap, list_snapshots
 from .standing import taken_last
 
@@ -95,7 +94,8 @@ def plan(cluster: Cluster, request: Request) -> AnyPlan:
         made.warnings = [text for step in made.steps for text in _needed(step, definitions[step.resource])]
     else:
         made.steps = _group(request, snaps) if request.consistent else [_single(request, n, snaps[n]) for n in found]
-        _leave_out(cluster, made)
+        if request.nodes and any(step.act for step in made.steps):
+            _leave_out(cluster, made)
     return made
 
 
@@ -195,25 +195,12 @@ def _missing(cluster: Cluster, name: str, known: Mapping[str, str]) -> SnapshipE
 
 
 def _leave_out(cluster: Cluster, made: Plan) -> None:
-    """Those that have no disk on the nodes that are asked for: LINSTOR refuses them, and a group as a whole."""
-    if not made.request.nodes or not any(step.act for step in made.steps):
-        return
-    there = survey(cluster)
-    for step in [each for each in made.steps if each.act]:
-        held = [replica.node for replica in there.replicas.get(step.resource.lower(), [])]
-        lacking = [node for node in made.request.nodes if node.lower() not in [each.lower() for each in held]]
-        if not lacking:
-            continue
-        error = VolumeError(
-            f"{step.resource} has no disk on {', '.join(lacking)}; it has on {', '.join(held) or 'no node'}.",
-            "nodes names some of these, or is left out.",
-            "no_replica",
-            volume=step.resource,
-        )
-        if made.request.consistent:
-            raise error
-        made.steps.remove(step)
-        made.failures.append(error.as_dict())
+    """Those that have no disk on the nodes that are asked for."""
+    wrong = without_disk(cluster, made.request.nodes, [step for step in made.steps if step.act])
+    if wrong and made.request.consistent:
+        raise wrong[0]
+    made.steps = [step for step in made.steps if step.resource not in [error.volume for error in wrong]]
+    made.failures += [error.as_dict() for error in wrong]
 
 
 def _single(request: Request, resource: str, snaps: Sequence[Snap]) -> Step:

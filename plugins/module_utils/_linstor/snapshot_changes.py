@@ -12,8 +12,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from .._engine.errors import SnapshipError
+from .._engine.errors import SnapshipError, VolumeError
 from .connection import Cluster
+from .preflight import survey
 from .replies import ControllerError, LostReply
 from .snapshots import Snap, list_snapshots
 
@@ -27,6 +28,22 @@ class Step:
     snap: Snap | None = None
     act: bool = False
     group: str | None = None
+
+
+def without_disk(cluster: Cluster, nodes: Sequence[str], steps: Sequence[Step]) -> list[SnapshipError]:
+    """An error for each resource that has no disk on one of these nodes: LINSTOR would refuse it. Two requests."""
+    replicas, wrong = survey(cluster).replicas, []
+    for step in steps:
+        held = [replica.node for replica in replicas.get(step.resource.lower(), [])]
+        lacking = [node for node in nodes if node.lower() not in [each.lower() for each in held]]
+        if lacking:
+            error = VolumeError(
+                f"{step.resource} has no disk on {', '.join(lacking)}; it has on {', '.join(held) or 'no node'}.",
+                "nodes names some of these, or is left out.",
+                "no_replica",
+            )
+            wrong.append(error.about(volume=step.resource))
+    return wrong
 
 
 def take(cluster: Cluster, nodes: Sequence[str], step: Step) -> None:
