@@ -15,6 +15,7 @@ from .backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot,
 from .connection import Cluster
 from .listing import read_list
 from .origins import is_from, source_of
+from .refused import TOO_EARLY, in_mind
 from .snapshots import Snap
 
 #: places: a backup on an S3 remote, a snapshot that was received here, one that shipping has left here
@@ -169,6 +170,8 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
             )
             if any(_goes_on(resource, snap, each, now) for each in snap.shipped_to()):
                 made.pinned = _UNDER_WAY
+            elif in_mind(snap) is not None:
+                made.pinned = f"LINSTOR has it in mind: {TOO_EARLY}"
             elif (resource.lower(), snap.name.lower()) in needed:
                 made.pinned = "the next increment rests on it"
             found.append(made)

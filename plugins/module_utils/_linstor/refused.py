@@ -15,7 +15,7 @@ from .backups import REFUSED, of_snapshot
 from .connection import Cluster
 from .replies import ControllerError
 from .shipping import UNKNOWN_ERROR
-from .snapshots import list_snapshots
+from .snapshots import Snap, list_snapshots
 from .starting import Order
 from .unit import Unit
 
@@ -26,6 +26,14 @@ TOO_EARLY = (
     "delete it only after the controller was started anew, as before that LINSTOR couldn't end any other shipment"
     " without it."
 )
+
+
+def in_mind(snap: Snap) -> str | None:
+    """The remote to which a snapshot's shipment is being prepared, or was and never went on; ``None`` without one."""
+    if snap.received is not None:
+        return None
+    found = ((remote, snap.shipment(remote)) for remote in snap.shipped_to())
+    return next((remote for remote, shipment in found if shipment and shipment.state == "preparing"), None)
 
 
 def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:

@@ -19,6 +19,7 @@ from .._engine.outcome import Outcome
 from .._engine.units import iso_time, parse_duration
 from . import snapshot_copy, snapshot_rollback, waiting
 from .connection import Cluster
+from .refused import TOO_EARLY, in_mind
 from .snapshot_changes import Step, remove, side_by_side, take, take_together, without_disk
 from .snapshots import Snap, list_snapshots
 from .standing import taken_last
@@ -275,10 +276,16 @@ def _absent(resource: str, name: str, snaps: Sequence[Snap]) -> Step:
 def _needed(step: Step, props: Mapping[str, str]) -> list[str]:
     """What its removal costs."""
     remotes = [remote for remote, name in taken_last(props).items() if name.lower() == step.name.lower()]
-    return [
+    if step.snap is None:
+        return []
+    told = [
         f"The next backup of {step.resource} on {remote} will be a full one without snapshot {step.name}."
-        for remote in (remotes if step.act else ())
+        for remote in remotes
     ]
+    remote = in_mind(step.snap)
+    if remote is not None:
+        told.append(f"The snapshot {step.name} of {step.resource} was to be shipped to {remote}: {TOO_EARLY}")
+    return told
 
 
 def _new_name(start: str) -> str:

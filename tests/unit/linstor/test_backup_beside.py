@@ -15,6 +15,8 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor import (
     overtime,
     refused,
     reports,
+    retention,
+    snapshot,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
@@ -167,7 +169,12 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     told = web(target=Target(storage_pool="nowhere"))
     assert failure(told)["code"] == "controller"
     assert "only after the controller was started anew" in told.warnings[0]
-    assert len(home.cluster.definition("web").snapshots) == 1
+    (left,) = home.cluster.definition("web").snapshots
+    tidy = Task(home, use_case=retention, remote=DR, resources=["web"], local={"last": 1}, max_delete_percent=100)
+    assert "LINSTOR has it in mind" in tidy().items[0]["reasons"][0]
+    gone = Task(home, use_case=snapshot, resources=["web"], name=left, state="absent")(check=True)
+    assert "only after the controller was started anew" in gone.warnings[0]
+    assert left in home.cluster.definition("web").snapshots
     assert only(Task(home, resources=["db"])())["state"] == "success"
     home.advance(5)
     done = web()
