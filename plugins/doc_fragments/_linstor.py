@@ -128,6 +128,40 @@ options:
         + "\n"
     )
 
+    PROMISES: ClassVar[str] = (
+        """
+options:
+  remotes:
+    description:
+      - The remotes to look at, with what is promised for each. By default all that LINSTOR knows.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the remote.
+        type: str
+        required: true
+      rpo:
+        description:
+          - How old the newest complete backup there may be. By default O(rpo).
+        type: str
+      resources:
+        description:
+          - The resources that the promise is for, a list of names or one name. By default O(resources).
+        type: raw
+      target_cluster:
+        description:
+          - How to reach the cluster that a remote of type V(linstor) stands for, to look there for what was shipped.
+            O(remotes[].target_cluster.controllers) or O(remotes[].target_cluster.config_file) is needed.
+          - Without it, what this cluster says of its shipments is taken for true.
+        type: dict
+        suboptions:
+"""
+        + _options("remotes[].target_cluster.", 10)
+        + "\n"
+    )
+
     WAIT = r"""
 options:
   wait:

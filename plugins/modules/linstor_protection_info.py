@@ -21,6 +21,7 @@ description:
   - It only reads, and with as many requests for hundreds of resources as for one.
 extends_documentation_fragment:
   - snapship.dr._linstor
+  - snapship.dr._linstor.promises
   - snapship.dr._attributes
   - snapship.dr._attributes.info
 options:
@@ -34,31 +35,6 @@ options:
       - How old the newest complete backup may be, as in V(30h), for all of O(remotes) that don't say otherwise. Without
         it ages are told, and nothing is breached.
     type: str
-  remotes:
-    description:
-      - The remotes to look at, with what is promised for each. By default all that LINSTOR knows.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description:
-          - Name of the remote.
-        type: str
-        required: true
-      rpo:
-        description:
-          - How old the newest complete backup there may be. By default O(rpo).
-        type: str
-      resources:
-        description:
-          - The resources that the promise is for, a list of names or one name. By default O(resources).
-        type: raw
-      target_controllers:
-        description:
-          - The controllers of the cluster that a remote of type V(linstor) stands for, to look there for what was
-            shipped. They are reached with this cluster's other options.
-        type: list
-        elements: str
 seealso:
   - module: snapship.dr.linstor_backup
   - module: snapship.dr.linstor_backup_info
@@ -73,7 +49,8 @@ EXAMPLES = r"""
         rpo: 30h
       - name: dr-site
         rpo: 45m
-        target_controllers: "{{ target_controllers }}"
+        target_cluster:
+          controllers: "{{ target_controllers }}"
   delegate_to: localhost
   register: protected
 
@@ -253,7 +230,6 @@ schedules:
       returned: always
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -263,6 +239,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import
 from ansible_collections.snapship.dr.plugins.module_utils._linstor import protection
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
+from ansible_collections.snapship.dr.plugins.module_utils._module.linstor_target import target_access, target_cluster
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
@@ -271,26 +248,25 @@ def request(params: Mapping[str, Any]) -> protection.Request:
     return protection.Request(
         resources=names(params["resources"], "resources"),
         rpo=params["rpo"],
-        promises=[_promise(params, given) for given in params["remotes"] or ()],
+        promises=[_promise(given) for given in params["remotes"] or ()],
     )
 
 
-def _promise(params: Mapping[str, Any], given: Mapping[str, Any]) -> protection.Promise:
-    target = None
-    if given["target_controllers"]:
-        target = dataclasses.replace(linstor.access(params), controllers=tuple(given["target_controllers"]))
+def _promise(given: Mapping[str, Any]) -> protection.Promise:
     resources = names(given["resources"], "remotes.resources")
-    return protection.Promise(given["name"], given["rpo"], resources or None, target)
+    return protection.Promise(given["name"], given["rpo"], resources or None, target_access(given["target_cluster"]))
 
 
 def main() -> None:
     """Run as a module."""
-    promise: arguments.Spec = {
-        "name": {"type": "str", "required": True},
-        "rpo": {"type": "str"},
-        "resources": {"type": "raw"},
-        "target_controllers": {"type": "list", "elements": "str"},
-    }
+    promise = arguments.merge(
+        target_cluster(),
+        {
+            "name": {"type": "str", "required": True},
+            "rpo": {"type": "str"},
+            "resources": {"type": "raw"},
+        },
+    )
     module = AnsibleModule(
         argument_spec=arguments.merge(
             linstor.connection(),
