@@ -42,7 +42,8 @@ def standings(cluster: Cluster, remote: str) -> dict[str, Standing]:
             for each in _list(entry.get("volume_definitions"))
             if isinstance(each.get("volume_number"), int) and isinstance(each.get("size_kib"), int)
         }
-        found[str(entry.get("name")).lower()] = Standing(taken_last(entry.get("props")).get(remote.lower()), sizes)
+        taken = {name.lower(): snapshot for name, snapshot in taken_last(entry.get("props")).items()}
+        found[str(entry.get("name")).lower()] = Standing(taken.get(remote.lower()), sizes)
     return found
 
 
@@ -54,10 +55,9 @@ def all_taken_last(cluster: Cluster) -> dict[str, dict[str, str]]:
 
 
 def taken_last(props: Any) -> dict[str, str]:
-    """By remotes' names in lower case, the snapshot that LINSTOR took itself last, from a resource definition's
-    properties."""
+    """By remotes' names, the snapshot that LINSTOR took itself last, from a resource definition's properties."""
     found = ((_LAST.fullmatch(key), value) for key, value in (props.items() if isinstance(props, Mapping) else ()))
-    return {match[1].lower(): str(value) for match, value in found if match}
+    return {match[1]: str(value) for match, value in found if match}
 
 
 def _definitions(cluster: Cluster, sizes: bool) -> list[Mapping[str, Any]]:
