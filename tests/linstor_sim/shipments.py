@@ -313,12 +313,12 @@ def forget_remotes(cluster: Cluster) -> None:
 
 
 def interrupted(cluster: Cluster) -> None:
-    """The controller was restarted: what was under way is aborted, what was queued is forgotten."""
+    """The controller was restarted: what was under way is aborted, what was queued is forgotten.
+
+    What was refused keeps its state for ever.
+    """
     for shipment in cluster.shipments:
         set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, ABORTED)
-    for name, kept in cluster.haunted.items():
-        for _definition, snapshot in kept:
-            set_status(cluster, snapshot, name, ABORTED)
     cluster.shipments.clear()
     cluster.queue.clear()
     cluster.haunted.clear()

@@ -171,7 +171,7 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
             if any(_goes_on(resource, snap, each, now) for each in snap.shipped_to()):
                 made.pinned = _UNDER_WAY
             elif in_mind(snap) is not None:
-                made.pinned = f"LINSTOR has it in mind: {TOO_EARLY}"
+                made.pinned = f"LINSTOR may have it in mind still: {TOO_EARLY}"
             elif (resource.lower(), snap.name.lower()) in needed:
                 made.pinned = "the next increment rests on it"
             found.append(made)

@@ -171,7 +171,7 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     assert "only after the controller was started anew" in told.warnings[0]
     (left,) = home.cluster.definition("web").snapshots
     tidy = Task(home, use_case=retention, remote=DR, resources=["web"], local={"last": 1}, max_delete_percent=100)
-    assert "LINSTOR has it in mind" in tidy().items[0]["reasons"][0]
+    assert "LINSTOR may have it in mind" in tidy().items[0]["reasons"][0]
     gone = Task(home, use_case=snapshot, resources=["web"], name=left, state="absent")(check=True)
     assert "only after the controller was started anew" in gone.warnings[0]
     assert left in home.cluster.definition("web").snapshots
@@ -179,6 +179,11 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     home.advance(5)
     done = web()
     assert (only(done)["joined"], only(done)["state"]) == (False, "success")
+    home.restart()
+    home.unlock()
+    assert Task(home, use_case=snapshot, resources=["web"], name=left, state="absent")().changed
+    home.advance(2)
+    assert only(web(max_age="0s"))["type"] == "incremental"
 
 
 def test_a_report_that_says_the_same_of_every_failure() -> None:
