@@ -37,7 +37,7 @@ def in_mind(snap: Snap) -> str | None:
 
 
 def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
-    """Mark them, or the next run would wait for them: they are "Prepare Shipping" until the controller is started anew.
+    """Mark them, or the next run would wait for them: they are "Prepare Shipping" for ever.
 
     They aren't deleted: LINSTOR keeps them in mind, and without them fails to end whatever is shipped later, to any
     remote. One list and one request for each.

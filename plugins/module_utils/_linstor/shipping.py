@@ -113,7 +113,7 @@ class Shipping:
             self.pace.again()
 
     def _refused(self, unit: Unit, error: ControllerError) -> None:
-        if error.code == "in_use" and not unit.joined:
+        if error.code in ("in_use", "exists") and not unit.joined:
             # Somebody else has just started one.
             unit.unsure = error
             self._watch(unit, None, joined=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup
+from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup, waiting
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -355,3 +356,17 @@ def test_300_resources(clusters: Pair) -> None:
     assert task.requests <= 300 * 2 + 20
     assert not task().changed
     assert task.requests <= 3
+
+
+def test_two_runs_at_once(clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LINSTOR names snapshots by the second, and refuses the second one of a name."""
+    home, _away = clusters
+    # Both replace the clock while they run, and may put it back in any order.
+    monkeypatch.setattr(waiting, "now", lambda: home.cluster.clock.seconds)
+    for name in ("web", "wal"):
+        home.add_resource(name)
+    task = {"resources": ["db", "web", "wal"], "remote": DR}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        both = [each.result() for each in [pool.submit(Task(home, **task)) for _run in range(2)]]
+    assert [outcome.failures for outcome in both] == [[], []]
+    assert not Task(home, **task)().changed
