@@ -382,7 +382,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup, backup_delete
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup, backup_delete
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.linstor_target import (
     destination,

@@ -128,7 +128,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import encryption
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import encryption
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 

@@ -290,7 +290,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import define
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote as define
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 OPTIONS: arguments.Spec = {

@@ -288,7 +288,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor, pairs
 
 

@@ -222,7 +222,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import retention
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import retention
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 

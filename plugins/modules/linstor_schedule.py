@@ -332,7 +332,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import schedule
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import schedule
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 

@@ -107,9 +107,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names

@@ -266,7 +266,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import verify
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import verify
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import carry_out
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_spec

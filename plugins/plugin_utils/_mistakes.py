@@ -13,8 +13,8 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.units import parse_duration, show_duration
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import parse_duration, show_duration
 
 
 class Mistakes:

@@ -22,12 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.info import Request, listing
-from ansible_collections.snapship.dr.plugins.module_utils._engine.names import encode, mint_id
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import encode, mint_id
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.catalog import Catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases.backup_info import Request, listing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import lab

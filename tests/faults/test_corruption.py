@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import manifest as manifests
-from ansible_collections.snapship.dr.plugins.module_utils._engine.manifest import Manifest
-from ansible_collections.snapship.dr.plugins.module_utils._engine.names import id_time, mint_id
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import id_time, mint_id
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest as manifests
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.manifest import Manifest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Keyring
-from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
 from ansible_collections.snapship.dr.tests.faults.places import KEY, Place, directory_options, s3_options
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.quiesce import FIFREEZE, FITHAW
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import VolumeError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.snapshots.quiesce import FIFREEZE, FITHAW
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
 from ansible_collections.snapship.dr.tests.faults.places import Place, directory_options
 from ansible_collections.snapship.dr.tests.support.filesystems import MKFS, SEARCH, unavailable
 
@@ -37,9 +37,9 @@ CHECKS = {
 # Takes a snapshot, as far as the moment when everything is frozen; argv: image, configuration, hook_timeout.
 CHILD = """
 import sys, time
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import FileProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.provider import FileProvider
 
 take = FileProvider.take
 

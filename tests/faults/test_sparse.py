@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import FileProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import Snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.provider import FileProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Snapshot
 from ansible_collections.snapship.dr.tests.faults.places import Place, digest_of, directory_options
 from ansible_collections.snapship.dr.tests.faults.reshaping import Image
 from ansible_collections.snapship.dr.tests.support.filesystems import Filesystems

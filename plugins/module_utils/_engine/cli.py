@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Sequence
 
 from .commandline import parser, progress, rendering
-from .errors import SnapshipError, UsageError
-from .host import Host
-from .outcome import Outcome
+from .common.errors import SnapshipError, UsageError
+from .common.outcome import Outcome
+from .local.host import Host
 
 DONE, FAILED, USAGE, SOME_FAILED = 0, 1, 2, 3
 _BY_SIGNAL = 128

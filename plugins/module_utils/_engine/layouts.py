@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from .catalog import Catalog
-from .linstor_bucket.catalog import LinstorCatalog
 from .remotes.spec import RemoteSpec
+from .repository.catalog import Catalog
+from .repository.linstor_bucket.catalog import LinstorCatalog
 
 
 def open_catalog(spec: RemoteSpec) -> Catalog:

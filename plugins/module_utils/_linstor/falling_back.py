@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from .backups import Backup
-from .replies import Replies
-from .snapshots import Snap
+from .api.replies import Replies
+from .state.backups import Backup
+from .state.snapshots import Snap
 
 _TELLING = ("incremental", "full backup", "common snapshot")
 

@@ -13,9 +13,9 @@ from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._engine.errors import SnapshipError
-from .._engine.host import Host
-from .._engine.outcome import Outcome
+from .._engine.common.errors import SnapshipError
+from .._engine.common.outcome import Outcome
+from .._engine.local.host import Host
 
 Params = Mapping[str, Any]
 

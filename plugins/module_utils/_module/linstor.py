@@ -13,9 +13,9 @@ from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._engine.outcome import Outcome
-from .._engine.units import parse_duration
-from .._linstor.connection import Access, Cluster
+from .._engine.common.outcome import Outcome
+from .._engine.common.units import parse_duration
+from .._linstor.api.cluster import Access, Cluster
 from . import boundary
 from .arguments import Spec
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._engine.errors import UsageError
-from .._linstor.access import Access
-from .._linstor.targets import Target
+from .._engine.common.errors import UsageError
+from .._linstor.api.access import Access
+from .._linstor.state.target_names import Target
 from . import linstor
 from .arguments import Spec
 

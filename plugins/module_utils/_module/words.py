@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from .._engine.errors import UsageError
+from .._engine.common.errors import UsageError
 
 
 def names(value: Any, option: str) -> list[str]:

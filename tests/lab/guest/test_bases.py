@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.providers import provider_for
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.registry import provider_for
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin, Zvol, overwrite
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place

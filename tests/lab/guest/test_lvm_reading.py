@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import BusyError, VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import thin_pool as engine_pool
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm_thin import LvmThinProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import Snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import BusyError, VolumeError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import thin_pool as engine_pool
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Snapshot
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
     KIB,
     MIB,
@@ -286,7 +286,7 @@ def test_unchanged_counts_what_is_not_on_disk_yet(
 CHILD = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
-    from _engine.volumes import lvm_listing, thin_pool
+    from _engine.volumes.lvm import listing as lvm_listing, thin_pool
     listing = lvm_listing.list_volumes(sys.argv[2])
     pool = listing.by_name[sys.argv[3]]
     if sys.argv[4] == "noted":

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
     BusyError,
     UnknownError,
     UsageError,
     VolumeError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm_thin import LvmThinProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import BlockProvider, BlockReceiver
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import BlockProvider, BlockReceiver
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
     HOLDER,
     MIB,

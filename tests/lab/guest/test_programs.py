@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import lvm_listing
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import zfs as engine_zfs
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import listing as lvm_listing
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import provider as engine_zfs
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin, Zvol
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
     BusyError,
     UnknownError,
     UsageError,
     VolumeError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import zfs_take
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import StreamProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs_names import bookmark_name
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import StreamProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import snapshots as zfs_take
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.names import bookmark_name
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import (
     HOLDER,

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import running
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
     ConfigError,
     RemoteError,
     SnapshipError,
     UsageError,
 )
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import unit as running
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, MIB, Place
 
 
@@ -215,7 +215,7 @@ def test_the_last_shipped_snapshot_is_kept_for_each_remote_and_no_other(place: P
 
 
 def _snapshots(image: str) -> list[Any]:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.providers import provider_for
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.registry import provider_for
 
     return provider_for(image).snapshots(image)
 
@@ -308,7 +308,7 @@ def test_a_volume_named_twice_is_shipped_once(place: Place) -> None:
     ids=str,
 )
 def test_bad_options_are_refused_before_anything_is_done(place: Place, options: dict[str, Any]) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine import backup
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup
 
     given = {"volumes": [place.image()], "max_age": "1h", "remote_spec": place.options, **options}
     before = place.tree()

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.calendar import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.policy.retention_calendar import (
     Point,
     Rules,
     Verdict,
     decide,
     too_many,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
 
 NOW = datetime(2026, 3, 9, 14, 30, tzinfo=timezone.utc)  # a Monday
 COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")

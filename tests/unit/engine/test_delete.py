@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 

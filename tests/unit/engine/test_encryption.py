@@ -14,7 +14,11 @@ import sys
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, CorruptError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
+    ConfigError,
+    CorruptError,
+    UsageError,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import encryption
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.codec import Codec, codec_for
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Cipher, Key, Keyring

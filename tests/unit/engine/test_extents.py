@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import differences, extents
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.extents import Mapped, map_differences
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file_reader import FileReader
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.snapshot_store import clone_or_copy
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import Change
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import VolumeError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import changes as differences
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import extents
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.extents import Mapped, map_differences
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.reader import FileReader
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.snapshots import clone_or_copy
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Change
 from ansible_collections.snapship.dr.tests.support.filesystems import Filesystems
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, MIB, Place
 

@@ -10,7 +10,9 @@ import json
 import re
 from pathlib import Path
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import catalog, manifest, names, sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import catalog, manifest
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import index, thin
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Cipher, Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place

@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import sending, shipment
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError, SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
+    CorruptError,
+    SnapshipError,
+    UsageError,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import shipment
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import info, names
-from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UnknownError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UnknownError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.catalog import Catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.seaweed import Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UnknownError, VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import lvm_names, lvm_tags, thin_metadata
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UnknownError, VolumeError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.block_target import Touched
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm_names import LvName
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import names as lvm_names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import tags as lvm_tags
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import thin_metadata
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.names import LvName
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.thin_pool import usable
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.ranges import Ranges
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.thin_pool import usable
 
 DUMP = """<superblock uuid="" time="2" transaction="3" flags="0" version="2" data_block_size="128" nr_data_blocks="0">
   <device dev_id="7" mapped_blocks="18" transaction="0" creation_time="5" snap_time="2">

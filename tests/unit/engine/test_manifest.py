@@ -17,8 +17,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import manifest, names
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Keyring
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
 
@@ -276,7 +277,7 @@ def test_any_key_of_the_remote_reads() -> None:
 
 def test_backups_as_they_are_made_fit_the_schemas(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Encrypted or not, in a group, with commands around; all numbers whole."""
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.shipment import Shipment
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments.shipment import Shipment
 
     records = []
     renew = Shipment.renew

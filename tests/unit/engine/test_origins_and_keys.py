@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
 
 OLD_KEY, NEWEST_KEY = "01" * 32, "02" * 32

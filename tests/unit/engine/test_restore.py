@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import restore
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, KIB, MIB, Place
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UnknownError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UnknownError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 
@@ -138,7 +138,7 @@ def test_an_unknown_volume(place: Place) -> None:
 
 
 def test_a_copy_that_may_be_torn_is_warned_about(place: Place, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import snapshot_store
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import snapshots as snapshot_store
 
     original = snapshot_store.clone_or_copy
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import unfolding
 
 MIB = 1 << 20

@@ -92,7 +92,7 @@ def test_what_is_missing_is_found_by_metadata(chain: tuple[Place, str]) -> None:
 
 
 def test_a_delta_that_was_wrong_is_found_by_source(chain: tuple[Place, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import file
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import provider as file
 
     place, image = chain
     place.write(image, 3 * MIB, b"this change is left out of the increment")

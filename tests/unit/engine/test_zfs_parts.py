@@ -12,19 +12,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UnknownError, UsageError, VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import (
-    zfs_begin,
-    zfs_list,
-    zfs_listing,
-    zfs_names,
-    zfs_properties,
-    zfs_records,
-    zfs_send,
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
+    UnknownError,
+    UsageError,
+    VolumeError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.programs import ProgramError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import TakeRequest
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.commands import ProgramError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import TakeRequest
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import commands as zfs_list
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import listing as zfs_listing
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import names as zfs_names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import properties as zfs_properties
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import records as zfs_records
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import send as zfs_send
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import stream_header as zfs_begin
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 
 CREATED = 1795374041.123457
 REQUEST = TakeRequest(

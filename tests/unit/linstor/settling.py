@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import waiting
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import ControllerError, LostReply
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import ControllerError, LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
 from ansible_collections.snapship.dr.tests.support.tls_front import TlsFront

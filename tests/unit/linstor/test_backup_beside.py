@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import (
-    backup_info,
-    judging,
-    listing,
-    looking,
-    overtime,
-    refused,
-    reports,
-    retention,
-    snapshot,
-)
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import error_reports as reports
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import judge as judging
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import look as looking
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import refused
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import timeouts as overtime
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_listing as listing
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, retention, snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
     DR,

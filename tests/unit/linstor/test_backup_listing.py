@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup_info, protection, waiting
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.protection import Promise
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases.protection_info import Promise
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, only, protect
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup_delete
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_delete
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, failure, only, protect
 
@@ -217,7 +217,7 @@ def test_the_reply_is_lost(db: Task, cluster: Simulation) -> None:
 
 
 def test_the_request_never_arrives(db: Task, cluster: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.judging.LOOK_FOR", 1.0)
+    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments.judge.LOOK_FOR", 1.0)
     cluster.request_fault("refuse", method="POST", path=".*/backups")
     told = failure(db())
     assert told["code"] == "lost_reply"
@@ -298,7 +298,7 @@ def test_the_controller_is_away_for_a_while(db: Task, cluster: Simulation) -> No
 
 def watched(task: Task, at_each_look: Callable[[], None]) -> Outcome:
     """Run with something happening before each look."""
-    from ansible_collections.snapship.dr.plugins.module_utils._linstor import shipping
+    from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import run as shipping
 
     original = shipping.Shipping._look
     with pytest.MonkeyPatch.context() as patch:

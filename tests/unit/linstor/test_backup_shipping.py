@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import backup, waiting
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
@@ -277,7 +278,7 @@ def test_the_other_cluster_is_away(clusters: Pair) -> None:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.refused.SETTLED", 0.1)
+    monkeypatch.setattr("ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments.refused.SETTLED", 0.1)
 
 
 @pytest.mark.usefixtures("soon")

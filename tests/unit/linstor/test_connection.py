@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster, same_version
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import LostReply
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster, same_version
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
 from ansible_collections.snapship.dr.tests.unit.linstor.reaching import JSON, VERSION, reach

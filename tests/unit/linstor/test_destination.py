@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (

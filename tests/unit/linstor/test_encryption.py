@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import encryption
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import encryption
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, only
 

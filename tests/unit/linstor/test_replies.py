@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import (
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import (
     ControllerError,
     Kind,
     Replies,

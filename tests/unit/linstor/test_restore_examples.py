@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.targets import Target
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
 from ansible_collections.snapship.dr.plugins.modules import linstor_restore, linstor_retention, linstor_schedule
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Group, Pool

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
 from ansible_collections.snapship.dr.tests.linstor_sim import snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, Task, failure, four_times, join, only

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UnknownError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.units import iso_time
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import restore, retention
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
+    RemoteError,
+    UnknownError,
+    UsageError,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore, retention
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UnknownError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import retention
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
+    RemoteError,
+    UnknownError,
+    UsageError,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import retention
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, failure, join, only, protect
 

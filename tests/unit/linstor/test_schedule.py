@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UnknownError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import schedule
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.enabling import slot_of
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UnknownError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.schedules.enablement import slot_of
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import schedule
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, protect
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import snapshot, snapshot_copy
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import copy as snapshot_copy
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, access, only
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import Snap, list_snapshots
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.snapshots import Snap, list_snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import access, join

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import (
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import (
     backup,
     backup_info,
-    protection,
     restore,
     retention,
     schedule,
     snapshot,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, protect
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import targets
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.access import Access
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.waiting import Pace, until
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.access import Access
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.polling import Pace, until
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import target_names as targets
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer, carry_out
 
 FAILURE = {"volume": "/srv/b.img", "remote": "nas", "code": "full", "msg": "no space on nas.", "hint": "Make room."}

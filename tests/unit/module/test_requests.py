@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.commandline import commands
 from ansible_collections.snapship.dr.plugins.module_utils._engine.commandline.parser import build
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.modules import backup, restore, snapshot, verify
 
 REQUESTS: dict[str, Callable[[Any], Any]] = {

@@ -15,7 +15,7 @@ from typing import Any
 import botocore.auth
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
 from ansible_collections.snapship.dr.tests.support.tls_front import TlsFront

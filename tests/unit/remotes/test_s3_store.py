@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
 from ansible_collections.snapship.dr.tests.support.cutting_proxy import CuttingProxy
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
-from ..units import show_bytes
+from ..common.units import show_bytes
 
 
 class Column(NamedTuple):

@@ -11,10 +11,13 @@ import argparse
 import shlex
 from typing import Any
 
-from .. import backup, define, delete, info, restore, snapshot, verify
-from ..errors import UsageError
-from ..host import Host
-from ..outcome import Outcome
+from ..common.errors import UsageError
+from ..common.outcome import Outcome
+from ..local.host import Host
+from ..usecases import backup, restore, snapshot, verify
+from ..usecases import backup_delete as delete
+from ..usecases import backup_info as info
+from ..usecases import remote as define
 from . import remote_options
 
 

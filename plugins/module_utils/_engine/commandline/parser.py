@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Callable, NamedTuple
 
-from ..version import VERSION
+from ..repository.version import VERSION
 from . import commands
 from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, VERIFIED, Table
 from .remote_options import add_definition

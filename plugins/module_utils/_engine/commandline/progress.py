@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TextIO
 
-from ..units import show_bytes
+from ..common.units import show_bytes
 
 _PAUSE = 0.1  # seconds between two updates
 

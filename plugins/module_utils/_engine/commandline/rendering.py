@@ -12,9 +12,9 @@ import json
 import sys
 from typing import Any
 
-from ..errors import SnapshipError
-from ..outcome import Outcome
-from ..units import show_duration
+from ..common.errors import SnapshipError
+from ..common.outcome import Outcome
+from ..common.units import show_duration
 from .columns import Table, plain, size
 
 

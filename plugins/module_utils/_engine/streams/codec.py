@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..errors import ConfigError, CorruptError
+from ..common.errors import ConfigError, CorruptError
 from . import compression, encryption
 from .encryption import Cipher, Keyring
 from .index import Digest, digester

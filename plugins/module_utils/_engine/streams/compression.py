@@ -13,7 +13,7 @@ import subprocess
 import threading
 from typing import Any, Callable
 
-from ..errors import ConfigError, CorruptError, need
+from ..common.errors import ConfigError, CorruptError, need
 from .thin import Readable
 
 LEVEL = 1

@@ -19,7 +19,7 @@ import hmac
 import os
 from typing import Any
 
-from ..errors import ConfigError, CorruptError, UsageError
+from ..common.errors import ConfigError, CorruptError, UsageError
 from .thin import Readable
 
 NONCE, TAG = 12, 16

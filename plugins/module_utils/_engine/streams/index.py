@@ -19,7 +19,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
 
-from ..errors import CorruptError
+from ..common.errors import CorruptError
 from .thin import Readable
 
 RECORD = struct.Struct(">QQII32s")

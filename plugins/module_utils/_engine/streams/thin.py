@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Union
 
-from ..errors import CorruptError
+from ..common.errors import CorruptError
 
 FORMAT, VERSION = "thin-send-recv", "1.1"
 HEADER = struct.Struct(">QQQI")

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Generator
 from typing import IO, Any
 
-from ..errors import ConfigError, CorruptError
+from ..common.errors import ConfigError, CorruptError
 from .compression import library
 
 _PIPE = 1 << 20

@@ -13,8 +13,8 @@ import os
 import threading
 from collections.abc import Iterator
 
-from ..direct import ALIGN, WORTH, open_direct, write_direct
-from ..errors import SnapshipError, VolumeError
+from ..common.direct_io import ALIGN, WORTH, open_direct, write_direct
+from ..common.errors import SnapshipError, VolumeError
 from .device_reader import read_device
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ..direct import ALIGN, open_direct, read_direct
-from ..errors import VolumeError
+from ..common.direct_io import ALIGN, open_direct, read_direct
+from ..common.errors import VolumeError
+from .provider import Change
 from .ranges import Ranges
-from .volume import Change
 
 
 class DeviceReader:

@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from .extents import unescape
+from .file.extents import unescape
 
 
 def mount_table() -> Iterator[tuple[str, str]]:

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""How well volumes are protected: the newest backup of each on each remote against its RPO. Pure functions.
+
+Whoever knows backups (a catalog, a LINSTOR cluster) fills in :class:`Newest`; the shape of the result is the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..common.units import iso_time, show_duration
+
+FUTURE = 300.0  # seconds a stamp may be ahead of the clock before it counts for nothing
+
+
+@dataclasses.dataclass
+class Newest:
+    """What there is of one volume on one remote; times in seconds since the epoch, sizes in bytes.
+
+    ``created`` is the point in time of the newest complete backup, ``None`` where there is none.
+    """
+
+    provider: str
+    volume: str
+    origin: str | None
+    remote: str
+    id: str | None = None
+    type: str | None = None
+    created: float | None = None
+    chain_length: int | None = None
+    bytes_logical: int | None = None
+    bytes_stored: int | None = None
+    verified: float | None = None
+    problem: str | None = None
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def protection(newest: Newest, rpo: float | None, now: float) -> dict[str, Any]:
+    """One entry: age against ``rpo`` (seconds; ``None``: no promise, so never breached)."""
+    age = None if newest.created is None else now - newest.created
+    reason = _breach(newest, age, rpo)
+    return {
+        "provider": newest.provider,
+        "volume": newest.volume,
+        "origin": newest.origin,
+        "remote": newest.remote,
+        "id": newest.id,
+        "type": newest.type,
+        "created": None if newest.created is None else iso_time(newest.created),
+        "age": None if age is None else round(age, 3),
+        "rpo": rpo,
+        "breached": reason is not None,
+        "reason": reason,
+        "chain_length": newest.chain_length,
+        "bytes_logical": newest.bytes_logical,
+        "bytes_stored": newest.bytes_stored,
+        "verified": None if newest.verified is None else iso_time(newest.verified),
+        "problem": newest.problem,
+        **newest.extra,
+    }
+
+
+def _breach(newest: Newest, age: float | None, rpo: float | None) -> str | None:
+    if rpo is None:
+        return None
+    if age is None:
+        return newest.problem or "there is no complete backup"
+    if age < -FUTURE:
+        return f"the newest backup is stamped {show_duration(age)} in the future"
+    if age > rpo:
+        return f"the newest backup is {show_duration(age)} old, the RPO is {show_duration(rpo)}"
+    return None
+
+
+def breaches(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of those entries the ones that are breached, in short."""
+    return [
+        {name: entry[name] for name in ("volume", "remote", "age", "rpo", "reason")}
+        for entry in entries
+        if entry["breached"]
+    ]

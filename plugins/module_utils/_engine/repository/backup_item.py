@@ -1,0 +1,70 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Backups in the form in which modules and CLI return them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..common.units import iso_time
+from .manifest import Manifest
+
+if TYPE_CHECKING:
+    from ..shipments.base_choice import Choice
+    from ..shipments.unit import Run, UnitPlan
+
+
+def from_manifest(manifest: Manifest, remote: str) -> dict[str, Any]:
+    """A backup that is there; nothing was sent for it."""
+    fields = manifest.fields
+    return {
+        "id": manifest.id,
+        "group": manifest.group,
+        "provider": fields.get("provider"),
+        "volume": fields["volume"],
+        "origin": fields["origin"],
+        "remote": remote,
+        "snapshot": fields.get("snapshot"),
+        "state_id": fields.get("state_id"),
+        "type": "incremental" if manifest.key.base else "full",
+        "base": manifest.key.base,
+        "reason": fields.get("reason"),
+        "created": fields["created"],
+        "bytes_logical": manifest.size,
+        "bytes_changed": fields.get("bytes", {}).get("changed"),
+        "bytes_stored": fields.get("bytes", {}).get("stored"),
+        "bytes_sent": 0,
+        "seconds": 0.0,
+        "segments": len(fields["segments"]),
+        "resumed": 0,
+        "encrypted": manifest.encryption is not None,
+        "actions": [],
+    }
+
+
+def would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[str, Any]:
+    """A backup that would be made."""
+    snapshot = unit.snapshots.get(volume)
+    item: dict[str, Any] = dict.fromkeys(
+        ("id", "group", "state_id", "bytes_logical", "bytes_changed", "bytes_stored", "segments")
+    )
+    item.update(
+        provider=unit.providers[volume].name,
+        volume=volume,
+        origin=run.wish.origin,
+        remote=run.remote_name,
+        snapshot=snapshot.name if snapshot else run.wish.snapshot,
+        type="incremental" if choice.base else "full",
+        base=choice.base.id if choice.base else None,
+        reason=choice.reason,
+        created=iso_time(snapshot.created) if snapshot else None,
+        bytes_sent=0,
+        seconds=0.0,
+        resumed=0,
+        encrypted=run.catalog is not None and bool(run.catalog.keyring.writes),
+        actions=[],
+    )
+    return item

@@ -1,0 +1,226 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Bringing an application to rest around a snapshot: its own commands, or freezing its filesystems.
+
+A frozen filesystem is thawed by a process of its own when the time is up or this process is gone, killed or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ..common.errors import SnapshipError, UsageError, VolumeError, need
+
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
+METHODS = ("none", "fsfreeze")
+_KEPT_OUTPUT = 2000
+
+
+class Hooks:
+    """What a user asked to be done around a snapshot."""
+
+    def __init__(
+        self, quiesce: str, pre_command: list[str] | None, post_command: list[str] | None, timeout: float
+    ) -> None:
+        if quiesce not in METHODS:
+            raise UsageError(f"quiesce {quiesce!r} isn't known.", f"It is one of {', '.join(METHODS)}.")
+        for name, command in (("pre_command", pre_command), ("post_command", post_command)):
+            if command is not None and (not isinstance(command, list) or not command or not str(command[0])):
+                raise UsageError(f"{name} is a list: a program and its arguments.", "No shell is in between.")
+        if timeout <= 0:
+            raise UsageError("hook_timeout must be more than 0s.")
+        self._quiesce = quiesce
+        self._pre = pre_command
+        self._post = post_command
+        self._timeout = timeout
+
+    @property
+    def consistency(self) -> dict[str, Any]:
+        """For the manifest: how the application was brought to rest; results are added by :meth:`around`."""
+        if self._quiesce != "none":
+            return {"method": self._quiesce}
+        return {"method": "hook" if self._pre else "none"}
+
+    @contextlib.contextmanager
+    def around(self, volumes: list[str], name: str, mounts: list[str], result: dict[str, Any]) -> Iterator[None]:
+        """pre_command and freeze before, thaw and post_command after, whatever happens between.
+
+        Raises VolumeError where a command fails or a filesystem can't be frozen.
+        """
+        environment = dict(
+            os.environ, SNAPSHIP_VOLUMES=json.dumps(volumes), SNAPSHIP_VOLUME=volumes[0], SNAPSHIP_SNAPSHOT=name
+        )
+        if self._quiesce == "fsfreeze" and not mounts:
+            raise VolumeError(
+                f"quiesce: fsfreeze: no filesystem that is mounted here lives in {', '.join(volumes)}.",
+                "Use pre_command and post_command to bring whatever writes to it to rest.",
+                code="quiesce",
+            )
+        inside = [volume for volume in volumes for mount in mounts if volume.startswith(mount.rstrip("/") + "/")]
+        if inside:
+            raise VolumeError(
+                f"quiesce: fsfreeze: {inside[0]} lies on a filesystem that would be frozen, and so does its snapshot.",
+                "Use pre_command and post_command to bring whatever writes to it to rest.",
+                code="quiesce",
+            )
+        failed: SnapshipError | None = None
+        try:
+            if self._pre:
+                result["pre_command"] = self._run("pre_command", self._pre, environment)
+            with _frozen(mounts if self._quiesce == "fsfreeze" else [], self._timeout):
+                yield
+        except SnapshipError as error:
+            failed = error
+            raise
+        finally:
+            if self._post:
+                try:
+                    result["post_command"] = self._run("post_command", self._post, environment)
+                except SnapshipError:
+                    if failed is None:
+                        raise
+
+    def _run(self, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+        started = time.monotonic()
+        try:
+            run = subprocess.run(
+                [str(word) for word in command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self._timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise VolumeError(
+                f"{name} {command[0]!r} didn't end within hook_timeout and was killed.",
+                "No snapshot was kept.",
+                code="hook",
+            ) from None
+        except OSError as error:
+            raise VolumeError(f"{name} {command[0]!r} can't be run: {error.strerror}.", code="hook") from error
+        if run.returncode != 0:
+            said = (run.stderr or run.stdout).decode(errors="replace").strip()[-_KEPT_OUTPUT:]
+            raise VolumeError(
+                f"{name} {command[0]!r} failed with {run.returncode}: {said}", "No snapshot was kept.", code="hook"
+            )
+        # A whole number: manifests have no others, so that everybody writes their canonical text alike.
+        return {"rc": run.returncode, "milliseconds": round((time.monotonic() - started) * 1000)}
+
+
+@contextlib.contextmanager
+def _frozen(mounts: list[str], timeout: float) -> Iterator[None]:
+    """Filesystems frozen; a watchdog process thaws them after ``timeout`` or when this process dies."""
+    if not mounts:
+        yield
+        return
+    if "/" in mounts:
+        raise VolumeError("the root filesystem is never frozen.", "Use pre_command and post_command.", code="quiesce")
+    descriptors = [os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for mount in mounts]
+    try:
+        watchdog = _start_watchdog(descriptors, timeout)
+        try:
+            for mount, descriptor in zip(mounts, descriptors):
+                _freeze(mount, descriptor, watchdog)
+            yield
+            late = [mount for mount, descriptor in zip(mounts, descriptors) if not _thaw(descriptor)]
+        finally:
+            watchdog.communicate()  # closes its input: it thaws what is still frozen, and ends
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    if late:
+        raise VolumeError(
+            f"{', '.join(late)}: thawed before the snapshot was made, since hook_timeout was over.",
+            "No snapshot was kept. Give a longer hook_timeout.",
+            code="quiesce",
+        )
+
+
+# A program of its own, in a session of its own: a kill of this process, or of its group, doesn't reach it. It is told
+# of each filesystem before that is frozen (+), and when it wasn't (-): what somebody else froze is not ours to thaw.
+# When the time is up it goes on trying until this process lets go, as freezing a busy filesystem may end after that.
+_WATCHDOG = """
+import fcntl, os, select, sys, time
+end, thaw, files = time.monotonic() + float(sys.argv[1]), int(sys.argv[2]), [int(word) for word in sys.argv[3:]]
+count, thawed = 0, set()
+
+def thaw_all():
+    for each in set(files[:count]) - thawed:
+        try:
+            fcntl.ioctl(each, thaw, 0)
+            thawed.add(each)
+        except OSError:
+            pass
+
+os.write(1, b"ready")
+while True:
+    left = end - time.monotonic()
+    if left <= 0:
+        thaw_all()
+    if select.select([0], [], [], left if left > 0 else 0.1)[0]:
+        said = os.read(0, 1)
+        if not said:
+            break
+        count += 1 if said == b"+" else -1
+thaw_all()
+"""
+
+
+def _start_watchdog(descriptors: list[int], timeout: float) -> subprocess.Popen[bytes]:
+    words = [str(timeout), str(FITHAW), *(str(descriptor) for descriptor in descriptors)]
+    watchdog = subprocess.Popen(
+        [sys.executable, "-I", "-c", _WATCHDOG, *words],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
+    if watchdog.stdout is None or watchdog.stdout.read(5) != b"ready":
+        watchdog.kill()
+        watchdog.communicate()
+        raise VolumeError(
+            "the process that would thaw the filesystems can't be started.", "Nothing was frozen.", code="quiesce"
+        )
+    return watchdog
+
+
+def _freeze(mount: str, descriptor: int, watchdog: subprocess.Popen[bytes]) -> None:
+    _tell(watchdog, b"+", mount)
+    try:
+        fcntl.ioctl(descriptor, FIFREEZE, 0)
+    except OSError as error:
+        _tell(watchdog, b"-", mount)
+        why = "it is frozen already" if error.errno == errno.EBUSY else error.strerror
+        raise VolumeError(f"{mount} can't be frozen: {why}.", "fsfreeze needs root.", code="quiesce") from error
+
+
+def _tell(watchdog: subprocess.Popen[bytes], word: bytes, mount: str) -> None:
+    try:
+        need(watchdog.stdin, "it was started with a pipe").write(word)
+    except BrokenPipeError:
+        raise VolumeError(
+            f"{mount} isn't frozen: the process that would thaw it is gone.", "Run it again.", code="quiesce"
+        ) from None
+
+
+def _thaw(descriptor: int) -> bool:
+    try:
+        fcntl.ioctl(descriptor, FITHAW, 0)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: a volume has a backup on a remote that is recent enough, or of one snapshot."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from typing import Any
+
+from ..common.errors import RemoteError, SnapshipError, UsageError
+from ..common.outcome import Outcome
+from ..common.units import parse_duration, show_duration
+from ..common.workers import Workers
+from ..local.host import Host
+from ..repository.access import OnRemote, warn_of_missing
+from ..repository.backup_item import from_manifest, would_ship
+from ..repository.catalog import FUTURE, Catalog
+from ..shipments.base_choice import Choice, Wish
+from ..shipments.unit import Run, UnitPlan, plan_unit, run_unit
+from ..snapshots.take import Quiesce
+from ..streams.codec import lacking
+from .snapshot import looking_at, split
+
+
+@dataclasses.dataclass
+class Request(Quiesce, OnRemote):
+    """As the module's options; durations as users write them."""
+
+    adopt_origin: bool = False
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    provider: str | None = None
+    consistent: bool = False
+    recursive: bool = False
+    snapshot: str | None = None
+    max_age: Any = None
+    type: str = "auto"
+    full_every: Any = None
+    skip_unchanged: bool = False
+    pool_high: int = 80
+    parallel: int = 4
+    lock_timeout: Any = "1h"
+
+
+@dataclasses.dataclass
+class Plan:
+    """One plan a unit (a volume, or a consistent group), and what they share."""
+
+    run: Run
+    units: list[UnitPlan]
+    missing_remote: SnapshipError | None = None
+    lacking: SnapshipError | None = None  # a library that has to be here first
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome()
+        warn_of_missing(outcome, self.missing_remote)
+        if self.lacking:
+            outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
+        for unit in self.units:
+            outcome.warnings += [text for text in unit.warnings if text not in outcome.warnings]
+            if unit.error is not None:
+                if unit.error.code not in ("unknown_volume", "unknown_snapshot"):
+                    outcome.failures.append(unit.error.as_dict())
+                    continue
+                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+            outcome.changed = outcome.changed or not unit.satisfied
+            for volume in unit.volumes:
+                _preview_volume(outcome, self.run, unit, volume)
+        return outcome
+
+
+def _preview_volume(outcome: Outcome, run: Run, unit: UnitPlan, volume: str) -> None:
+    newest = unit.newest.get(volume)
+    outcome.before[volume] = {"newest": newest.id if newest else None}
+    if unit.satisfied:
+        outcome.items.append(from_manifest(unit.satisfied[volume], run.remote_name))
+        outcome.after[volume] = outcome.before[volume]
+        return
+    choice = unit.choices.get(volume) or Choice(None, None, "first backup of this volume on this remote")
+    item = would_ship(run, unit, volume, choice)
+    outcome.items.append(item)
+    outcome.after[volume] = {"newest": f"(new {item['type']}: {item['reason']})"}
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises for options that don't go together; what one volume lacks is in its unit."""
+    wish = _wish(host, request)
+    units = split(request.volumes, request.provider, request.consistent, request.recursive)
+    run = Run(host, None, wish, request)
+    plans = [UnitPlan(unit.providers) for unit in units]
+    spec = request.find(host)
+    if isinstance(spec, SnapshipError):
+        return Plan(run, plans, missing_remote=spec)
+    run.catalog = Catalog.open(spec)
+    run.remote_name = spec.name
+    # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.
+    makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
+    run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
+    _check_clock(run.catalog)
+    with looking_at(unit.providers for unit in units):
+        made = Plan(run, [plan_unit(run, unit) for unit in plans])
+    if any(not unit.satisfied and unit.error is None for unit in made.units):
+        made.lacking = lacking(spec.compression, spec.encryption_key is not None)
+    return made
+
+
+def _check_clock(catalog: Catalog) -> None:
+    """A backup stamped in the future would count for nothing. Raises RemoteError before one is made."""
+    if catalog.absent:
+        return
+    ahead = time.time() - catalog.store.now()
+    if ahead > FUTURE:
+        raise RemoteError(
+            f"this host's clock is {show_duration(ahead)} ahead of the clock of {catalog.store.label}.",
+            "Set it right (NTP): what is stamped in the future is never trusted.",
+            code="clock_skew",
+            remote=catalog.spec.name,
+        )
+
+
+def _wish(host: Host, request: Request) -> Wish:
+    if not request.volumes:
+        raise UsageError("volumes is empty.")
+    if (request.snapshot is None) == (request.max_age is None):
+        raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
+    if request.type not in ("auto", "full", "incremental"):
+        raise UsageError(f"type {request.type!r} isn't auto, full or incremental.")
+    if not 1 <= request.pool_high <= 100:
+        raise UsageError("pool_high is a percentage, 1 to 100.")
+    if request.parallel < 1:
+        raise UsageError("parallel is at least 1.")
+    request.hooks()
+    parse_duration(request.lock_timeout, "lock_timeout")
+    return Wish(
+        origin=host.origin(request.origin),
+        kind=request.type,
+        max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
+        snapshot=request.snapshot,
+        full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
+        adopt=request.adopt_origin,
+    )
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Ship what is missing. One unit's failure doesn't stop the others."""
+    for error in (made.missing_remote, made.lacking):
+        if error is not None:
+            raise error
+    outcome, run = Outcome(), made.run
+    with contextlib.ExitStack() as stack:
+        stack.callback(run.store.close)
+        if any(not unit.satisfied and unit.error is None for unit in made.units):
+            run.prepare()
+        run.workers = stack.enter_context(Workers(run.request.parallel))
+        for result in run.workers.together(made.units, lambda unit: _run_safely(run, unit)):
+            outcome.changed = outcome.changed or result.changed
+            outcome.items += result.items
+            outcome.failures += result.failures
+            outcome.before.update(result.before)
+            outcome.after.update(result.after)
+            for text in result.warnings:
+                outcome.warn(text)
+    return outcome
+
+
+def _run_safely(run: Run, unit: UnitPlan) -> Outcome:
+    outcome = Outcome()
+    try:
+        run_unit(run, unit, outcome)
+    except SnapshipError as error:
+        outcome.failures.append(error.about(volume=", ".join(unit.volumes), remote=run.remote_name).as_dict())
+    return outcome

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: a backup is not to be on a remote (any more).
+
+Its manifest is retired first; data goes when the remote's grace period is over. What another backup rests on, or a
+running shipment, stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Any
+
+from ..common.errors import BusyError, SnapshipError, UsageError, need
+from ..common.keys import BackupKey, decode
+from ..common.outcome import Outcome
+from ..common.units import iso_time, parse_duration
+from ..local.host import Host
+from ..repository import manifest as manifests
+from ..repository.access import OnRemote, warn_of_missing
+from ..repository.catalog import Catalog
+from ..shipments.cleanup import bases_in_use, clean_volume, put_back, retire, sweep_orphans
+
+
+@dataclasses.dataclass
+class Request(OnRemote):
+    """As the module's options with ``state: absent``."""
+
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    id: str = ""
+    cascade: bool = False
+    lock_timeout: Any = "1h"
+
+
+@dataclasses.dataclass
+class Plan:
+    """The backups that go, those that rest on others first."""
+
+    request: Request
+    origin: str
+    catalog: Catalog | None
+    keys: list[BackupKey]
+    missing_remote: SnapshipError | None = None
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome(changed=bool(self.keys))
+        warn_of_missing(outcome, self.missing_remote)
+        _show(self, outcome)
+        return outcome
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises UsageError where something rests on the backup and ``cascade`` isn't set."""
+    if not request.id:
+        raise UsageError("state: absent needs the id of a backup.")
+    if len(request.volumes) > 1:
+        raise UsageError("a backup's id belongs to one volume.")
+    origin = host.origin(request.origin)
+    spec = request.find(host)
+    if isinstance(spec, SnapshipError):
+        return Plan(request, origin, None, [], spec)
+    if spec.append_only:
+        raise UsageError(
+            f"remote {spec.name!r} is append-only: nothing is deleted there.",
+            "Delete with a definition, and a key, that may.",
+            code="append_only",
+        )
+    catalog = Catalog.open(spec)
+    catalog.absent = not catalog.store.exists()
+    return Plan(request, origin, catalog, _find(catalog, origin, request))
+
+
+def _find(catalog: Catalog, origin: str, request: Request) -> list[BackupKey]:
+    chains = catalog.chains(origin, request.volumes[0] if request.volumes else None)
+    for key in chains.keys:
+        if key.id == request.id:
+            resting = chains.dependants(key)
+            if resting and not request.cascade:
+                raise UsageError(
+                    f"{len(resting)} backups rest on {key.id}, the newest is {resting[0].id}.",
+                    "Set cascade to delete them too.",
+                    code="has_dependants",
+                )
+            return [*resting, key]
+    return []
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Retire, look again, clean up what may go."""
+    if made.missing_remote:
+        raise made.missing_remote
+    catalog = need(made.catalog, "a plan with a remote has opened it")
+    outcome = Outcome()
+    with contextlib.ExitStack() as stack:
+        stack.callback(catalog.store.close)
+        if made.keys:
+            component = made.keys[0].volume
+            volume = decode(component) or str(catalog.manifest(made.keys[0]).fields["volume"])
+            timeout = parse_duration(made.request.lock_timeout, "lock_timeout")
+            what = f"volume {volume}"
+            stack.enter_context(host.lock(what, timeout, catalog.store.location, made.origin, volume))
+            made.keys = _find(catalog, made.origin, made.request)
+            outcome.changed = bool(made.keys)
+            _retire_all(catalog, made.origin, volume, made.keys)
+            clean_volume(host, catalog, made.origin, volume)
+            sweep_orphans(catalog, made.origin, volume)
+        _show(made, outcome)
+    return outcome
+
+
+def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
+    """Retire them, dependants first; put all back where a shipment turns out to rest on one. Raises BusyError then."""
+    ids = {key.id for key in keys}
+    _refuse_used(catalog, origin, volume, ids)
+    retired: list[tuple[BackupKey, bytes]] = []
+    for key in keys:
+        data = catalog.store.get(key.manifest, manifests.LIMIT)
+        if data is not None:
+            retire(catalog, key, data)
+            retired.append((key, data))
+    try:
+        _refuse_used(catalog, origin, volume, ids)
+    except BusyError:
+        for key, data in reversed(retired):
+            put_back(catalog, key, data)
+        raise
+
+
+def _refuse_used(catalog: Catalog, origin: str, volume: str, ids: set[str]) -> None:
+    """A running shipment, or a backup that came meanwhile, rests on one of these."""
+    used = ids & bases_in_use(catalog, origin, volume)
+    used |= {
+        key.base
+        for key in catalog.keys("backups", origin, volume)
+        if key.base in ids and key.id not in ids and key.base
+    }
+    if used:
+        raise BusyError(
+            f"a shipment that is under way, or just ended, rests on {', '.join(sorted(used))}; nothing was deleted.",
+            "Try again when it is over, with cascade if its backup is to go too.",
+            code="base_in_use",
+        )
+
+
+def _show(made: Plan, outcome: Outcome) -> None:
+    for key in made.keys:
+        item = {
+            "id": key.id,
+            "volume": decode(key.volume) or key.volume,
+            "origin": made.origin,
+            "remote": made.catalog.spec.name if made.catalog else made.request.remote,
+            "type": "incremental" if key.base else "full",
+            "base": key.base,
+            "created": iso_time(key.created),
+            "actions": [f"retired {key.manifest}"],
+        }
+        outcome.items.append(item)
+    outcome.before = {"backups": [key.id for key in made.keys]}
+    outcome.after = {"backups": []}

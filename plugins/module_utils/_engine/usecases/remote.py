@@ -1,0 +1,194 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: remotes that are to be defined on this host, or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from typing import Any
+
+from ..common.errors import SnapshipError, UnknownError, UsageError
+from ..common.fingerprints import digest
+from ..common.outcome import Outcome
+from ..layouts import open_catalog
+from ..local.host import Host
+from ..remotes.spec import SECRETS, RemoteSpec
+from ..remotes.store import Capabilities
+from ..repository.catalog import Catalog
+from ..shipments.holds import release_all
+from ..streams.codec import lacking
+
+PROBES = ("on_change", "always", "never")
+
+
+@dataclasses.dataclass
+class Request:
+    """As the module's options; those of the remote itself in ``options``."""
+
+    name: str
+    state: str = "present"
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    probe: str = "on_change"
+
+
+@dataclasses.dataclass
+class Plan:
+    """The definition there is and the one there is to be."""
+
+    request: Request
+    before: RemoteSpec | None
+    after: RemoteSpec | None
+    create: bool = False  # the directory or bucket is to be made
+    lacking: SnapshipError | None = None  # a library that has to be here first
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after or self.create
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome(self.changed, warnings=list(self.warnings))
+        if self.lacking:
+            outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
+        outcome.before, outcome.after = _diff(self.before, self.after)
+        if self.create:
+            outcome.before["exists"], outcome.after["exists"] = False, True
+        if self.after is not None:
+            outcome.items = [_shown(self.after, None)]
+        return outcome
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only: the definition is checked, and the remote asked whether it is there."""
+    if request.state not in ("present", "absent"):
+        raise UsageError(f"state {request.state!r} is neither present nor absent.")
+    if request.probe not in PROBES:
+        raise UsageError(f"probe {request.probe!r} isn't one of {', '.join(PROBES)}.")
+    before = host.find_remote(request.name)
+    if request.state == "absent":
+        return Plan(request, before, None)
+    after = RemoteSpec.parse(request.name, request.options)
+    made = Plan(request, before, after)
+    if request.probe == "always" or (request.probe == "on_change" and before != after):
+        made.lacking = lacking(after.compression, after.encryption_key is not None)
+        catalog = open_catalog(after)
+        try:
+            made.create = _missing(catalog)
+            if not made.create:
+                catalog.store.probe(False, False)
+        finally:
+            catalog.store.close()
+    elif after.type == "directory":
+        made.create = _missing(open_catalog(after))
+    return made
+
+
+def _missing(catalog: Catalog) -> bool:
+    """Whether it isn't there and is to be made: a directory always, a bucket only if asked for."""
+    makes = (catalog.spec.type == "directory" or catalog.spec.create_bucket) and not catalog.spec.read_only
+    return makes and not catalog.store.exists()
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Make what is missing, try it, and only then keep the definition."""
+    if made.lacking:
+        raise made.lacking
+    outcome = made.preview()
+    if made.after is None:
+        if made.before is not None:
+            release_all(host, open_catalog(made.before).store.location)
+            host.forget_remote(made.request.name)
+        return outcome
+    found: Capabilities | None = None
+    catalog = open_catalog(made.after)
+    try:
+        if made.create:
+            catalog.store.create()
+        if made.request.probe == "always" or (made.request.probe == "on_change" and made.changed):
+            writes = not made.after.read_only
+            found = catalog.store.probe(writes, writes and not made.after.append_only)
+    finally:
+        catalog.store.close()
+    if made.before != made.after:
+        host.save_remote(made.after)
+        _remember(host, made.after, found)
+    outcome.items = [_shown(made.after, found or _remembered(host, made.after))]
+    return outcome
+
+
+def _remember(host: Host, spec: RemoteSpec, found: Capabilities | None) -> None:
+    host.remember_capabilities(spec.name, dict(found._asdict()) if found else None)
+
+
+def _remembered(host: Host, spec: RemoteSpec) -> Capabilities | None:
+    stored = host.capabilities(spec.name)
+    return Capabilities(**stored) if stored else None
+
+
+def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
+    shown = spec.public()
+    shown["location"] = open_catalog(spec).store.location
+    shown["capabilities"] = dict(found._asdict()) if found else None
+    return shown
+
+
+def _diff(before: RemoteSpec | None, after: RemoteSpec | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """For --diff: secrets by a fingerprint whose salt is thrown away, so that it tells only whether they differ."""
+    salt = secrets.token_bytes(16)
+    return _fingerprinted(before, salt), _fingerprinted(after, salt)
+
+
+def _fingerprinted(spec: RemoteSpec | None, salt: bytes) -> dict[str, Any]:
+    if spec is None:
+        return {}
+    shown = spec.public()
+    values = spec.to_json()
+    for name in SECRETS:
+        if shown[name]:
+            shown[name] = f"(set, fingerprint {digest(repr(values[name]), salt, 4, cost=1024).hex()})"
+        else:
+            shown[name] = None
+    return shown
+
+
+def describe(host: Host, name: str | None = None, probe: bool = False) -> list[dict[str, Any]]:
+    """The remotes defined here, or one of them, with what was found out about each; never a secret."""
+    names = host.remote_names()
+    if name is not None and name not in names:
+        raise host_unknown(host, name)
+    shown = []
+    for each in [name] if name is not None else names:
+        spec = host.find_remote(each)
+        if spec is None:
+            continue
+        item = _shown(spec, _remembered(host, spec))
+        if probe:
+            item.update(_tried(spec))
+        shown.append(item)
+    return shown
+
+
+def host_unknown(host: Host, name: str) -> SnapshipError:
+    """The error for a remote that isn't defined."""
+    try:
+        host.remote(name)
+    except SnapshipError as error:
+        return error
+    return UnknownError(f"remote {name!r} isn't defined.", code="unknown_remote")
+
+
+def _tried(spec: RemoteSpec) -> dict[str, Any]:
+    """Whether it answers now, by reading only."""
+    catalog = open_catalog(spec)
+    try:
+        catalog.store.probe(False, False)
+    except SnapshipError as error:
+        return {"reachable": False, "problem": str(error)}
+    finally:
+        catalog.store.close()
+    return {"reachable": True, "problem": None}

@@ -1,0 +1,370 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: volumes as they were at a backup."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from typing import Any
+
+from ..common.errors import CorruptError, SnapshipError, UsageError, VolumeError, need
+from ..common.outcome import Outcome
+from ..common.units import parse_duration, parse_time
+from ..common.workers import Workers
+from ..local.host import Host
+from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
+from ..repository.catalog import Catalog, Chains
+from ..repository.manifest import Manifest
+from ..restores.backup_choice import Wanted, find_chain
+from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
+from ..volumes.provider import Place, Provider, ReceiveRequest, TargetState
+from ..volumes.registry import provider_for
+
+
+@dataclasses.dataclass
+class Request(OnRemote):
+    """As the module's options."""
+
+    volumes: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    provider: str | None = None
+    backup: str | None = None
+    at: str | None = None
+    group: str | None = None
+    recursive: bool = False
+    overwrite: bool = False
+    discard_changes: bool = False
+    pool: str | None = None
+    properties: list[str] = dataclasses.field(default_factory=list)
+    parallel: int = 4
+    lock_timeout: Any = "1h"
+
+
+@dataclasses.dataclass
+class Item:
+    """One volume to restore: where from, where to, and what was found."""
+
+    source: str
+    place: Place
+    provider: Provider
+    chains: Chains | None = None
+    manifests: list[Manifest] = dataclasses.field(default_factory=list)
+    there: TargetState | None = None
+    done: bool = False  # the target is this backup already
+    own: bool = False  # what is there is an earlier restore nobody wrote to
+    error: SnapshipError | None = None
+
+    @property
+    def target(self) -> str:
+        return self.place.target
+
+    @property
+    def backup(self) -> Manifest:
+        return self.manifests[-1]
+
+
+@dataclasses.dataclass
+class Plan:
+    """What is to be restored."""
+
+    request: Request
+    host: Host
+    origin: str
+    catalog: Catalog | None
+    items: list[Item]
+    remote_name: str = ""
+    missing_remote: SnapshipError | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome(warnings=list(self.warnings))
+        warn_of_missing(outcome, self.missing_remote)
+        for item in self.items:
+            if would_fail(outcome, item.error):
+                continue
+            outcome.changed = outcome.changed or not item.done
+            _show(self, outcome, item, {"changed": not item.done})
+        return outcome
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
+    when = _check(request)
+    items = [_item(request, each["source"], each["target"]) for each in request.volumes]
+    made = Plan(request, host, host.origin(request.origin), None, list(items))
+    if when is not None and when[1]:
+        made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
+    catalog = open_for_reading(made, request)
+    if catalog is None:
+        return made
+    if request.group is not None and not catalog.is_id(request.group):
+        raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
+    wanted = Wanted(request.backup, when[0] if when else None, request.group)
+    for item in items:
+        with item.provider.looking_at([item.target]):
+            _find(made, item, wanted)
+        if request.recursive and item.manifests:
+            below = [_item(request, member, item.target + member[len(item.source) :]) for member in _below(item)]
+            for each in below:
+                _find(made, each, Wanted(None, None, item.backup.group))
+            made.items += below
+    if request.recursive:
+        _check_properties(made)
+    targets = [item.target for item in made.items]
+    if len(set(targets)) != len(targets):
+        raise UsageError("two volumes are to be restored to one target.")
+    return made
+
+
+def _check_properties(made: Plan) -> None:
+    """In a tree most volumes inherit what is set on one of them. Raises UsageError for what is set on none."""
+    known = {name for item in made.items if item.manifests for name in _own(item.backup)}
+    unknown = [name for name in made.request.properties if name != "all" and name not in known]
+    if unknown and all(item.manifests for item in made.items):
+        raise UsageError(
+            f"no volume of the tree has a property {unknown[0]!r} of its own (there are: "
+            f"{', '.join(sorted(known)) or 'none'})."
+        )
+
+
+def _item(request: Request, source: str, target: str) -> Item:
+    provider = provider_for(target, request.provider)
+    return Item(source, Place(provider.normalise(target), request.pool), provider)
+
+
+def _below(item: Item) -> list[str]:
+    """The volumes below this one that were backed up at the same point in time, parents first."""
+    members = (item.backup.fields.get("group") or {}).get("members", [])
+    return sorted(member for member in members if member.startswith(item.source + "/"))
+
+
+def _find(made: Plan, item: Item, wanted: Wanted) -> None:
+    """The backup that is meant, and what is at its target; what goes wrong is kept in the item."""
+    catalog = need(made.catalog, "plan() opens it")
+    try:
+        item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
+        _look_at_target(made, item)
+        if not item.done:
+            made.warnings += [text for text in catalog.cautions(item.manifests) if text not in made.warnings]
+    except SnapshipError as error:
+        item.error = error.about(volume=item.source, remote=made.remote_name)
+
+
+def _check(request: Request) -> tuple[float, bool] | None:
+    if not request.volumes:
+        raise UsageError("nothing to restore.", "Give source and target, or volumes with a list of them.")
+    for each in request.volumes:
+        if not each.get("source") or not each.get("target"):
+            raise UsageError("each volume to restore needs source and target.")
+    given = [name for name in ("backup", "at", "group") if getattr(request, name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} can't both be given.")
+    if request.backup not in (None, "latest") and len(request.volumes) > 1:
+        raise UsageError("a backup's id belongs to one volume.", "Restore several as they were then with at or group.")
+    if request.parallel < 1:
+        raise UsageError("parallel is at least 1.")
+    return parse_time(request.at, "at") if request.at is not None else None
+
+
+def _look_at_target(made: Plan, item: Item) -> None:
+    request, backup = made.request, item.backup
+    check_kind(backup, item.provider, item.target)
+    item.there = there = item.provider.target_state(item.place)
+    if not there.exists:
+        return
+    stamp = made.host.provenance(item.target)
+    ours = bool(stamp) and there.witness.get("identity") == stamp["witness"].get("identity")
+    item.own = ours and there.witness == stamp["witness"]
+    same = ours and (stamp["id"], stamp["state_id"]) == (backup.id, backup.fields["state_id"])
+    if same and item.own:
+        item.done = True
+        return
+    if not request.overwrite:
+        what = f"was restored from {stamp['id']}" if ours else "is there already"
+        raise VolumeError(
+            f"target {item.target!r} {what}{' and written since' if ours and not item.own else ''}; it was left alone.",
+            "Choose another target, or set overwrite"
+            + (" and discard_changes." if ours and not item.own else ": what is there is kept beside it."),
+            code="target_exists",
+        )
+    if ours and not item.own and not request.discard_changes:
+        raise VolumeError(
+            f"target {item.target!r} was written since it was restored from {stamp['id']}; it was left alone.",
+            "Set discard_changes if that may be replaced (it is kept beside it).",
+            code="target_changed",
+        )
+    if there.busy:
+        raise VolumeError(
+            f"target {item.target!r} is open ({there.busy}); it was left alone.",
+            "Stop what uses it.",
+            code="target_busy",
+        )
+
+
+def _look_again(made: Plan) -> None:
+    """Under the lock: another run may have restored to a target since it was planned."""
+    for item in made.items:
+        if item.error is None:
+            item.done = item.own = False
+            try:
+                with item.provider.looking_at([item.target]):
+                    item.provider.recover(item.place)
+                    _look_at_target(made, item)
+            except SnapshipError as error:
+                item.error = error.about(volume=item.source, remote=made.remote_name)
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Restore what the plan says. One volume's failure doesn't stop the others, unless they are a group."""
+    if made.missing_remote:
+        raise made.missing_remote
+    catalog = need(made.catalog, "a plan with a remote has opened it")
+    outcome = Outcome(warnings=list(made.warnings))
+    together = made.request.group is not None or made.request.recursive
+    with contextlib.ExitStack() as stack:
+        stack.callback(catalog.store.close)
+        workers = stack.enter_context(Workers(made.request.parallel))
+        timeout = parse_duration(made.request.lock_timeout, "lock_timeout")
+        for target in sorted(item.target for item in made.items):
+            stack.enter_context(host.lock(f"target {target}", timeout, "target", target))
+        _look_again(made)
+        errors = [item.error for item in made.items if item.error is not None]
+        if together and errors:
+            raise errors[0]
+        received = workers.together(made.items, lambda item: _receive_safely(made, item, workers))
+        failed = [result.error for result in received if result.error is not None]
+        # parents first: what was restored below them goes into them
+        for result in sorted(received, key=lambda each: each.item.target.count("/")):
+            if together and failed:
+                result.abort()
+            elif result.error is None:
+                result.finish(outcome)
+        if together and failed:
+            raise failed[0]
+        outcome.failures += [error.as_dict() for error in failed]
+        order = [item.target for item in made.items]
+        outcome.items.sort(key=lambda each: order.index(each["target"]))
+    return outcome
+
+
+@dataclasses.dataclass
+class Result:
+    """A restore that lies checked beside its target (none: there was nothing to do), or the error that stopped it."""
+
+    made: Plan
+    item: Item
+    fetched: Fetched | None = None
+    error: SnapshipError | None = None
+
+    def abort(self) -> None:
+        """Remove it."""
+        if self.fetched is not None:
+            self.fetched.target.abort()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Stamp it and swap it in."""
+        item, made = self.item, self.made
+        if self.fetched is None:
+            _show(made, outcome, item, {"changed": False})
+            return
+        target = self.fetched.target
+        try:
+            # the stamp first: it names the new volume, so it says nothing of the old one should we die in between
+            made.host.stamp(item.target, _stamp(made, item, target.witness()))
+            previous = target.commit(None if item.own and not made.request.recursive else _keep_as(item))
+        except SnapshipError as error:
+            target.abort()
+            outcome.failures.append(error.about(volume=item.source, remote=made.remote_name).as_dict())
+            return
+        outcome.changed = True
+        for text in self.fetched.facts.pop("warnings"):
+            outcome.warn(text)
+        actions = [f"swapped {item.target} in"] + ([f"kept {previous}"] if previous else [])
+        _show(made, outcome, item, dict(self.fetched.facts, changed=True, previous=previous, actions=actions))
+
+
+def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "target": item.target,
+        "id": item.backup.id,
+        "state_id": item.backup.fields["state_id"],
+        "origin": item.backup.fields["origin"],
+        "volume": item.source,
+        "witness": witness,
+    }
+
+
+def _keep_as(item: Item) -> str:
+    name = os.path.basename(item.target)
+    suffix = f".before-{item.backup.id}"
+    while len((name + suffix).encode("utf-8", "surrogateescape")) > 250:  # room for a number
+        name = name[:-1]
+    return name + suffix
+
+
+def _receive_safely(made: Plan, item: Item, workers: Workers) -> Result:
+    result = Result(made, item)
+    try:
+        if item.error is not None:
+            raise item.error
+        if not item.done:
+            result.fetched = _receive(made, item, workers)
+    except SnapshipError as error:
+        result.error = error.about(volume=item.source, remote=made.remote_name)
+    return result
+
+
+def _own(backup: Manifest) -> dict[str, Any]:
+    """Properties that were set on the volume itself."""
+    found = backup.fields.get("properties", {}).get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _receive(made: Plan, item: Item, workers: Workers) -> Fetched:
+    catalog = need(made.catalog, "a plan with a remote has opened it")
+    backup, request = item.backup, made.request
+    recorded = backup.fields.get("properties", {})
+    wanted = [name for name in request.properties if not request.recursive or name == "all" or name in _own(backup)]
+    receive = ReceiveRequest(item.place, backup.size, recorded, wanted)
+    there = need(item.there, "plan() has looked")
+
+    def progress(done: int, total: int) -> None:
+        made.host.progress(item.target, done, total)
+
+    try:
+        return fetch(catalog, item.manifests, item.provider, receive, there, workers, progress)
+    except CorruptError as error:
+        chains = need(item.chains, "plan() has listed them")
+        explain_damage(error, item.manifests, lambda bad: catalog.advice(chains, bad))
+        raise
+
+
+def _show(made: Plan, outcome: Outcome, item: Item, facts: dict[str, Any]) -> None:
+    backup = item.backup if item.manifests else None
+    shown: dict[str, Any] = {
+        "source": item.source,
+        "target": item.target,
+        "id": backup.id if backup else None,
+        "group": backup.group if backup else None,
+        "origin": backup.fields["origin"] if backup else made.origin,
+        "remote": made.remote_name,
+        "provider": item.provider.name,
+        "created": backup.fields["created"] if backup else None,
+        "chain": [manifest.id for manifest in item.manifests],
+        "bytes_logical": backup.size if backup else None,
+        "bytes_written": 0,
+        "bytes_fetched": 0,
+        "seconds": 0.0,
+        "previous": None,
+        "actions": [],
+    }
+    shown.update(facts)
+    outcome.items.append(shown)
+    stamp = made.host.provenance(item.target) if item.own and not facts["changed"] else {}
+    outcome.before[item.target] = {"backup": stamp.get("id"), "exists": bool(item.there and item.there.exists)}
+    outcome.after[item.target] = {"backup": shown["id"], "exists": True}

@@ -1,0 +1,227 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: snapshots that are to be there, or not."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..common.errors import SnapshipError, UnknownError, UsageError
+from ..common.outcome import Outcome
+from ..common.units import iso_time, parse_duration
+from ..local.host import Host
+from ..snapshots.take import Quiesce, check_name, fresh, fresh_group, take
+from ..volumes.provider import Provider, Snapshot
+from ..volumes.registry import provider_for
+
+
+@dataclasses.dataclass
+class Request(Quiesce):
+    """As the module's options; durations as users write them."""
+
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    provider: str | None = None
+    name: str | None = None
+    max_age: Any = None
+    state: str = "present"
+    consistent: bool = False
+    recursive: bool = False
+
+
+@dataclasses.dataclass
+class Unit:
+    """Volumes that get their snapshots together: one, or a group."""
+
+    providers: dict[str, Provider]
+    there: list[Snapshot] = dataclasses.field(default_factory=list)
+    error: SnapshipError | None = None
+
+    @property
+    def volumes(self) -> list[str]:
+        return list(self.providers)
+
+
+@dataclasses.dataclass
+class Plan:
+    """What is there and what is to be made or removed."""
+
+    request: Request
+    units: list[Unit]
+    lenient: bool = True  # check mode: a volume an earlier task would have made isn't there yet
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome()
+        for unit in self.units:
+            if unit.error and not (self.lenient and unit.error.code == "unknown_volume"):
+                outcome.failures.append(unit.error.as_dict())
+                continue
+            if unit.error:
+                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+            absent = self.request.state == "absent"
+            if absent == bool(unit.there):
+                outcome.changed = True
+            _show(outcome, unit, [] if absent else unit.there or _expected(self.request, unit))
+        return outcome
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises UsageError for options that don't go together."""
+    if not request.volumes:
+        raise UsageError("volumes is empty.")
+    if request.state == "present" and (request.name is None) == (request.max_age is None):
+        raise UsageError("one of name and max_age is needed.", "max_age: 0s makes a new snapshot at each run.")
+    if request.state == "absent" and request.name is None:
+        raise UsageError("state: absent needs name.")
+    if request.name is not None:
+        check_name(request.name)
+    if request.max_age is not None:
+        parse_duration(request.max_age, "max_age")
+    request.hooks()
+    together = request.consistent and request.state == "present"
+    units = split(request.volumes, request.provider, together, request.recursive)
+    with looking_at(unit.providers for unit in units):
+        for unit in units:
+            try:
+                unit.there = _there(unit, request)
+            except SnapshipError as error:
+                unit.error = error.about(volume=unit.volumes[0])
+    return Plan(request, units)
+
+
+def split(volumes: list[str], provider: str | None, together: bool, recursive: bool = False) -> list[Unit]:
+    """The volumes one by one, each with all below it if ``recursive``, or all in one unit."""
+    units: list[Unit] = []
+    known: set[str] = set()
+    for volume in volumes:
+        one = provider_for(volume, provider)
+        name = one.normalise(volume)
+        names = [name, *one.children(name)] if recursive else [name]
+        unit = Unit({each: one for each in names if each not in known})
+        known.update(names)
+        if unit.providers:
+            units.append(unit)
+    if together:
+        return [Unit({volume: one for unit in units for volume, one in unit.providers.items()})]
+    return units
+
+
+@contextlib.contextmanager
+def looking_at(units: Iterable[dict[str, Provider]]) -> Iterator[None]:
+    """Inside, in this thread, volumes are looked up together and once."""
+    by_provider: dict[int, tuple[Provider, list[str]]] = {}
+    for unit in units:
+        for volume, provider in unit.items():
+            by_provider.setdefault(id(provider), (provider, []))[1].append(volume)
+    with contextlib.ExitStack() as stack:
+        for provider, volumes in by_provider.values():
+            stack.enter_context(provider.looking_at(volumes))
+        yield
+
+
+def _there(unit: Unit, request: Request) -> list[Snapshot]:
+    """The snapshots that satisfy the request (present), or are to go (absent)."""
+    by_volume = {volume: provider.snapshots(volume) for volume, provider in unit.providers.items()}
+    if request.state == "absent":
+        return [each for found in by_volume.values() for each in found if each.name == request.name]
+    for volume, provider in unit.providers.items():
+        provider.info(volume)
+    age = parse_duration(request.max_age, "max_age") if request.max_age is not None else None
+    now = time.time()
+    if request.consistent or request.recursive:
+        return fresh_group(by_volume, age, now, request.name) or []
+    snapshots = by_volume[unit.volumes[0]]
+    if age is not None:
+        found = fresh(snapshots, age, now)
+        return [found] if found else []
+    return [each for each in snapshots if each.name == request.name]
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Make or remove what the plan says; one volume's failure doesn't stop the others."""
+    outcome, request = Outcome(), made.request
+    for unit in made.units:
+        try:
+            if unit.error:
+                raise unit.error
+            if request.state == "absent":
+                for snapshot in unit.there:
+                    if snapshot.holds:
+                        outcome.warn(
+                            f"snapshot {snapshot.name!r} of {snapshot.volume} was the base for the next incremental; "
+                            "that will be a full unless another base is there."
+                        )
+                    unit.providers[snapshot.volume].remove(snapshot)
+                _show(outcome, unit, [])
+                outcome.changed = outcome.changed or bool(unit.there)
+                continue
+            result = unit.there
+            if not result:
+                group = request.consistent or request.recursive
+                result, warnings = take(unit.providers, request.name, group, request)
+                outcome.warnings += warnings
+                outcome.changed = True
+            _show(outcome, unit, [each.public() for each in result])
+        except SnapshipError as error:
+            outcome.failures.append(error.about(volume=unit.volumes[0]).as_dict())
+    return outcome
+
+
+def _expected(request: Request, unit: Unit) -> list[dict[str, Any]]:
+    """Stand-ins for snapshots that would be made."""
+    return [
+        {
+            "name": request.name or "(new)",
+            "volume": volume,
+            "provider": unit.providers[volume].name,
+            "state_id": None,
+            "group": None,
+            "created": iso_time(time.time()),
+            "size": None,
+            "method": None,
+            "path": None,
+            "valid": True,
+            "flaw": None,
+            "holds": [],
+        }
+        for volume in unit.volumes
+    ]
+
+
+def _show(outcome: Outcome, unit: Unit, after: list[Any]) -> None:
+    shown = [each.public() if isinstance(each, Snapshot) else each for each in after]
+    outcome.items += shown
+    for volume in unit.volumes:
+        outcome.before[volume] = [each.name for each in unit.there if each.volume == volume]
+        outcome.after[volume] = [each["name"] for each in shown if each["volume"] == volume]
+
+
+def describe(volumes: list[str], provider: str | None = None) -> list[dict[str, Any]]:
+    """All snapshots of these volumes, newest first."""
+    found: list[Snapshot] = []
+    units = split(volumes, provider, False)
+    with looking_at(unit.providers for unit in units):
+        for unit in units:
+            for volume, one in unit.providers.items():
+                snapshots = one.snapshots(volume)
+                if not snapshots:
+                    one.info(volume)  # says so if there is no such volume
+                found += snapshots
+    return [each.public() for each in sorted(found, key=lambda each: each.created, reverse=True)]
+
+
+def named(provider: Provider, volume: str, name: str) -> Snapshot:
+    """A volume's snapshot of this name. Raises UnknownError with those there are."""
+    snapshots = provider.snapshots(volume)
+    for each in snapshots:
+        if each.name == name:
+            return each
+    there = ", ".join(each.name for each in snapshots) or "none"
+    raise UnknownError(f"{volume} has no snapshot {name!r} (there: {there}).", code="unknown_snapshot")

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: backups that were proved to be good, recently enough."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from typing import Any
+
+from ..common.errors import CorruptError, SnapshipError, UsageError, need
+from ..common.outcome import Outcome
+from ..common.units import iso_time, parse_duration
+from ..common.workers import Workers
+from ..local.host import Host
+from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
+from ..repository.backup_item import from_manifest
+from ..repository.catalog import Catalog, Chains
+from ..repository.manifest import Manifest
+from ..restores.backup_choice import Wanted, find_chain
+from ..restores.fetch import explain_damage
+from ..restores.proofs import PROOFS, Proof, Task
+
+# Which proofs also prove what a weaker one would.
+_COVERED_BY = {
+    "metadata": ("metadata", "data", "restore"),
+    "data": ("data", "restore"),
+    "source": ("source",),
+    "restore": ("restore",),
+}
+
+
+@dataclasses.dataclass
+class Request(OnRemote):
+    """As the module's options; durations as users write them."""
+
+    volumes: list[str] = dataclasses.field(default_factory=list)
+    provider: str | None = None
+    backup: str | None = None
+    mode: str = "metadata"
+    max_age: Any = None
+    scratch: str | None = None
+    pool: str | None = None
+    parallel: int = 4
+    lock_timeout: Any = "1h"
+
+
+@dataclasses.dataclass
+class Item:
+    """One volume's backup and when it was last proved to be good."""
+
+    volume: str
+    chains: Chains | None = None
+    chain: list[Manifest] = dataclasses.field(default_factory=list)
+    verified: float | None = None  # seconds since the epoch; recent enough
+    error: SnapshipError | None = None
+
+    @property
+    def backup(self) -> Manifest:
+        return self.chain[-1]
+
+
+@dataclasses.dataclass
+class Plan:
+    """What is to be verified."""
+
+    request: Request
+    host: Host
+    origin: str
+    items: list[Item]
+    catalog: Catalog | None = None
+    remote_name: str = ""
+    missing_remote: SnapshipError | None = None
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome()
+        warn_of_missing(outcome, self.missing_remote)
+        for item in self.items:
+            if would_fail(outcome, item.error):
+                continue
+            outcome.changed = outcome.changed or item.verified is None
+            _show(self, outcome, item, item.verified, Proof())
+        return outcome
+
+
+def plan(host: Host, request: Request) -> Plan:
+    """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
+    age = _check(request)
+    volumes = list(dict.fromkeys(request.volumes))
+    made = Plan(request, host, host.origin(request.origin), [Item(volume) for volume in volumes])
+    catalog = open_for_reading(made, request)
+    if catalog is None:
+        return made
+    for item in made.items:
+        try:
+            item.chains, item.chain = find_chain(catalog, made.origin, item.volume, Wanted(request.backup, None, None))
+            item.verified = _recent(made, item, age)
+        except SnapshipError as error:
+            item.error = error.about(volume=item.volume, remote=made.remote_name)
+    return made
+
+
+def _check(request: Request) -> float | None:
+    if not request.volumes:
+        raise UsageError("volumes is empty.")
+    if request.mode not in PROOFS:
+        raise UsageError(f"mode {request.mode!r} isn't known.", f"It is one of {', '.join(PROOFS)}.")
+    if request.backup not in (None, "latest") and len(request.volumes) > 1:
+        raise UsageError("a backup's id belongs to one volume.")
+    if request.parallel < 1:
+        raise UsageError("parallel is at least 1.")
+    parse_duration(request.lock_timeout, "lock_timeout")
+    return None if request.max_age is None else parse_duration(request.max_age, "max_age")
+
+
+def _recent(made: Plan, item: Item, age: float | None) -> float | None:
+    """When the backup was proved in this mode or a stronger one, if within ``age`` seconds."""
+    if not age:
+        return None
+    location = need(made.catalog, "plan() opens it").store.location
+    known = made.host.verified(location, made.origin, item.volume).get(item.backup.id, {})
+    times = [known[mode] for mode in _COVERED_BY[made.request.mode] if mode in known]
+    now = time.time()
+    return max((each for each in times if -300 <= now - each <= age), default=None)
+
+
+def apply(host: Host, made: Plan) -> Outcome:
+    """Verify what the plan says, one volume after the other; one's failure doesn't stop the others."""
+    if made.missing_remote:
+        raise made.missing_remote
+    catalog = need(made.catalog, "a plan with a remote has opened it")
+    outcome = Outcome()
+    with contextlib.ExitStack() as stack:
+        stack.callback(catalog.store.close)
+        workers = stack.enter_context(Workers(made.request.parallel))
+        for item in made.items:
+            try:
+                if item.error is not None:
+                    raise item.error
+                _verify(made, catalog, item, workers, outcome)
+            except SnapshipError as error:
+                outcome.failures.append(error.about(volume=item.volume, remote=made.remote_name).as_dict())
+    return outcome
+
+
+def _verify(made: Plan, catalog: Catalog, item: Item, workers: Workers, outcome: Outcome) -> None:
+    if item.verified is not None:
+        _show(made, outcome, item, item.verified, Proof())
+        return
+    request, host = made.request, made.host
+
+    def progress(done: int, total: int) -> None:
+        host.progress(item.volume, done, total)
+
+    task = Task(catalog, item.chain, workers, progress, request.provider, request.scratch, request.pool)
+    started = time.monotonic()
+    timeout = parse_duration(request.lock_timeout, "lock_timeout")
+    try:
+        with host.lock(f"verifying {item.volume}", timeout, "verify", request.scratch or item.volume):
+            proof = PROOFS[request.mode](task)
+    except CorruptError as error:
+        chains = need(item.chains, "plan() has listed them")
+        if error.code == "corrupt":
+            explain_damage(error, item.chain, lambda bad: catalog.advice(chains, bad))
+        raise
+    proof.seconds = round(time.monotonic() - started, 3)
+    now = time.time()
+    host.note_verified(catalog.store.location, made.origin, item.volume, item.backup.id, request.mode, now)
+    outcome.changed = True
+    for text in catalog.cautions(item.chain):
+        outcome.warn(text)
+    _show(made, outcome, item, now, proof)
+
+
+def _show(made: Plan, outcome: Outcome, item: Item, verified: float | None, proof: Proof) -> None:
+    mode = made.request.mode
+    if not item.chain:
+        outcome.after[item.volume] = {"mode": mode}
+        return
+    shown = from_manifest(item.backup, made.remote_name)
+    for name in ("bytes_sent", "resumed", "reason", "segments", "bytes_changed"):
+        shown.pop(name)
+    shown.update(
+        mode=mode,
+        chain=[manifest.id for manifest in item.chain],
+        verified=iso_time(verified) if verified is not None else None,
+        bytes_read=proof.read,
+        bytes_fetched=proof.fetched,
+        seconds=proof.seconds,
+        actions=proof.actions,
+    )
+    outcome.items.append(shown)
+    was = item.verified
+    outcome.before[item.volume] = {"backup": item.backup.id, "verified": iso_time(was) if was is not None else None}
+    done = "(now)" if was is None else iso_time(was)
+    outcome.after[item.volume] = {"backup": item.backup.id, "verified": done}

@@ -1,0 +1,248 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Where snapshots of image files lie: ``.snapship/<image>/`` beside the image, a file and a record each.
+
+The record (JSON) is the commit point: an image file without one is the rest of a run that died.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from ...common.direct_io import bounce, fits, open_direct, write_direct
+from ...common.errors import BusyError, ConfigError, SnapshipError, VolumeError
+from ...common.files import locked, read_json, sync_folder, try_lock, write_json
+from ...common.keys import encode
+from ..provider import Snapshot
+from .extents import FICLONE, data_regions, filesystem_type
+
+_GETVERSION = 0x80087601
+_COPY = 4 << 20
+_SERVER_COPIES = ("nfs", "nfs4", "cifs", "smb3")  # there copy_file_range costs no traffic
+_IMAGE, _RECORD = ".img", ".json"
+
+
+def witness(path: str) -> dict[str, Any]:
+    """How a file is known to be still the same: device, inode, generation, change time (ns), size."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        return {
+            "device": filesystem_id(descriptor),
+            "inode": found.st_ino,
+            "generation": generation(descriptor),
+            "ctime": found.st_ctime_ns,
+            "size": found.st_size,
+        }
+    finally:
+        os.close(descriptor)
+
+
+def filesystem_id(descriptor: int) -> int:
+    """The filesystem's own id, which survives a reboot where device numbers don't; else the device number."""
+    return os.fstatvfs(descriptor).f_fsid or os.fstat(descriptor).st_dev
+
+
+def generation(descriptor: int) -> int:
+    """The inode's generation, which tells reuse of an inode number; 0 where the filesystem has none."""
+    value = array.array("q", [0])
+    try:
+        fcntl.ioctl(descriptor, _GETVERSION, value, True)
+    except OSError:
+        return 0
+    return value[0] & 0xFFFFFFFF
+
+
+class SnapshotStore:
+    """The snapshots of one image."""
+
+    def __init__(self, volume: str, image_path: str) -> None:
+        """``volume`` is its name, ``image_path`` the file itself where the name is a symbolic link."""
+        self.volume = volume
+        folder, image = os.path.split(image_path)
+        self.folder = os.path.join(folder, ".snapship", encode(image))
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """What the system says where something can't be written here, in terms of the volume (VolumeError)."""
+        try:
+            yield
+        except ConfigError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _explained(error.__cause__, self.volume) from error
+            raise
+        except OSError as error:
+            raise _explained(error, self.volume) from error
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Held while snapshots are made, removed or held (writes)."""
+        return locked(os.path.join(self.folder, "lock"), 60.0, f"the snapshot folder of {self.volume}")
+
+    def path(self, name: str) -> str:
+        """Where the image of a snapshot lies."""
+        return os.path.join(self.folder, encode(name) + _IMAGE)
+
+    def _record(self, name: str) -> str:
+        return os.path.join(self.folder, encode(name) + _RECORD)
+
+    def load(self) -> list[Snapshot]:
+        """All snapshots with a record, newest first, with their flaw where the witness doesn't match."""
+        try:
+            entries = os.listdir(self.folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        found = []
+        for entry in entries:
+            record = read_json(os.path.join(self.folder, entry)) if entry.endswith(_RECORD) else None
+            if record:
+                path = self.path(record["name"])
+                flaw = _flaw(path, record.pop("witness"))
+                found.append(Snapshot(volume=self.volume, provider="file", path=path, flaw=flaw, **record))
+        return sorted(found, key=lambda snapshot: snapshot.created, reverse=True)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write the record; from then on the snapshot is there."""
+        record = {name: getattr(snapshot, name) for name in _KEPT}
+        stored = read_json(self._record(snapshot.name))
+        record["witness"] = stored["witness"] if stored else witness(snapshot.path)
+        write_json(self._record(snapshot.name), record)
+
+    def remove(self, name: str) -> None:
+        """Record first, so that half of it is nothing. Raises BusyError while the image is being read."""
+        path = self.path(name)
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                stack.callback(os.close, descriptor)
+                if not try_lock(descriptor):
+                    raise BusyError(
+                        f"snapshot {name!r} of {self.volume} is being shipped.", "Try again later.", code="in_use"
+                    )
+            for each in (self._record(name), path):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(each)
+        sync_folder(self.folder)
+
+    def sweep(self) -> None:
+        """Remove what runs that died left here. To be called under the lock."""
+        entries = set(os.listdir(self.folder))
+        for entry in entries:
+            orphan = entry.endswith(_IMAGE) and entry[: -len(_IMAGE)] + _RECORD not in entries
+            if orphan or entry.startswith((".taking-", ".new-")):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, entry))
+
+    def drop_folder(self) -> None:
+        """Remove the folder where nothing but its lock is left in it."""
+        if set(os.listdir(self.folder)) <= {"lock"}:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self.folder, "lock"))
+                os.rmdir(self.folder)
+                os.rmdir(os.path.dirname(self.folder))
+
+    def copy_image(self, source: int, size: int, name: str) -> str:
+        """Make the image of a snapshot from an open file: a reflink, else a sparse copy. Returns which."""
+        temporary = os.path.join(self.folder, ".taking-" + secrets.token_hex(8))
+        target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            method = clone_or_copy(source, target, size)
+            os.fsync(target)
+            os.fchmod(target, 0o400)
+            os.rename(temporary, self.path(name))
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            if isinstance(error, OSError):
+                raise _explained(error, self.volume) from error
+            raise
+        finally:
+            os.close(target)
+        sync_folder(self.folder)
+        return method
+
+
+_KEPT = ("name", "state_id", "created", "size", "lineage", "group", "method", "made_by", "consistency", "holds")
+
+
+def clone_or_copy(source: int, target: int, size: int) -> str:
+    """Give an empty file the content of another: ``reflink`` where the filesystem can, else ``copy`` (holes kept)."""
+    try:
+        fcntl.ioctl(target, FICLONE, source)
+        os.ftruncate(target, size)
+        return "reflink"
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+    os.ftruncate(target, size)
+    direct = None if filesystem_type(f"/proc/self/fd/{target}") in _SERVER_COPIES else open_direct(target, os.O_RDWR)
+    try:
+        for start, end in data_regions(source, size):
+            for at, length in _pieces(start, end):
+                if direct is not None and fits(at, length):
+                    _copy_direct(source, direct, at, length)
+                else:
+                    _copy(source, target, at, length)
+    finally:
+        if direct is not None:
+            os.close(direct)
+    return "copy"
+
+
+def _copy_direct(source: int, target: int, at: int, length: int) -> None:
+    buffer = memoryview(bounce())[:length]
+    done = os.preadv(source, [buffer], at)
+    if done == length:
+        write_direct(target, at, buffer)
+    else:
+        _copy(source, target, at, length)
+
+
+def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end:
+        yield start, min(_COPY, end - start)
+        start += _COPY
+
+
+def _copy(source: int, target: int, at: int, length: int) -> None:
+    while length:
+        try:
+            done = os.copy_file_range(source, target, length, at, at)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                raise
+            done = os.pwrite(target, os.pread(source, min(length, 1 << 20), at), at)
+        if not done:
+            raise VolumeError("the image got shorter while it was copied.", "Quiesce it, or keep it on XFS or btrfs.")
+        at, length = at + done, length - done
+
+
+def _flaw(path: str, recorded: dict[str, Any]) -> str | None:
+    try:
+        found = witness(path)
+    except OSError as error:
+        return f"its image can't be read ({error.strerror})"
+    changed = [name for name, value in recorded.items() if found.get(name) != value]
+    return f"its image was touched ({', '.join(sorted(changed))} changed)" if changed else None
+
+
+def _explained(error: OSError, volume: str) -> SnapshipError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return VolumeError(
+            f"no room for a snapshot beside {volume}: the filesystem is full.",
+            "Free some space; on XFS or btrfs a snapshot costs only what changes later.",
+            code="no_space",
+        )
+    return VolumeError(
+        f"the snapshots of {volume}, in a folder .snapship beside it, can't be written: {error.strerror}.",
+        "Give this user write access to the image's folder.",
+    )

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Changes to logical volumes by what they are, not by their names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+from ...common.errors import VolumeError
+from .. import commands as programs
+from ..commands import ProgramError
+from .listing import Lv, one_line, reports
+from .names import LvName
+
+
+def change(what: str, command: list[str]) -> str:
+    """Run a program of LVM's that changes something; ``what`` failed is said in the error."""
+    try:
+        return _run(what, command)
+    finally:
+        reports.drop()
+
+
+def _run(what: str, command: list[str]) -> str:
+    try:
+        return programs.run(command)
+    except ProgramError as error:
+        code = _code(error.said)
+        raise VolumeError(f"{what}: {one_line(error.said)}", _HINTS.get(code, ""), code=code) from error
+
+
+_HINTS = {"pool_full": "Extend the pool, or remove snapshots.", "in_use": "Close what has it open."}
+
+
+def _code(said: str) -> str:
+    if "already exists" in said:
+        return "exists"
+    if " in use" in said or "is used by" in said:
+        return "in_use"
+    if "free space" in said or "threshold" in said or "insufficient" in said.lower():
+        return "pool_full"
+    return "program"
+
+
+def _which(volume: Lv) -> list[str]:
+    """Options that pick this volume by its identity, whatever it is called by now."""
+    return ["-S", f'lv_uuid="{volume.uuid}"', "--", volume.name.vg]
+
+
+def retag(volume: Lv, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Lv:
+    """Change tags in one step; returns the volume with them."""
+    add, drop = list(add), list(drop)
+    words = [word for tag in drop for word in ("--deltag", tag)] + [word for tag in add for word in ("--addtag", tag)]
+    if not words:
+        return volume
+    try:
+        said = _run(f"{volume.name} can't be tagged", ["lvchange", *words, *_which(volume)])
+    except BaseException:
+        reports.drop()
+        raise
+    left = [tag for tag in volume.tags if tag not in drop]
+    changed = volume._replace(tags=[*left, *(tag for tag in add if tag not in left)])
+    if " changed" in said:
+        reports.retagged(changed)
+    else:
+        reports.drop()  # it is gone, or is something else now
+    return changed
+
+
+def activate(volume: Lv) -> None:
+    """Make its device appear."""
+    change(f"{volume.name} can't be activated", ["lvchange", "-ay", "-K", *_which(volume)])
+
+
+def refresh(volume: Lv) -> None:
+    """Load its device anew, and resume it."""
+    change(f"{volume.name} is suspended and can't be resumed", ["lvchange", "--refresh", *_which(volume)])
+
+
+def deactivate(volume: Lv) -> None:
+    """Make its device go, unless somebody has it open."""
+    with contextlib.suppress(VolumeError):
+        change(f"{volume.name} can't be deactivated", ["lvchange", "-an", *_which(volume)])
+
+
+def remove(volume: Lv, tag: str) -> bool:
+    """Remove a volume, if it still is there and has this tag; returns whether it did. Raises VolumeError, code
+    ``in_use`` where somebody has it open."""
+    try:
+        done = _remove(volume.name, f'lv_uuid="{volume.uuid}"', tag)
+    except BaseException:
+        reports.drop()
+        raise
+    if done:
+        reports.removed(volume)
+    else:
+        reports.drop()  # it was gone, or something else
+    return done
+
+
+def remove_named(name: LvName, tag: str) -> bool:
+    """The same for a volume that is known by its name."""
+    try:
+        return _remove(name, f'lv_name="{name.lv}"', tag)
+    finally:
+        reports.drop()
+
+
+def _remove(name: LvName, which: str, tag: str) -> bool:
+    command = ["lvremove", "-y", "-S", f'{which} && lv_tags={{"{tag}"}}', "--", name.vg]
+    return "successfully removed" in _run(f"{name} can't be removed", command)
+
+
+def rename(vg: str, old: str, new: str) -> None:
+    """Raises VolumeError."""
+    change(f"{vg}/{old} can't be renamed to {new}", ["lvrename", "--", vg, old, new])

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Provider ``lvm_thin``: thin LVs, read-only thin snapshots, changes from the pool's metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ...common.errors import SnapshipError, UsageError, VolumeError
+from ..provider import (
+    Change,
+    Place,
+    Pressure,
+    Reader,
+    ReceiveRequest,
+    Snapshot,
+    TakeRequest,
+    Target,
+    TargetState,
+    VolumeInfo,
+)
+from . import placement as lvm_place
+from . import reader as lvm_reading
+from . import snapshots as lvm_snapshots
+from . import target as lvm_target
+from . import usage as lvm_use
+from .listing import Listing, is_active, reports, volume_groups
+from .names import looks_like, parse
+from .thin_pool import check_room, release_leaked, status
+
+_REMEMBERED = 5.0  # seconds
+
+
+class LvmThinProvider:
+    """Thin LVs, named ``vg/lv``."""
+
+    name = lvm_snapshots.PROVIDER
+    sends = "thin-send-recv"
+    receives: tuple[str, ...] = ("thin-send-recv",)
+
+    def __init__(self) -> None:
+        self._groups: tuple[float, list[str]] | None = None
+
+    # --- names
+
+    def claims(self, volume: str) -> bool:
+        name = looks_like(volume)
+        return name is not None and (is_active(name.vg) or name.vg in self._volume_groups())
+
+    def _volume_groups(self) -> list[str]:
+        """Names of the volume groups; a program tells them, so they are remembered for a moment."""
+        if self._groups is None or time.monotonic() - self._groups[0] > _REMEMBERED:
+            try:
+                found = volume_groups()
+            except SnapshipError:
+                found = []
+            self._groups = (time.monotonic(), found)
+        return self._groups[1]
+
+    def normalise(self, volume: str) -> str:
+        return str(parse(volume))
+
+    # --- what is there
+
+    def looking_at(self, volumes: list[str]) -> contextlib.AbstractContextManager[None]:
+        return reports.keeping()
+
+    def info(self, volume: str) -> VolumeInfo:
+        lv, _listing = lvm_place.volume_of(volume)
+        return VolumeInfo(str(lv.name), lv.size, lv.uuid)
+
+    def properties(self, volume: str) -> dict[str, Any]:
+        lv, listing = lvm_place.volume_of(volume)
+        pool = listing.pool_of(lv)
+        return {"pool": pool.name.lv, "chunk_size": pool.chunk, "zeroing": pool.zeroing}
+
+    def children(self, volume: str) -> list[str]:
+        raise UsageError(f"recursive: {volume!r} is an LV, which has no volumes below it.")
+
+    def snapshots(self, volume: str) -> list[Snapshot]:
+        return lvm_snapshots.snapshots_of(volume, reports.of(parse(volume).vg))
+
+    def bases(self, volume: str) -> list[Snapshot]:
+        return self.snapshots(volume)
+
+    def unchanged(self, base: Snapshot) -> bool:
+        return lvm_reading.unchanged(base)
+
+    def freezable(self, volume: str) -> list[str]:
+        """None, ever: raises VolumeError where a filesystem is mounted. LVM freezes it itself while it makes the
+        snapshot; what is frozen already makes that fail (seen with Linux 6.1: EBUSY)."""
+        lv, _listing = lvm_place.volume_of(volume)
+        mounts = lvm_use.mounts(lv)
+        if mounts:
+            raise VolumeError(
+                f"quiesce: fsfreeze: {mounts[0]} is in {volume}, of which LVM makes no snapshot while it is frozen.",
+                "Leave quiesce out: LVM itself freezes a mounted filesystem while it makes a snapshot. For several "
+                "volumes at one point in time use pre_command and post_command.",
+                code="quiesce",
+            )
+        return []
+
+    def activity(self, volume: str) -> object:
+        return lvm_use.written(lvm_place.volume_of(volume)[0])
+
+    def atomic(self, volumes: list[str]) -> bool:
+        return len(volumes) == 1
+
+    def pressure(self, volume: str) -> list[Pressure]:
+        lv, listing = lvm_place.volume_of(volume)
+        pool = listing.pool_of(lv)
+        now = status(pool)
+        if now is None:
+            return []
+        fill = {"data": (now.data_used, now.data), "metadata": (now.metadata_used, now.metadata)}
+        return [Pressure(str(pool.name), 100.0 * used / most, what) for what, (used, most) in fill.items() if most]
+
+    def pinned(self, volume: str) -> list[Snapshot]:
+        lv, listing = lvm_place.volume_of(volume)
+        return _pinned(lv.pool_uuid, listing)
+
+    # --- snapshots
+
+    def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
+        with reports.keeping():
+            for volume in request.volumes:
+                lvm_place.volume_of(volume)
+            return lvm_snapshots.Taking(request).run(), []
+
+    def remove(self, snapshot: Snapshot) -> None:
+        lvm_snapshots.remove(snapshot)
+
+    def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
+        lvm_snapshots.hold(snapshot, holder, backup)
+
+    def forget(self, volume: str, holder: str) -> None:
+        pass  # snapshots are all that keeps a base
+
+    def open(self, snapshot: Snapshot) -> contextlib.AbstractContextManager[Reader]:
+        return lvm_reading.opened(snapshot)
+
+    def changes(
+        self, base: Snapshot, snapshot: Snapshot
+    ) -> contextlib.AbstractContextManager[tuple[Reader, Iterator[Change]]]:
+        return lvm_reading.changed(base, snapshot)
+
+    # --- restoring
+
+    def target_state(self, place: Place) -> TargetState:
+        return lvm_place.target_state(place)
+
+    def recover(self, place: Place) -> None:
+        lvm_target.recover(parse(place.target))
+
+    def receive(self, request: ReceiveRequest) -> Target:
+        unknown = [name for name in request.wanted if name != "all"]
+        if unknown:
+            raise UsageError(f"an LV has no property {unknown[0]!r} that could be restored.")
+        name = parse(request.place.target)
+        with reports.keeping():
+            pool = lvm_place.pool_for(request.place, reports.recent(name.vg))
+            release_leaked(pool)
+            check_room(pool)
+            return lvm_target.LvmTarget(name, pool, request.size)
+
+
+def _pinned(pool_uuid: str, listing: Listing) -> list[Snapshot]:
+    found = []
+    for lv in listing.volumes:
+        record = lvm_snapshots.ours(lv)
+        if record is not None and lv.pool_uuid == pool_uuid and record.made_by == "snapship":
+            origin = listing.by_uuid.get(record.lineage)
+            volume = str(origin.name) if origin is not None else record.volume
+            found.append(lvm_snapshots.snapshot(lv, record, volume, None))
+    return sorted(found, key=lambda each: each.created)

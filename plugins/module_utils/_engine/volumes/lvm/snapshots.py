@@ -1,0 +1,289 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Snapshots of thin LVs: how they are known, made, tagged and removed.
+
+A snapshot has its record from the moment it is made, and its witness a moment later: which LV it is (uuid), which
+device of which pool, how large. One without a witness is what a run that died left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+
+from ...common.errors import BusyError, SnapshipError, VolumeError
+from ...common.files import locked
+from ..provider import Snapshot, TakeRequest
+from . import commands as lvm
+from . import tags as lvm_tags
+from .listing import Listing, Lv, reports
+from .names import parse, snapshot_lv
+from .tags import Record, Witness
+from .thin_pool import check_room, release_leaked
+from .usage import resume_left
+
+PROVIDER = "lvm_thin"
+LOCKS = "/run/snapship/volumes"
+_TAKE_TIMEOUT = 300.0  # seconds to wait for another run that is making a snapshot of the same volume
+UNFINISHED = "it was never finished"
+
+
+def ours(lv: Lv) -> Record | None:
+    """What a snapshot of ours is; ``None`` for other volumes."""
+    return lvm_tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
+
+
+def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
+    """The snapshots of a volume, newest first.
+
+    They belong to the LV, whatever it is called now. Those that were made for shipping an earlier LV of this name are
+    listed too, with that as their flaw, so that they go when nothing rests on them.
+    """
+    now = listing.by_name.get(parse(volume).lv)
+    found = []
+    for lv in listing.volumes:
+        record = ours(lv)
+        if record is None:
+            continue
+        if now is not None and record.lineage == now.uuid:
+            found.append(snapshot(lv, record, volume, None))
+        elif record.volume == volume and record.made_by == "snapship":
+            gone = "the LV it was made of is gone" if now is None else "it was made of another LV that had this name"
+            found.append(snapshot(lv, record, volume, gone))
+    return sorted(found, key=lambda each: each.created, reverse=True)
+
+
+def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
+    """A snapshot as use cases see it, its witness checked."""
+    witness = lvm_tags.witness_in(lv.tags)
+    return Snapshot(
+        name=record.name,
+        volume=volume,
+        provider=PROVIDER,
+        state_id=record.state_id,
+        created=record.created,
+        size=witness.size if witness else lv.size,
+        lineage=record.lineage,
+        group=record.group,
+        method="thin",
+        path=f"/dev/{lv.name}",
+        made_by=record.made_by,
+        consistency=record.consistency,
+        holds=lvm_tags.holds_in(lv.tags),
+        flaw=flaw or flaw_of(lv, witness),
+    )
+
+
+def flaw_of(lv: Lv, witness: Witness | None) -> str | None:
+    """Why an LV isn't, or may not be, the snapshot that its tags say it is."""
+    if witness is None:
+        return UNFINISHED
+    if lv.uuid != witness.uuid:
+        return "it is another LV than the one that was made"
+    if (lv.thin_id, lv.pool_uuid) != (witness.thin_id, witness.pool_uuid):
+        return "it is another device of its pool than the one that was made"
+    if lvm_tags.CHANGED in lv.tags:
+        return "it was written to after it was made"
+    if not lv.read_only:
+        return "it was made writable"
+    if lv.size != witness.size:
+        return "it was resized"
+    return None
+
+
+def locate(wanted: Snapshot, listing: Listing) -> Lv:
+    """The LV of a snapshot. Raises VolumeError (``snapshot_gone``, ``snapshot_changed``)."""
+    found = _candidates(wanted, listing)
+    if not found:
+        raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume} is gone.", code="snapshot_gone")
+    lv = found[0]
+    flaw = flaw_of(lv, lvm_tags.witness_in(lv.tags))
+    if flaw is not None:
+        said = f"snapshot {wanted.name!r} of {wanted.volume} can't be used: {flaw}."
+        raise VolumeError(said, code="snapshot_changed")
+    return lv
+
+
+def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
+    """LVs with the tags of this snapshot, the one that was made first: tags can be copied."""
+    tag = lvm_tags.named("state", wanted.state_id)
+    found = [lv for lv in listing.volumes if tag in lv.tags and ours(lv) is not None]
+
+    def strange(lv: Lv) -> bool:
+        witness = lvm_tags.witness_in(lv.tags)
+        return witness is not None and witness.uuid != lv.uuid
+
+    return sorted(found, key=strange)
+
+
+# --- making
+
+
+class Taking:
+    """Snapshots of several volumes of one or more groups: all or none."""
+
+    def __init__(self, request: TakeRequest) -> None:
+        self._request = request
+        self._listings: dict[str, Listing] = {}
+        self._origins: list[tuple[str, Lv]] = []
+        self._made: list[tuple[str, Lv, str, str]] = []  # volume, origin, LV name, state id
+
+    def run(self) -> list[Snapshot]:
+        with contextlib.ExitStack() as stack:
+            self._look(stack)
+            try:
+                for volume, origin in self._origins:
+                    self._create(volume, origin)
+                return self._finish()
+            except BaseException:
+                self._undo()
+                raise
+
+    def _look(self, stack: contextlib.ExitStack) -> None:
+        """Lock what is to be taken, sweep what runs that died left, refuse what can't be."""
+        uuids = {volume: _origin(reports.of(parse(volume).vg), volume).uuid for volume in self._request.volumes}
+        for uuid in sorted(set(uuids.values())):
+            stack.enter_context(_lock(uuid))
+        for vg in sorted({parse(volume).vg for volume in self._request.volumes}):
+            # From before the locks, maybe: what looks unfinished in it may have been finished since.
+            listing = reports.recent(vg)
+            if _unfinished(listing, set(uuids.values())):
+                listing = reports.fresh(vg)
+                _sweep(listing, set(uuids.values()))
+                listing = reports.fresh(vg)
+            self._listings[vg] = listing
+        for volume in self._request.volumes:
+            listing = self._listings[parse(volume).vg]
+            origin = _origin(listing, volume)
+            if origin.uuid != uuids[volume]:
+                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+            pool = listing.pool_of(origin)
+            resume_left(origin, pool)
+            release_leaked(pool)
+            check_room(pool)
+            if any(each.name == self._request.name for each in snapshots_of(volume, listing)):
+                raise VolumeError(f"{volume} has a snapshot {self._request.name!r} already.", code="exists")
+            self._origins.append((volume, origin))
+
+    def _create(self, volume: str, origin: Lv) -> None:
+        request, name = self._request, parse(volume)
+        lv_name = snapshot_lv(name, origin.uuid, request.name, self._listings[name.vg].names)
+        planned = Snapshot(
+            name=request.name,
+            volume=volume,
+            provider=PROVIDER,
+            state_id=secrets.token_hex(16),
+            created=request.created,
+            size=origin.size,
+            lineage=origin.uuid,
+            group=request.group,
+            method="thin",
+            path=f"/dev/{name.vg}/{lv_name}",
+            made_by=request.made_by,
+            consistency=request.consistency,
+            holds=dict(request.holds),
+        )
+        tags = [word for tag in lvm_tags.snapshot_tags(planned) for word in ("--addtag", tag)]
+        # One that is about to be read is active from the start; several may have to wait for their turn.
+        active = ["-K"] if request.holds and len(request.volumes) == 1 else []
+        command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *tags, "-n", lv_name, "--", str(origin.name)]
+        self._made.append((volume, origin, lv_name, planned.state_id))
+        lvm.change(f"no snapshot of {volume} could be made", command)
+
+    def _finish(self) -> list[Snapshot]:
+        """Note of each which thing it is."""
+        done = []
+        listings = {vg: reports.fresh(vg) for vg in {parse(volume).vg for volume, *_rest in self._made}}
+        for volume, origin, lv_name, state_id in self._made:
+            lv = listings[parse(volume).vg].by_name.get(lv_name)
+            if lv is None or lvm_tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
+                raise VolumeError(f"the snapshot of {volume} vanished while it was made.", "Run it again.")
+            if lv.origin_uuid != origin.uuid:
+                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+            lv = lvm.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
+            record = ours(lv)
+            if record is None or record.lineage != origin.uuid:
+                raise VolumeError(f"the snapshot of {volume} isn't tagged as it was made.", "Run it again.")
+            done.append(snapshot(lv, record, volume, None))
+        return done
+
+    def _undo(self) -> None:
+        for volume, _origin_lv, lv_name, state_id in self._made:
+            with contextlib.suppress(SnapshipError):
+                tag = lvm_tags.named("state", state_id)
+                lv = reports.fresh(parse(volume).vg).by_name.get(lv_name)
+                if lv is not None and tag in lv.tags:
+                    lvm.remove(lv, tag)
+
+
+def _sweep(listing: Listing, lineages: set[str]) -> None:
+    """Remove what runs that died left of these LVs."""
+    for lv, record in _unfinished(listing, lineages):
+        with contextlib.suppress(VolumeError):
+            lvm.remove(lv, lvm_tags.named("state", record.state_id))
+
+
+def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]:
+    """Snapshots of these LVs that have no witness."""
+    found = []
+    for lv in listing.volumes:
+        record = ours(lv)
+        if record is None or lvm_tags.witness_in(lv.tags) is not None:
+            continue
+        if record.lineage in lineages and lv.uuid != record.lineage:
+            found.append((lv, record))
+    return found
+
+
+def _origin(listing: Listing, volume: str) -> Lv:
+    found = listing.by_name.get(parse(volume).lv)
+    if found is None or not found.is_thin:
+        raise VolumeError(f"volume {volume!r} went away.", code="unknown_volume")
+    return found
+
+
+@contextlib.contextmanager
+def _lock(uuid: str) -> Iterator[None]:
+    with locked(os.path.join(LOCKS, uuid), _TAKE_TIMEOUT, "an LV of which a snapshot is made"):
+        yield
+
+
+# --- changing
+
+
+def remove(wanted: Snapshot) -> None:
+    """Destroy a snapshot, and nothing but it. Raises BusyError while it is open."""
+    listing = reports.recent(parse(wanted.volume).vg)
+    tag = lvm_tags.named("state", wanted.state_id)
+    for lv in _candidates(wanted, listing):
+        witness = lvm_tags.witness_in(lv.tags)
+        if lv.uuid == wanted.lineage or witness is not None and witness.uuid != lv.uuid:
+            continue
+        try:
+            lvm.remove(lv, tag)
+        except VolumeError as error:
+            if error.code != "in_use":
+                raise
+            raise BusyError(
+                f"snapshot {wanted.name!r} of {wanted.volume} is in use and was left.",
+                f"Close what has {lv.name} open.",
+                code="in_use",
+            ) from error
+
+
+def hold(wanted: Snapshot, holder: str, backup: str | None) -> None:
+    """Note, or drop, one holder's hold. Raises VolumeError (``snapshot_gone``)."""
+    found = _candidates(wanted, reports.recent(parse(wanted.volume).vg))
+    if not found:
+        if backup is None:
+            return
+        raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume} is gone.", code="snapshot_gone")
+    lv = found[0]
+    add = set(lvm_tags.hold_tags(holder, backup) if backup is not None else [])
+    drop = set(lvm_tags.belonging(lv.tags, lvm_tags.hold_key(holder)))
+    wanted.holds = lvm_tags.holds_in(lvm.retag(lv, add=sorted(add - drop), drop=sorted(drop - add)).tags)

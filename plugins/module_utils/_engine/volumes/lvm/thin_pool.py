@@ -1,0 +1,227 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""A thin pool as device-mapper has it: how full it is, and its one metadata snapshot.
+
+A pool has room for a single metadata snapshot, whoever made it. Ours are made one at a time (a lock), noted durably
+before they are, and released whatever happens: what a killed process or a power loss left is known by that note and
+released by the next run. Status line: Documentation/admin-guide/device-mapper/thin-provisioning.rst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ...common.errors import BusyError, VolumeError
+from ...common.files import locked, read_json, sync_folder, write_json
+from . import commands as lvm
+from . import device_mapper
+from .listing import Lv, pool_device
+from .names import mapped_name
+
+LOCKS = "/run/snapship/thin-pools"
+NOTES = "/var/lib/snapship/metadata-snapshots"
+OURS_TIMEOUT = 1800.0  # seconds to wait for another run of ours, which may read the metadata of a huge pool
+OTHERS_TIMEOUT = 60.0  # seconds to wait for somebody else's metadata snapshot to go
+FULL = 95.0  # percent of data or metadata from which nothing of ours is put into a pool
+
+
+class PoolStatus(NamedTuple):
+    """A pool's fill; counts of blocks."""
+
+    metadata_used: int
+    metadata: int
+    data_used: int  # chunks
+    data: int
+    held: int | None  # block of the metadata snapshot's root
+
+    @property
+    def data_percent(self) -> float:
+        return 100.0 * self.data_used / self.data if self.data else 0.0
+
+    @property
+    def metadata_percent(self) -> float:
+        """Of what the kernel lets a pool use."""
+        return 100.0 * self.metadata_used / usable(self.metadata) if self.metadata else 0.0
+
+
+def usable(blocks: int) -> int:
+    """Of this many blocks of metadata, those that can be used: the kernel keeps a tenth, or 16 MiB, and stops a pool
+    that would need more (__set_metadata_reserve in dm-thin-metadata.c)."""
+    return blocks - min(4096, blocks // 10)
+
+
+def status(pool: Lv) -> PoolStatus | None:
+    """``None`` where the pool isn't active. Raises VolumeError for a pool that failed."""
+    name = pool_device(pool)
+    if not os.path.exists(f"/dev/mapper/{name}"):
+        return None
+    try:
+        kind, text = device_mapper.status(name)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise VolumeError(f"pool {pool.name}: device-mapper says {error.strerror}.", code="program") from error
+    words = text.split()
+    if len(words) < 4 or kind != "thin-pool" or "/" not in words[1]:
+        raise VolumeError(
+            f"thin pool {pool.name} has failed ({' '.join([kind, *words]).strip() or 'no status'}).",
+            "Repair it (lvconvert --repair) before anything else.",
+            code="pool_failed",
+        )
+    metadata_used, metadata = (int(count) for count in words[1].split("/"))
+    data_used, data = (int(count) for count in words[2].split("/"))
+    return PoolStatus(metadata_used, metadata, data_used, data, None if words[3] == "-" else int(words[3]))
+
+
+def check_room(pool: Lv) -> None:
+    """Raises VolumeError (``pool_full``) where a pool is too full to put anything in."""
+    now = status(pool)
+    if now is None:
+        return  # it isn't active, so nobody can say yet
+    for what, percent in (("data", now.data_percent), ("metadata", now.metadata_percent)):
+        if percent >= FULL:
+            raise VolumeError(
+                f"the {what} of thin pool {pool.name} is {percent:.1f} % full, of what the kernel lets a pool use; "
+                "nothing was changed.",
+                f"Extend it (lvextend {'--poolmetadatasize +SIZE ' if what == 'metadata' else '-L +SIZE '}{pool.name})"
+                " or remove snapshots: a pool that runs full stops every volume in it.",
+                code="pool_full",
+            )
+
+
+@contextlib.contextmanager
+def metadata_snapshot(pool: Lv) -> Iterator[str]:
+    """The metadata of a pool as of now, readable beside it while inside; yields the device to read.
+
+    Raises BusyError where somebody else's metadata snapshot doesn't go away, VolumeError where there can be none.
+    """
+    with _lock(pool, OURS_TIMEOUT), _active(pool):
+        _release_ours(pool)
+        _reserve(pool)
+        try:
+            yield f"/dev/mapper/{mapped_name(pool.name.vg, pool.metadata)}"
+        finally:
+            _release(pool)
+
+
+def release_leaked(pool: Lv) -> None:
+    """Release the metadata snapshot that a killed run of ours left, if there is one and nobody is at work on it."""
+    if os.path.exists(_note(pool)):
+        with contextlib.suppress(BusyError), _lock(pool, 0):
+            _release_ours(pool)
+
+
+@contextlib.contextmanager
+def _lock(pool: Lv, timeout: float) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(os.path.join(LOCKS, pool.uuid), timeout, f"thin pool {pool.name}"))
+        except BusyError as error:
+            raise BusyError(
+                f"another run has been reading the metadata of thin pool {pool.name} for {timeout:.0f} s.",
+                "Run it again when that has ended.",
+                code="busy",
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _active(pool: Lv) -> Iterator[None]:
+    """The pool active; inactive again afterwards if it was."""
+    was = os.path.exists(f"/dev/mapper/{pool_device(pool)}")
+    if not was:
+        lvm.activate(pool)
+    try:
+        yield
+    finally:
+        if not was:
+            lvm.deactivate(pool)
+
+
+def _note(pool: Lv) -> str:
+    return os.path.join(NOTES, pool.uuid)
+
+
+def _release_ours(pool: Lv) -> None:
+    """What a run that died left."""
+    path = _note(pool)
+    noted = read_json(path) if os.path.exists(path) else None
+    if noted is None:
+        return
+    now = status(pool)
+    if now is None:
+        return  # it can't be released before the pool is active
+    root = noted.get("root") if isinstance(noted, dict) else None
+    if now.held is not None and root in (None, now.held):
+        _message(pool, "release_metadata_snap")
+    _drop(path)
+
+
+def _drop(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+        sync_folder(os.path.dirname(path))
+
+
+def _reserve(pool: Lv) -> None:
+    until = time.monotonic() + OTHERS_TIMEOUT
+    while not _try_reserve(pool):
+        if time.monotonic() >= until:
+            raise BusyError(
+                f"thin pool {pool.name} has a metadata snapshot that isn't ours, and a pool has room for one.",
+                f"Wait for the program that made it; if none is running: dmsetup message {pool_device(pool)} 0 "
+                "release_metadata_snap",
+                code="busy",
+            )
+        time.sleep(0.5)
+
+
+def _try_reserve(pool: Lv) -> bool:
+    now = status(pool)
+    if now is None or now.held is not None:
+        return False
+    path = _note(pool)
+    write_json(path, {"pool": str(pool.name)})
+    try:
+        _message(pool, "reserve_metadata_snap")
+    except VolumeError as error:
+        _drop(path)
+        if error.code == "in_use":
+            return False
+        raise
+    try:
+        held = status(pool)
+        write_json(path, {"pool": str(pool.name), "root": held.held if held else None})
+    except BaseException:
+        _release(pool)
+        raise
+    return True
+
+
+def _release(pool: Lv) -> None:
+    try:
+        _message(pool, "release_metadata_snap")
+    except VolumeError:
+        now = status(pool)
+        if now is None or now.held is not None:
+            raise  # the note stays: the next run tries again
+    _drop(_note(pool))
+
+
+def _message(pool: Lv, message: str) -> None:
+    try:
+        device_mapper.message(pool_device(pool), message)
+    except OSError as error:
+        raise VolumeError(
+            f"thin pool {pool.name} refuses {message}: {error.strerror}.",
+            "dmsetup status says which state it is in.",
+            code="in_use" if error.errno == errno.EBUSY else "program",
+        ) from error

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Receiving streams with ``zfs receive``, beside the target."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, Callable
+
+from ...common.errors import SnapshipError, VolumeError, need
+from ..commands import ProgramError, environment, missing
+from ..provider import ReceiveRequest
+from .commands import number, one_line, rows, zfs, zpool
+from .names import MOST, is_component, pool_of
+from .placement import Found, witness
+from .send import widen
+from .staging import Beside, discard
+from .stream_header import SIZE, Begin, parse
+from .swap import destroy_snapshots, received
+
+
+class ZfsStreamTarget:
+    """A dataset that grows beside its target, state by state."""
+
+    def __init__(self, request: ReceiveRequest) -> None:
+        self._beside = Beside(request)
+        self._target, self.path = self._beside.target, self._beside.path
+        self._states: list[str] | None = None  # GUIDs of the whole states there, in order
+        self._names: dict[str, str] = {}  # of their snapshots, and the GUID of each
+        self._found: Found | None = None
+
+    def has(self, state_ids: list[str]) -> int:
+        self._states, self._names = [], {}
+        self._beside.clear_elsewhere()
+        found = self._beside.whole()
+        if found is None:
+            return 0
+        there = self._snapshots()
+        if there and there == state_ids[: len(there)] and number(found.values["written"]) == 0:
+            self._states = there
+            return len(there)
+        discard(found)
+        return 0
+
+    def _snapshots(self) -> list[str]:
+        """GUIDs, oldest first; their names are noted."""
+        listed = list(rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid", "createtxg"), [self.path]))
+        self._names = {row["name"].partition("@")[2]: row["guid"] for row in listed}
+        return [row["guid"] for row in sorted(listed, key=lambda row: number(row["createtxg"]))]
+
+    # --- streams
+
+    @contextlib.contextmanager
+    def receiving(self, state_id: str) -> Iterator[Callable[[memoryview], None]]:
+        if self._states is None:
+            self.has([])
+        states = need(self._states, "has() sets it")
+        receiver = _Receiver(self._beside, state_id, states[-1] if states else None, self._names)
+        try:
+            yield receiver.write
+            receiver.finish()
+        except BaseException:
+            receiver.kill()
+            with contextlib.suppress(SnapshipError):
+                self._beside.whole()
+            raise
+        if self._snapshots() != [*states, state_id]:
+            raise VolumeError(f"{self._target}: zfs receive said all is well, and state {state_id} isn't there.")
+        states.append(state_id)
+
+    def sync(self) -> None:
+        zpool("sync", pool_of(self._target))
+
+    def witness(self) -> dict[str, Any]:
+        """To be followed by commit() at once."""
+        self._found = received(self._target)
+        return witness(self._found, need(self._states, "it was received")[-1])
+
+    def commit(self, keep_as: str | None) -> str | None:
+        found = self._found or received(self._target)
+        older = need(self._states, "it was received")[:-1]
+        listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid"), [found.name]) if older else []
+        destroy_snapshots(found.name, [row["name"].partition("@")[2] for row in listed if row["guid"] in older])
+        return self._beside.commit(found, keep_as)
+
+    def abort(self) -> None:
+        self._beside.abort()
+
+
+class _Receiver:
+    """A ``zfs receive``, started when the stream has said what it is."""
+
+    def __init__(self, place: Beside, state: str, base: str | None, names: dict[str, str]) -> None:
+        """``names`` of snapshots that are there, and their GUIDs."""
+        self._target, self._path, self._stamp = place.target, place.path, place.stamp
+        self._state, self._base, self._names = state, base, names
+        self._head = b""
+        self._said: IO[bytes] = tempfile.TemporaryFile(prefix="snapship-receive-")  # noqa: SIM115  # kill() closes it
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def write(self, data: memoryview) -> None:
+        """All of it. Raises VolumeError with what ``zfs receive`` said when it no longer listens."""
+        if self._process is None:
+            rest = SIZE - len(self._head)
+            self._head += data[:rest]
+            data = data[rest:]
+            if len(self._head) < SIZE:
+                return
+            self._start(self._checked(parse(self._head)))
+            self._feed(memoryview(self._head))
+        self._feed(data)
+
+    def _checked(self, begin: Begin) -> Begin:
+        if (begin.state, begin.base) != (self._state, self._base):
+            what = f"an increment to {begin.base}" if begin.base else "a full"
+            raise VolumeError(
+                f"{self._target}: this stream is {what} with state {begin.state}; state {self._state} "
+                f"{f'on top of {self._base}' if self._base else 'in full'} is needed.",
+                "The backup's segments aren't what its manifest says; see verify.",
+                code="wrong_stream",
+            )
+        return begin
+
+    def _start(self, begin: Begin) -> None:
+        options = []
+        if self._base is None:
+            options = ["-o", "canmount=noauto" if begin.kind == "filesystem" else "volmode=none", "-o", self._stamp]
+        command = ["zfs", "receive", "-s", "-u", *options, f"{self._path}@{self._name(begin)}"]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                bufsize=0,
+            )
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise missing("zfs") from None
+            raise VolumeError(f"zfs receive can't be run: {error.strerror}.", code="program") from error
+        widen(need(self._process.stdin, "it was started with a pipe").fileno())
+
+    def _name(self, begin: Begin) -> str:
+        """The snapshot's own name, made free where an older state has it; else one that says its state."""
+        if not is_component(begin.name) or len(f"{self._path}@{begin.name}") > MOST:
+            return f"snapship-{begin.state}"
+        if begin.name in self._names:
+            path = f"{self._path}@{begin.name}"
+            zfs("rename", path, f"{self._path}@snapship-{self._names[begin.name]}")
+        return begin.name
+
+    def _feed(self, data: memoryview) -> None:
+        pipe = need(need(self._process, "_start() comes first").stdin, "it was started with a pipe").fileno()
+        try:
+            while data:
+                data = data[os.write(pipe, data) :]
+        except BrokenPipeError:
+            self._end()
+            raise VolumeError(f"{self._target}: zfs receive ended before its stream did.", code="receive") from None
+
+    def finish(self) -> None:
+        """The stream is complete."""
+        if self._process is None:
+            parse(self._head)  # too short to be one
+        self._end()
+        self._said.close()
+
+    def _end(self) -> None:
+        """Wait for the end. Raises VolumeError where it failed."""
+        process = need(self._process, "write() has started it")
+        need(process.stdin, "it was started with a pipe").close()
+        status = process.wait()
+        if status == 0:
+            return
+        self._said.seek(0)
+        error: ProgramError = one_line(["zfs", "receive"], status, self._said.read(1 << 16).decode(errors="replace"))
+        full = "out of space" in error.said or "quota" in error.said
+        raise VolumeError(
+            f"{self._target} can't be restored: zfs receive failed with {status}: {error.said or 'it said nothing'}; "
+            "what was there is untouched.",
+            "Free some space, or restore elsewhere." if full else "See zpool status.",
+            code="no_space" if full else "receive",
+        )
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process.wait()
+        self._said.close()

@@ -1,0 +1,100 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What we note on snapshots in ZFS, as properties of their own.
+
+Properties are inherited from datasets, so each says whose snapshot it is on: what came by inheritance, or with a
+replica, counts for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...common.errors import VolumeError
+from .. import record
+from ..provider import Snapshot, TakeRequest
+from .names import micros
+
+RECORD = "snapship:record"  # how the snapshot was made
+HOLDS = "snapship:holds"  # what rests on it
+_LONGEST = 8191  # bytes of a property's value
+
+
+def _marks(datasets: list[str]) -> list[str]:
+    """GUIDs cut to 32 bits, since there is little room: enough to tell what came from another dataset."""
+    return [f"{int(guid) & 0xFFFFFFFF:08x}" for guid in datasets]
+
+
+def record_text(datasets: list[str], request: TakeRequest) -> str:
+    """The record of snapshots about to be made in one call of the datasets with these GUIDs."""
+    fields = {
+        "datasets": _marks(datasets),
+        "created": micros(request.created),
+        "group": request.group,
+        "made_by": request.made_by,
+        "consistency": request.consistency,
+    }
+    return _fitting(fields, "Its group has too many volumes, or its hooks say too much.")
+
+
+def holds_text(datasets: list[str], holds: dict[str, str]) -> str:
+    """What rests on snapshots of the datasets with these GUIDs."""
+    return _fitting({"datasets": _marks(datasets), "holds": holds}, "Too many remotes hold it.")
+
+
+def _fitting(fields: dict[str, Any], why: str) -> str:
+    text = record.pack(fields)
+    if len(text) > _LONGEST:
+        raise VolumeError(f"what is to be noted on a snapshot is more than ZFS can hold ({_LONGEST} bytes).", why)
+    return text
+
+
+def snapshot_from(row: dict[str, str], dataset: str) -> Snapshot:
+    """A snapshot as listed, of the dataset with this GUID. One that somebody else made is a user's."""
+    volume, _at, name = row["name"].partition("@")
+    size = row["volsize"] if row["volsize"].isdigit() else row["logicalreferenced"]
+    made = Snapshot(
+        name=name,
+        volume=volume,
+        provider="zfs",
+        state_id=row["guid"],
+        created=float(row["creation"]),
+        size=int(size) if size.isdigit() else 0,
+        lineage=dataset,
+        group=None,
+        method="snapshot",
+        path=row["name"],
+        made_by="user",
+        consistency={"method": "none"},
+        holds=read_holds(row[HOLDS], dataset),
+    )
+    _fill(made, _own(row[RECORD], dataset))
+    return made
+
+
+def _own(text: str, dataset: str) -> dict[str, Any]:
+    """What a property says that was set on a snapshot of this dataset; nothing for one that came from elsewhere."""
+    fields = record.unpack(text) or {}
+    marks = fields.get("datasets")
+    return fields if isinstance(marks, list) and _marks([dataset])[0] in marks else {}
+
+
+def _fill(made: Snapshot, fields: dict[str, Any]) -> None:
+    created, group, consistency = fields.get("created"), fields.get("group"), fields.get("consistency")
+    if isinstance(created, int):
+        made.created = created / 1e6
+    if isinstance(group, dict) and isinstance(group.get("members"), list):
+        made.group = group
+    if isinstance(consistency, dict):
+        made.consistency = consistency
+    if fields.get("made_by") == "snapship":
+        made.made_by = "snapship"
+
+
+def read_holds(text: str, dataset: str) -> dict[str, str]:
+    """What rests on a snapshot of the dataset with this GUID, by holder."""
+    holds = _own(text, dataset).get("holds")
+    return {str(holder): str(backup) for holder, backup in holds.items()} if isinstance(holds, dict) else {}

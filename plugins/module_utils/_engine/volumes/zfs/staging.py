@@ -1,0 +1,102 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Where a target is received in ZFS: a dataset beside it that is surely ours, whatever an earlier run left there."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from ...common.errors import SnapshipError, VolumeError
+from ..commands import ProgramError
+from ..provider import ReceiveRequest
+from .commands import zfs
+from .names import beside, pool_of
+from .placement import Found, find, find_pool, find_stamped, nearest, stamp
+from .properties import chosen
+from .snapshots import check_room, fullness
+from .swap import destroy, swap
+
+_PLACED = ("mountpoint", "canmount", "volmode")  # what is set when it is in its place
+_PATIENCE = 10.0  # seconds in which a receive whose run was killed must have noticed
+
+
+class Beside:
+    """The place beside one target."""
+
+    def __init__(self, request: ReceiveRequest) -> None:
+        """Raises UsageError or VolumeError where nothing can be received there."""
+        self.target = target = request.place.target
+        around = find_pool(target)
+        parent = nearest(target, around)
+        self._old = around[target].guid if target in around else None
+        self._wanted = chosen(request.properties, request.wanted, target)
+        check_room([pool_of(target)], f"{target} can't be restored", fullness())
+        self.path = beside(target, parent.name)
+        self.stamp = stamp(target)
+        self._around: dict[str, Found] | None = around  # until something may have changed
+
+    def found(self) -> Found | None:
+        """What lies there. Raises VolumeError where that isn't ours."""
+        around, self._around = self._around or find([self.path]), None
+        found = around.get(self.path)
+        if found is not None and found.meant_for != self.target:
+            raise VolumeError(
+                f"{self.path}, where {self.target} is to be received, is there and wasn't made by a restore to it.",
+                "Rename or destroy it.",
+                code="exists",
+            )
+        return found
+
+    def clear_elsewhere(self) -> None:
+        """Destroy what an earlier run received and whose parent was renamed since."""
+        for each in find_stamped(self.target, self._around):
+            if each.name not in (self.path, self.target):
+                discard(each)
+                self._around = None
+
+    def whole(self) -> Found | None:
+        """What lies there, the state of a receive that was cut off dropped. Raises VolumeError as found()."""
+        found = self.found()
+        if found is None or not found.partial:
+            return found
+        _abandon(self.path)
+        return self.found()
+
+    def commit(self, found: Found, keep_as: str | None) -> str | None:
+        """Set the properties that are wanted, and put what was received in the target's place."""
+        here = [f"{name}={value}" for name, value in self._wanted.items() if name not in _PLACED]
+        if here:
+            zfs("set", *here, found.name)
+        placed = {name: value for name, value in self._wanted.items() if name in _PLACED}
+        return swap(found, self.target, self._old, keep_as, placed)
+
+    def abort(self) -> None:
+        """Destroy what was received."""
+        with contextlib.suppress(SnapshipError):
+            for each in find_stamped(self.target):
+                if each.name != self.target:
+                    discard(each)
+
+
+def discard(found: Found) -> None:
+    """Destroy a dataset that a restore made."""
+    if found.partial:
+        _abandon(found.name)
+    if find([found.name]):
+        destroy(found.name)
+
+
+def _abandon(path: str) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            zfs("receive", "-A", path)
+            return
+        except ProgramError as error:
+            if "busy" not in error.said or time.monotonic() >= until:
+                raise
+        time.sleep(0.2)

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Putting a restored dataset in the place of its target.
+
+Two renames aren't atomic: what is about to happen is noted on the restored dataset first, so that recover() can finish
+a swap that was cut. Nothing is ever mounted here.
+
+What a filesystem on this very host had as its own mount point, the one that takes its place gets, and the old one isn't
+mounted by itself any more: otherwise the next boot would bring the old data back to where an application looks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from typing import Any
+
+from ...common.errors import SnapshipError, VolumeError
+from ..commands import ProgramError
+from .commands import rows, zfs
+from .names import MOST, beside, parent_of, pool_of, snapshot_path, storable
+from .placement import STAMP, Found, find, find_guid, find_pool, find_stamped, stamp, used_by
+
+_PLACED = ("mountpoint", "canmount")  # what a filesystem takes over from the one it replaces
+
+
+def swap(here: Found, target: str, old: str | None, keep_as: str | None, placed: dict[str, str]) -> str | None:
+    """Put a restored dataset in the target's place. ``old``: GUID of what was there when it was received; ``placed``:
+    properties to set when it is there.
+
+    Returns the name under which that is kept, ``None`` where nothing was there or it was dropped.
+    """
+    there = find([target]).get(target)
+    note: dict[str, Any] = {"type": here.type, "set": placed}
+    if there is not None:
+        _check_still(there, old)
+        drop = keep_as is None and droppable(target)
+        keep = _doomed(target) if drop else _free_name(target, keep_as or _unnamed(target))
+        note.update({"old": there.guid, "keep": keep, "drop": drop, "set": {**_taken_over(there), **placed}})
+    elif old is not None:
+        note.update(_moved(target, old, placed))
+    zfs("set", stamp(target, note), here.name)
+    if there is not None:
+        rename(target, str(note["keep"]), there.type)
+    try:
+        rename(here.name, target, here.type)
+    except SnapshipError:
+        if there is not None:
+            rename(str(note["keep"]), target, there.type)
+        raise
+    return finish(target, note)
+
+
+def _moved(target: str, old: str, placed: dict[str, str]) -> dict[str, Any]:
+    """For what was there and moved away with its parent, which was restored in the same run."""
+    kept = find_guid(pool_of(target), old)
+    there = find([kept]).get(kept) if kept else None
+    if there is None:
+        return {}
+    return {"old": old, "keep": there.name, "drop": False, "set": {**_taken_over(there), **placed}}
+
+
+def received(target: str) -> Found:
+    """What was received for a target, wherever it is by now: its parent may have been restored, and renamed, in the
+    same run."""
+    for each in find_stamped(target):
+        if each.name != target:
+            return each
+    raise VolumeError(f"what was restored for {target!r} is gone; what was there is untouched.")
+
+
+def _check_still(there: Found, old: str | None) -> None:
+    if there.guid != old:
+        raise VolumeError(
+            f"target {there.name!r} was made, or replaced, while it was being restored; it was left alone.",
+            code="target_exists",
+        )
+    user = used_by(there.name)
+    if user:
+        raise VolumeError(
+            f"target {there.name!r} is open ({user}); it was left alone.", "Stop what uses it.", code="target_busy"
+        )
+
+
+def _taken_over(there: Found) -> dict[str, str]:
+    return {name: there.own[name] for name in _PLACED if name in there.own} if there.type == "filesystem" else {}
+
+
+def rename(name: str, new: str, kind: str) -> None:
+    """Rename a dataset; a filesystem stays mounted, or not, as it is."""
+    zfs("rename", *(["-u"] if kind == "filesystem" else []), name, new)
+
+
+def finish(target: str, note: dict[str, Any]) -> str | None:
+    """All that is left to do when the restored dataset has its name. Can be done again."""
+    settings = dict(note["set"])
+    shown = settings.pop("canmount", "on")
+    if settings:
+        zfs("set", *(f"{name}={value}" for name, value in settings.items()), target)
+    kept = _settle_old(target, note)
+    if note["type"] == "filesystem":
+        # last and by itself: together with a mount point it would be mounted right away
+        zfs("set", f"canmount={shown}", target)
+    elif "volmode" not in settings:
+        zfs("inherit", "volmode", target)
+    zfs("inherit", STAMP, target)
+    return kept
+
+
+def _settle_old(target: str, note: dict[str, Any]) -> str | None:
+    keep, old = note.get("keep"), note.get("old")
+    there = find([keep]).get(keep) if keep else None
+    if there is None or there.guid != old:
+        return None
+    if there.own.get("mountpoint", "").startswith("/") and there.values["canmount"] == "on":
+        zfs("set", "canmount=noauto", there.name)
+    if note.get("drop") and droppable(there.name):
+        try:
+            destroy(there.name)
+            return None
+        except ProgramError:
+            pass  # somebody began to use it: it stays
+    if note.get("drop"):
+        name = _free_name(target, _unnamed(target))
+        rename(there.name, name, there.type)
+        return name
+    return there.name
+
+
+def droppable(name: str) -> bool:
+    """Whether a dataset is as a restore leaves it: nothing below it, and no snapshot but the one it ended with."""
+    listed = list(rows(["list", "-r", "-t", "filesystem,volume,snapshot"], ("type",), [name]))
+    kinds = [row["type"] for row in listed]
+    return kinds.count("snapshot") <= 1 and len(kinds) - kinds.count("snapshot") == 1
+
+
+def destroy(name: str) -> None:
+    """Destroy a dataset that we made and its snapshots, each named: nothing that isn't listed here goes with it."""
+    listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name",), [name])
+    destroy_snapshots(name, [row["name"].partition("@")[2] for row in listed])
+    zfs("destroy", name)
+
+
+def destroy_snapshots(volume: str, names: list[str]) -> None:
+    """Destroy these snapshots of a dataset, in one call."""
+    for name in names:
+        snapshot_path(volume, name)  # none of the signs that mean several
+    if names:
+        zfs("destroy", f"{volume}@{','.join(names)}")
+
+
+def _unnamed(target: str) -> str:
+    return f"{target.rpartition('/')[2]}.replaced"
+
+
+def _doomed(target: str) -> str:
+    return beside(target, parent_of(target)).replace("snapship-restore-", "snapship-dropped-")
+
+
+def _free_name(target: str, bare: str) -> str:
+    """A name in the target's parent that nothing has."""
+    parent = parent_of(target)
+    taken = {row["name"] for row in rows(["list", "-d", "1", "-t", "filesystem,volume"], ("name",), [parent])}
+    for number in itertools.count(1):
+        end = "" if number == 1 else f"-{number}"
+        name = f"{parent}/{storable(bare)}"[: MOST - len(end)] + end
+        if name not in taken:
+            break
+    return name
+
+
+def recover(target: str) -> dict[str, Found] | None:
+    """Finish, or forget, a swap that was cut. Returns all that is in the pool where nothing had to be done."""
+    pool, done = find_pool(target), False
+    for half in find_stamped(target, pool):
+        note, done = half.swap, True
+        if half.name == target:
+            finish(target, note or {"type": half.type, "set": {}})
+        elif note is not None:
+            _recover(half, target, note)
+    return None if done else pool
+
+
+def _recover(half: Found, target: str, note: dict[str, Any]) -> None:
+    keep = note.get("keep")
+    kept = find([keep]).get(keep) if keep and not find([target]) else None
+    if kept is not None and kept.guid == note["old"]:
+        rename(half.name, target, half.type)
+        finish(target, note)
+    else:
+        with contextlib.suppress(ProgramError):
+            zfs("set", stamp(target), half.name)

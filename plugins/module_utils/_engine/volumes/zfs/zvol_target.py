@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""A zvol being restored block by block, beside its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..block_target import BlockTarget
+from ..provider import ReceiveRequest
+from .commands import zfs, zpool
+from .device import wait_for_device
+from .names import pool_of
+from .placement import Found, newest_snapshot, witness
+from .staging import Beside, discard
+from .swap import received
+
+_BLOCK = 16 << 10  # bytes; volblocksize is this, or less, unless it is asked for
+_MOST_BLOCK = 128 << 10
+_SNAPSHOT = "restored"
+
+
+class ZvolTarget(BlockTarget):
+    """A new sparse zvol. When it is whole a snapshot is made of it: what is written afterwards shows against that."""
+
+    def __init__(self, request: ReceiveRequest) -> None:
+        self._beside = Beside(request)
+        self._beside.clear_elsewhere()
+        left = self._beside.found()
+        if left is not None:
+            discard(left)
+        block = _block(request.properties)
+        size = -(-request.size // (block or _BLOCK)) * (block or _BLOCK)
+        options = ["-o", f"volblocksize={block}"] if block else []
+        # As a whole device only: nobody is to look for partitions on it. And without an intent log, whose end would
+        # count as a write whenever the device is made anew: sync() takes care of all that was written.
+        options += ["-o", "volmode=dev", "-o", "sync=disabled", "-o", self._beside.stamp]
+        path = self._beside.path
+        zfs("create", "-s", *options, "-V", str(size), path)
+        try:
+            super().__init__(wait_for_device(path), request.place.target, block or _BLOCK)
+        except BaseException:
+            self._beside.abort()
+            raise
+
+    def sync(self) -> None:
+        super().sync()
+        zpool("sync", pool_of(self._beside.path))
+
+    def witness(self) -> dict[str, Any]:
+        """Besides it lets go of the device: nothing can be read or written any more."""
+        return witness(self._sealed())
+
+    def _sealed(self) -> Found:
+        there = received(self._beside.target)
+        if newest_snapshot(there.name):
+            return there
+        self.sync()
+        self.close()
+        zfs("inherit", "sync", there.name)
+        zfs("snapshot", f"{there.name}@{_SNAPSHOT}")
+        zpool("sync", pool_of(there.name))
+        return received(self._beside.target)
+
+    def commit(self, keep_as: str | None) -> str | None:
+        return self._beside.commit(self._sealed(), keep_as)
+
+    def abort(self) -> None:
+        self.close()
+        self._beside.abort()
+
+
+def _block(properties: dict[str, Any]) -> int | None:
+    """The volblocksize that the volume had, if it was a zvol."""
+    found = properties.get("volblocksize")
+    fits = isinstance(found, int) and 512 <= found <= _MOST_BLOCK and not found & (found - 1)
+    return found if fits else None

@@ -1,0 +1,270 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What has to be done about a remote: it is compared with what LINSTOR tells and with what is kept about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..._engine.common.errors import RemoteError, SnapshipError, UsageError
+from ..._engine.common.fingerprints import fingerprint, matches
+from ..._engine.common.outcome import Outcome
+from ..api.cluster import Access, Cluster
+from ..api.notes import Notes
+from ..state.remotes import KINDS, Remote, list_remotes, note_key, noted, remote_url
+from ..usecases.encryption import locked
+
+UPDATES = ("on_change", "always", "never")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """As the module's options; those of the remote itself, as far as they are set, in ``options``."""
+
+    name: str
+    state: str = "present"
+    type: str | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    update_secret: str = "on_change"
+    recreate: bool = False
+    target: Access | None = None
+    reverse_name: str | None = None
+    reverse_url: str | None = None
+    reverse_passphrase: str | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass
+class Plan:
+    """What there is, what there is to be, and the step between: create, modify, recreate, delete or "" for none.
+
+    ``send`` are the options that go into the request, secrets among them; ``notes`` and ``drop`` what is kept and
+    no longer kept about it. ``reverse`` is the same for the remote on the ``target``.
+    """
+
+    request: Request
+    kind: str = ""
+    before: Remote | None = None
+    known: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    step: str = ""
+    send: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    drop: list[str] = dataclasses.field(default_factory=list)
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    changing: list[str] = dataclasses.field(default_factory=list)
+    locked: SnapshipError | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    target: Cluster | None = None
+    reverse: Plan | None = None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.step) or (self.reverse is not None and self.reverse.changed)
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome(self.changed, warnings=list(self.warnings))
+        if self.locked:
+            outcome.warn(f"{self.locked.msg} A run would fail unless that is done before.")
+        outcome.before, outcome.after = self._shown_before(), self._shown_after()
+        item = self.item()
+        if self.reverse is not None:
+            inner = self.reverse.preview()
+            outcome.before["reverse"], outcome.after["reverse"] = inner.before, inner.after
+            for warning in inner.warnings:
+                outcome.warn(warning)
+        outcome.items = [item] if item else []
+        return outcome
+
+    def item(self) -> dict[str, Any] | None:
+        """The remote as it is to be, or ``None`` where it isn't to be."""
+        if self.request.state == "absent":
+            return None
+        made_of = KINDS[self.kind]
+        given = self.request.options
+        return {
+            "name": self.before.name if self.before and self.step != "recreate" else self.request.name,
+            "type": self.kind,
+            **{name: self.options.get(name) for name in made_of.public},
+            **{name: name in given or name in self.known for name in made_of.secret},
+            "reverse": self.reverse.item() if self.reverse else None,
+            "actions": self.actions(),
+        }
+
+    def actions(self) -> list[str]:
+        """The requests that change something, in words, without secrets."""
+        mine = [f"{self.step} {self.kind} remote {self.request.name}"] if self.step else []
+        mine += [f"target: {action}" for action in self.reverse.actions()] if self.reverse else []
+        return mine
+
+    def _shown_before(self) -> dict[str, Any]:
+        if self.before is None:
+            return {}
+        made_of = KINDS[self.before.type]
+        shown: dict[str, Any] = {"name": self.before.name, "type": self.before.type, **self.before.options}
+        shown.update({name: _plain(self.known[name]) for name in made_of.untold if name in self.known})
+        shown.update(dict.fromkeys(made_of.secret, "(not told)") if self.before.type != "linstor" else {})
+        return shown
+
+    def _shown_after(self) -> dict[str, Any]:
+        if self.request.state == "absent":
+            return {}
+        if not self.step:
+            return self._shown_before()
+        shown: dict[str, Any] = {"name": self.request.name, "type": self.kind}
+        shown.update({name: value for name, value in self.options.items() if value is not None})
+        for name in KINDS[self.kind].secret:
+            if name in self.changing:
+                shown[name] = "(to be set)"
+            elif self.kind != "linstor":
+                shown[name] = "(not told)"
+        return shown
+
+
+def compare(cluster: Cluster, request: Request) -> Plan:
+    """The plan for one remote on one cluster. Reads only."""
+    before = list_remotes(cluster).get(request.name.lower())
+    known = noted(Notes.read(cluster), request.name)
+    if request.state == "absent":
+        drop = [note_key(request.name, option) for option in known]
+        return Plan(request, before.type if before else "", before, known, "delete" if before else "", drop=drop)
+    kind = _kind(request, before)
+    made = Plan(request, kind, before, known, options=_options(request, kind, before, known))
+    if before is not None and before.type != kind:
+        _recreate(made, f"remote {before.name!r} is one of type {before.type}, and its type can't be changed")
+    elif before is None:
+        made.step = "create"
+    else:
+        _compare(made, before)
+    _fill(cluster, made)
+    return made
+
+
+def _kind(request: Request, before: Remote | None) -> str:
+    kind = request.type
+    if kind is None:
+        telling = {"bucket": "s3", "url": "linstor", "cluster_id": "linstor", "availability_zone": "ebs"}
+        found = {telling[name] for name in request.options if name in telling}
+        if len(found) == 1:
+            kind = found.pop()
+        elif before is not None and not found:
+            kind = before.type
+        else:
+            raise UsageError(f"remote {request.name!r}: its type isn't clear.", "Set type to s3, linstor or ebs.")
+    made_of = KINDS[kind]
+    foreign = sorted(set(request.options) - set(made_of.public) - set(made_of.secret))
+    if foreign:
+        raise UsageError(f"{', '.join(foreign)}: a remote of type {kind} has no such option.")
+    return kind
+
+
+def _options(request: Request, kind: str, before: Remote | None, known: Mapping[str, str]) -> dict[str, Any]:
+    """The public options as they are to be: those given, else those there are."""
+    there: dict[str, Any] = dict(before.options) if before and before.type == kind else {}
+    if before and before.type == kind:
+        there.update({name: known[name] for name in KINDS[kind].untold if name in known})
+    wanted = {name: request.options[name] for name in KINDS[kind].public if name in request.options}
+    if "url" in wanted:
+        wanted["url"] = remote_url(wanted["url"])
+    if "cluster_id" in wanted:
+        wanted["cluster_id"] = str(wanted["cluster_id"]).lower()
+    options = {name: wanted.get(name, there.get(name)) for name in KINDS[kind].public}
+    return {name: _plain(value) for name, value in options.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A boolean that was kept as a word."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _compare(made: Plan, before: Remote) -> None:
+    """What has to be modified of a remote that is there."""
+    request, made_of = made.request, KINDS[made.kind]
+    for name in made_of.public:
+        if name not in request.options or name == "use_path_style":
+            continue
+        there = made.known.get(name) if name in made_of.untold else before.options.get(name)
+        if made.options[name] != there:
+            made.changing.append(name)
+    for name in made_of.secret:
+        if name in request.options and _to_send(request, name, made.known.get(name)):
+            made.changing.append(name)
+    if made.changing:
+        made.step = "modify"
+    if "use_path_style" in request.options:
+        _compare_path_style(made)
+
+
+def _to_send(request: Request, name: str, kept: str | None) -> bool:
+    if request.update_secret == "on_change":
+        return not matches(str(request.options[name]), kept)
+    return request.update_secret == "always"
+
+
+def _compare_path_style(made: Plan) -> None:
+    kept = made.known.get("use_path_style")
+    wanted = "true" if made.request.options["use_path_style"] else "false"
+    if kept == wanted:
+        return
+    if kept is not None:
+        _recreate(made, f"remote {made.request.name!r} has use_path_style: {kept}, and LINSTOR can't change that")
+    elif made.request.recreate:
+        _recreate(made, "")
+    else:
+        made.warnings.append(
+            f"remote {made.request.name!r} wasn't made by this module, and LINSTOR doesn't tell what its "
+            "use_path_style is. It is left as it is; recreate: true settles it."
+        )
+
+
+def _recreate(made: Plan, why: str) -> None:
+    if not made.request.recreate:
+        raise RemoteError(
+            f"{why}.",
+            "With recreate: true it is deleted and made anew; what lies on it stays, but schedules that are enabled "
+            "for it have to be enabled again, and the next backup may be a full one.",
+            "recreate",
+            remote=made.request.name,
+        )
+    made.step = "recreate"
+
+
+def _fill(cluster: Cluster, made: Plan) -> None:
+    """What goes into the request, and what is kept of it."""
+    if not made.step:
+        return
+    request, made_of = made.request, KINDS[made.kind]
+    if made.step in ("create", "recreate"):
+        made.changing = [name for name in (*made_of.public, *made_of.secret) if name in request.options]
+        made.drop = [note_key(request.name, option) for option in made.known]
+        lacking = [name for name in made_of.required if not _wanted(made, name)]
+        if lacking:
+            raise UsageError(
+                f"{', '.join(lacking)}: needed to make remote {request.name!r} of type {made.kind}.",
+                remote=request.name,
+            )
+        made.send = {name: _wanted(made, name) for name in (*made_of.public, *made_of.secret)}
+        made.send = {name: value for name, value in made.send.items() if value is not None}
+    else:
+        made.send = {name: _wanted(made, name) for name in made.changing}
+    for name in made.send:
+        if name in made_of.secret:
+            made.notes[note_key(request.name, name)] = fingerprint(str(made.send[name]))
+        elif name in made_of.untold:
+            value = made.send[name]
+            made.notes[note_key(request.name, name)] = str(value).lower()
+    if made.kind == "s3" and made.step != "modify":
+        made.notes.setdefault(note_key(request.name, "use_path_style"), "false")
+        made.options["use_path_style"] = bool(made.options["use_path_style"])
+    made.drop = [key for key in made.drop if key not in made.notes]
+    # For S3 each modification reads the keys that are kept encrypted; otherwise it is what encrypts.
+    if made.kind == "s3" or any(name in made_of.secret for name in made.send):
+        made.locked = locked(cluster, "this remote's secrets are kept under it")
+
+
+def _wanted(made: Plan, name: str) -> Any:
+    return made.options[name] if name in made.options else made.request.options.get(name)

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""A resource made from a snapshot: a new one, or in the place of what a definition has deployed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from ..._engine.common.errors import BusyError, SnapshipError, VolumeError, need
+from ..api.cluster import Cluster
+from ..state import provenance
+from ..state.provenance import Provenance
+from ..state.resources import Deployed, look_at
+from .deploy import define, unfold
+from .item import Item
+
+
+def place(
+    cluster: Cluster,
+    item: Item,
+    stamp: Provenance,
+    node: str | None,
+    pools: Mapping[str, str],
+    group: str | None,
+) -> Deployed:
+    """Make the resource from ``item.held``; returns it as it is then.
+
+    Before something is deleted, it is recorded that a restore has begun, so that one that is cut off is taken up.
+    """
+    held = need(item.held, "it is here")
+    if node is not None and node.lower() not in {each.lower() for each in held.nodes}:
+        raise VolumeError(
+            f"snapshot {held.name} of {held.resource} isn't on node {node} (it is on {', '.join(held.nodes)}).",
+            "Choose one of these; replicas on other nodes can be made afterwards.",
+            code="unknown_node",
+        )
+    fresh = look_at(cluster, item.target)
+    _still_as_planned(item, fresh)
+    try:
+        there = fresh or define(cluster, item.target, group)
+        if fresh is None:
+            item.actions.append(f"made resource definition {item.target}")
+        if there.diskful or there.diskless:
+            provenance.write(cluster, there, dataclasses.replace(stamp, pending=True))
+            _remove(cluster, item, there)
+        found = unfold(cluster, held, there, [node] if node is not None else [], pools, item.actions)
+    except SnapshipError:
+        if fresh is None:
+            _undo(cluster, item.target)
+        raise
+    _missing_replicas(item, fresh, found)
+    return found
+
+
+def _still_as_planned(item: Item, fresh: Deployed | None) -> None:
+    """Time has passed since it was planned, a download's perhaps."""
+    if fresh is None:
+        return
+    if fresh.restoring:
+        raise BusyError(f"LINSTOR is restoring {fresh.name} from a backup.", "Run the task again when it is done.")
+    if fresh.in_use:
+        raise VolumeError(
+            f"resource {fresh.name} is in use on {', '.join(fresh.in_use)} by now; it was left alone.",
+            "Stop what uses it, and run the task again.",
+            code="target_busy",
+        )
+    if fresh.diskful and not item.replaces:
+        raise VolumeError(
+            f"resource {fresh.name} has been made meanwhile; it was left alone.",
+            "Run the task again.",
+            code="target_exists",
+        )
+
+
+def _remove(cluster: Cluster, item: Item, there: Deployed) -> None:
+    """Delete its resources, the diskless ones first; the definition stays, with its snapshots and properties."""
+    for node in (*there.diskless, *there.diskful):
+        cluster.change("resource_delete", node, there.name, what=f"deleting resource {there.name} on {node}")
+        item.actions.append(f"deleted resource {there.name} on {node}")
+
+
+def _undo(cluster: Cluster, name: str) -> None:
+    """Remove a definition that was made here, and has nothing in it."""
+    try:
+        there = look_at(cluster, name)
+        if there is not None and not there.diskful and not there.diskless:
+            cluster.change("resource_dfn_delete", name, what=f"removing resource definition {name} again")
+    except SnapshipError:
+        return  # the error that led here is what matters
+
+
+def _missing_replicas(item: Item, before: Deployed | None, after: Deployed) -> None:
+    lost = sorted(set(before.diskful) - set(after.diskful)) if before is not None else []
+    if lost:
+        item.warnings.append(
+            f"it had replicas on {', '.join(lost)} too, and now only on {', '.join(after.diskful)}. LINSTOR makes them "
+            "again where the property Snapshot/BalanceAfterRestore is set; otherwise: linstor resource create."
+        )

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Which point in time a restore means: of those on an S3 remote, or of those that were received here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from ..._engine.common.errors import CorruptError, SnapshipError, UnknownError
+from ..._engine.common.units import iso_time
+from ..state.backups import Backup
+from ..state.origins import is_from, source_of
+from ..state.snapshots import Shipment, Snap
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """At most one of these is given; none means the newest. ``when``: seconds since the epoch."""
+
+    backup: str | None = None
+    snapshot: str | None = None
+    when: float | None = None
+
+
+@dataclasses.dataclass
+class Point:
+    """What is to be restored. ``origin``: the remote, or the cluster it was received from; ``chain``: the full first.
+
+    ``held``: the received snapshot, where it is one. ``started``: when its upload began.
+    """
+
+    id: str
+    snapshot: str
+    origin: str
+    created: float | None
+    chain: list[str]
+    held: Snap | None = None
+    problem: str | None = None
+    started: float | None = None
+
+    def is_held_by(self, arrival: Shipment) -> bool:
+        """Whether this is what was downloaded: from where, and when its upload began. LINSTOR keeps no more of it."""
+        if arrival.remote.lower() != self.origin.lower():
+            return False
+        return arrival.started is None or self.started is None or abs(arrival.started - self.started) < 1.0
+
+
+def on_remote(backups: Iterable[Backup], source: str, remote: str, wanted: Wanted) -> Point:
+    """A complete backup of ``source``. Raises UnknownError, or CorruptError for one that can't be restored."""
+    complete = [each for each in backups if each.state == "success"]
+    own = [each for each in complete if each.resource.lower() == source.lower()]
+    if not own:
+        there = ", ".join(sorted({each.resource for each in complete})[:20]) or "none"
+        raise UnknownError(
+            f"{source} has no complete backup on remote {remote}; those there are of: {there}.",
+            "Check source.",
+            "unknown_backup",
+        )
+    by_id = {each.id: each for each in own}
+    points = [
+        Point(each.id, each.snapshot, remote, each.created, _chain(each, by_id), None, each.problem, each.started)
+        for each in own
+    ]
+    return _choose(points, source, f"on remote {remote}", wanted)
+
+
+def _chain(backup: Backup, by_id: dict[str, Backup]) -> list[str]:
+    found = [backup.id]
+    while backup.base in by_id and backup.base not in found:
+        backup = by_id[backup.base]
+        found.insert(0, backup.id)
+    return found
+
+
+def received(snaps: Iterable[Snap], resource: str, source: str, wanted: Wanted) -> Point:
+    """A snapshot of ``resource`` that was received in full."""
+    points = []
+    for snap in snaps:
+        arrival = snap.received
+        if arrival is None or arrival.state != "success" or not is_from(snap, source):
+            continue
+        created = arrival.started or snap.created
+        points.append(Point(snap.name, snap.name, source_of(snap) or source, created, [snap.name], snap))
+    return _choose(points, resource, "that was received here", wanted)
+
+
+def _choose(points: list[Point], source: str, where: str, wanted: Wanted) -> Point:
+    points.sort(key=lambda point: (point.created or 0.0, point.id), reverse=True)
+    if not points:
+        raise UnknownError(f"{source} has no complete backup {where}.", "Check source.", code="unknown_backup")
+    found = next((point for point in points if _meant(point, wanted)), None)
+    if found is None:
+        raise _none(points, source, where, wanted)
+    if found.problem is not None:
+        good = next((point.id for point in points if point.problem is None), None)
+        advice = f"The newest that can be restored is {good}." if good else "None of its backups can be restored."
+        raise CorruptError(f"backup {found.id} of {source} can't be restored: {found.problem}.", advice)
+    return found
+
+
+def _meant(point: Point, wanted: Wanted) -> bool:
+    if wanted.backup not in (None, "latest"):
+        return point.id == str(wanted.backup).removesuffix(".meta")
+    if wanted.snapshot is not None:
+        return point.snapshot.lower() == wanted.snapshot.lower()
+    return wanted.when is None or (point.created is not None and point.created <= wanted.when)
+
+
+def _none(points: list[Point], source: str, where: str, wanted: Wanted) -> SnapshipError:
+    if wanted.when is not None:
+        oldest = points[-1].created
+        return UnknownError(
+            f"{source} has no backup {where} as old as {iso_time(wanted.when)}; "
+            f"the oldest is of {iso_time(oldest) if oldest else 'an unknown time'}.",
+            code="unknown_backup",
+        )
+    there = ", ".join(point.snapshot if wanted.snapshot else point.id for point in points[:5])
+    return UnknownError(
+        f"{source} has no backup {wanted.backup or wanted.snapshot!r} {where} (newest there: {there}).",
+        "List them with snapship.dr.linstor_backup_info.",
+        code="unknown_backup",
+    )

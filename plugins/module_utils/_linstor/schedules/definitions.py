@@ -1,0 +1,130 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Schedules as LINSTOR keeps them: those that are there, and those that are to be."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..._engine.common.errors import UsageError
+from ..._engine.common.units import parse_duration
+from ..api.cluster import Cluster
+from .cron import parse_cron, same_cron, shift
+
+NUMBERS = ("keep_local", "keep_remote", "max_retries")
+FIELDS = ("full_cron", "inc_cron", *NUMBERS, "on_failure")
+
+
+class Asked(Protocol):
+    """What is needed of a request, besides the other options that are among ``FIELDS``."""
+
+    name: str
+    state: str
+    full_cron: str | None
+    inc_cron: str | None
+    spread: str | None
+    spread_slots: int
+
+
+@dataclasses.dataclass
+class Definition:
+    """A schedule that is there, or is to be: fields as LINSTOR has them, without those that aren't set."""
+
+    name: str
+    was: dict[str, Any] | None
+    wanted: dict[str, Any] | None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that aren't as they should be; ``None`` for those to take away."""
+        was, wanted = self.was or {}, self.wanted or {}
+        return {field: wanted.get(field) for field in FIELDS if was.get(field) != wanted.get(field)}
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is something to do."""
+        return self.was is None or self.wanted is None or bool(self.changes)
+
+
+def slots_of(request: Asked) -> dict[str, dict[str, Any]]:
+    """The schedules that are to be there, and the cron fields that differ between them."""
+    if request.state == "absent":
+        return {}
+    crons: dict[str, Any] = {}
+    if request.full_cron is not None:
+        crons["full_cron"] = parse_cron(request.full_cron, "full_cron")
+    if request.inc_cron is not None:
+        crons["inc_cron"] = parse_cron(request.inc_cron, "inc_cron") if request.inc_cron else ""
+    if request.spread is None:
+        return {request.name: crons}
+    window = int(parse_duration(request.spread, "spread") // 60)
+    step = window / request.spread_slots
+    if step < 1:
+        raise UsageError("spread: the slots are less than a minute apart.", "Spread over more time, or fewer slots.")
+    made: dict[str, dict[str, Any]] = {}
+    for number in range(request.spread_slots):
+        later = int(number * step)
+        moved = {field: shift(cron, later, field) if cron else cron for field, cron in crons.items()}
+        made[f"{request.name}-slot{number + 1}"] = moved
+    return made
+
+
+def compare(cluster: Cluster, request: Asked, slots: Mapping[str, dict[str, Any]]) -> list[Definition]:
+    """The wanted schedules beside what there is of them, and what an earlier spread has left. One list request."""
+    there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
+    by_name = {name.lower(): name for name in there}
+    definitions = []
+    for name, crons in slots.items():
+        was = there.get(by_name.get(name.lower(), name))
+        definitions.append(Definition(name, was, _merged(request, was, crons)))
+    # what an earlier spread, or none, has left
+    mine = re.compile(rf"{re.escape(request.name)}(-slot\d+)?", re.IGNORECASE)
+    wanted_names = {name.lower() for name in slots}
+    stale = [name for name in there if mine.fullmatch(name) and name.lower() not in wanted_names]
+    definitions += [Definition(name, there[name], None) for name in sorted(stale)]
+    return definitions
+
+
+def _fields(found: Any) -> dict[str, Any]:
+    data = {field: getattr(found, field, None) for field in FIELDS}
+    return {field: value for field, value in data.items() if value not in (None, "")}
+
+
+def _merged(request: Asked, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
+    """The fields as they should be: what is there, with what is asked for."""
+    wanted = dict(was or {"on_failure": "SKIP"})
+    # LINSTOR tells them in a spelling of its own
+    wanted.update({field: cron for field, cron in crons.items() if not (cron and same_cron(cron, wanted.get(field)))})
+    for field in (*NUMBERS, "on_failure"):
+        value = getattr(request, field)
+        if value is not None:
+            wanted[field] = value
+    if "full_cron" not in wanted:
+        raise UsageError(f"schedule {request.name!r} isn't there yet and needs full_cron.", "Say when fulls are made.")
+    return {
+        field: value
+        for field, value in wanted.items()
+        if value != "" and not (field in NUMBERS and int(value) < 0)  # taken away
+    }
+
+
+def write(cluster: Cluster, definition: Definition) -> list[str]:
+    """Make it or change it; returns LINSTOR's warnings."""
+    fields = dict(definition.changes)
+    name, cron = definition.name, "incremental_cron"
+    if definition.was is None:
+        wanted = definition.wanted or {}
+        given = {cron if field == "inc_cron" else field: value for field, value in wanted.items()}
+        return cluster.change("schedule_create", name, what=f"making schedule {name}", **given).warnings
+    # LINSTOR takes a number below zero, and an empty cron, as "no longer".
+    given = {}
+    for field, value in fields.items():
+        gone = -1 if field in NUMBERS else ""
+        given[cron if field == "inc_cron" else field] = gone if value is None else value
+    return cluster.change("schedule_modify", name, what=f"changing schedule {name}", **given).warnings

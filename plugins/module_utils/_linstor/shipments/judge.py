@@ -1,0 +1,183 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""What a look at the snapshots of a resource says of its shipment: goes on, is done, has failed, is gone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..._engine.common.errors import RemoteError, SnapshipError
+from ..api import polling as waiting
+from ..api.cluster import Cluster
+from ..api.polling import Pace
+from ..falling_back import instead_of_increment
+from ..state.backups import GRACE, Backup, of_snapshot
+from ..state.snapshots import Snap
+from .choice import Wish, choose, would_satisfy
+from .order import Order
+from .timeouts import ABORTING_FOR, stop, timed_out
+from .unit import Unit
+
+#: seconds for which a shipment is looked for whose start wasn't confirmed
+LOOK_FOR = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """Judges the shipments of one order."""
+
+    cluster: Cluster
+    order: Order
+    wish: Wish
+    pace: Pace
+
+    def may_be_queued(self, unit: Unit, snaps: list[Snap]) -> bool:
+        """Whether the queue has to be read to know its state."""
+        found = self._find(unit, snaps, frozenset())
+        # A snapshot that is shipped once more keeps what became of it the first time until it is its turn.
+        again = self.wish.snapshot is not None and not unit.joined
+        return found is not None and (found.state == "lost" or again and found.state in ("failed", "aborted"))
+
+    def _find(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> Backup | None:
+        known = {snap.name.lower() for snap in unit.look.snaps}
+        for snap in reversed(snaps):
+            named = unit.snapshot is not None and snap.name.lower() == unit.snapshot.lower()
+            new = unit.snapshot is None and (unit.joined or snap.name.lower() not in known)
+            if not named and not new:
+                continue
+            backup = of_snapshot(unit.resource, snap, self.order.remote, queue)
+            if backup is not None and self._is_of_before(unit, backup):
+                continue
+            if backup is not None and (named or backup.state in ("preparing", "queued", "shipping") or not unit.joined):
+                return backup
+        return None
+
+    def _is_of_before(self, unit: Unit, backup: Backup) -> bool:
+        """Whether it is what became of the same snapshot before this run had it shipped."""
+        if unit.joined or backup.started is None or backup.state not in ("failed", "aborted"):
+            return False
+        before = (each for each in unit.look.backups if each.snapshot == backup.snapshot)
+        return any(each.started == backup.started for each in before)
+
+    def judge(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> None:
+        """Note in it what is seen of it. ``snaps``: of its resource, now; ``queue``: (resource, snapshot) that wait."""
+        backup = self._find(unit, snaps, queue)
+        now = self.pace.clock()
+        if backup is None or backup.state == "lost":
+            unit.missing = now if unit.missing is None else unit.missing
+            self._missing(unit, backup, now - unit.missing)
+            return
+        unit.missing, unit.snapshot, unit.current, unit.unsure = None, backup.snapshot, backup, None
+        if not unit.judged and backup.base_known and backup.state != "queued":
+            unit.judged = True
+            self._check_kind(unit, backup, snaps)
+        if unit.error is not None and unit.abort_at is None:
+            return
+        if backup.state == "success":
+            self._succeeded(unit, backup)
+        elif backup.state in ("failed", "aborted"):
+            self._failed(unit, backup)
+        elif backup.state == "aborting" and unit.abort_at is None:
+            # Somebody else wants it to end. Where LINSTOR has lost track of another one, that is its last state.
+            unit.aborting = now if unit.aborting is None else unit.aborting
+            if now - unit.aborting > ABORTING_FOR:
+                self._failed(unit, dataclasses.replace(backup, state="aborted"))
+        elif not self.order.wait:
+            self._end(unit, backup)
+
+    def _missing(self, unit: Unit, backup: Backup | None, since: float) -> None:
+        """It can't be seen: not yet, or not any more."""
+        if unit.abort_at is not None and backup is None:
+            self._end(unit, None)  # LINSTOR removes the snapshot of what it has aborted
+        elif unit.unsure is not None:
+            if since > LOOK_FOR:
+                unit.error, unit.started = unit.unsure, False
+        elif backup is not None:
+            if since > GRACE:
+                self._failed(unit, backup)
+        elif since > 3 * self.pace.interval:
+            gone = f"the snapshot {unit.snapshot} of {unit.resource} is gone, and with it what was shipped of it"
+            self._lost(unit, RemoteError(f"{gone}.", "Somebody has aborted or deleted it.", "aborted"))
+
+    def _succeeded(self, unit: Unit, backup: Backup) -> None:
+        if unit.joined and not would_satisfy(backup, self.wish, waiting.now()):
+            self._start_own(unit, backup)
+            return
+        self._end(unit, backup)
+
+    def _failed(self, unit: Unit, backup: Backup) -> None:
+        words = {"lost": "was queued, and isn't any more: the controller has lost it"}
+        said = words.get(backup.state, f"ended {backup.state}")
+        where = f" (on node {backup.node})" if backup.node else ""
+        self._lost(
+            unit,
+            RemoteError(
+                f"shipping {unit.resource} (snapshot {backup.snapshot}) to {self.order.remote} {said}{where}.",
+                "Run it again; nothing of earlier backups is lost.",
+                "aborted" if backup.state == "aborted" else "shipment_failed",
+            ),
+            backup,
+        )
+
+    def _lost(self, unit: Unit, error: SnapshipError, backup: Backup | None = None) -> None:
+        if unit.abort_at is not None:
+            self._end(unit, None)
+        elif unit.joined and backup is not None:
+            unit.warnings.append(f"{error.msg} It had been started before; another one was started.")
+            self._start_own(unit, backup)
+        else:
+            unit.error = error
+            unit.current = backup or unit.current
+
+    def _start_own(self, unit: Unit, ended: Backup) -> None:
+        """What was waited for didn't bring what is wanted."""
+        unit.look = unit.look.later(ended, waiting.now())
+        try:
+            unit.choice = choose(unit.look, self.wish)
+        except SnapshipError as error:
+            unit.error = error
+            return
+        unit.join, unit.joined, unit.snapshot, unit.current = None, False, None, None
+        unit.aborting = None
+        unit.again = True
+
+    def _end(self, unit: Unit, backup: Backup | None) -> None:
+        if unit.abort_at is not None and unit.error is None:
+            unit.error = timed_out(self.order, unit, "It was aborted; nothing of it is left.")
+            return
+        unit.result = backup
+        if unit.began is not None and self.order.wait:
+            unit.seconds = round(max(waiting.now() - unit.began, 0.0), 3)
+
+    def _check_kind(self, unit: Unit, backup: Backup, snaps: list[Snap]) -> None:
+        """Whether LINSTOR ships what it should: it falls back to a full one without a word."""
+        if not unit.started or unit.choice is None:
+            return
+        unit.reason = unit.choice.reason
+        if backup.base is not None:
+            if unit.choice.base is None:
+                unit.reason = f"LINSTOR has built it on {backup.base}"
+            return
+        if unit.choice.base is None and self.wish.kind != "incremental":
+            return
+        why = instead_of_increment(unit.choice.base, snaps, backup.snap, unit.replies)
+        unit.reason = f"an increment wasn't possible: {why}"
+        if self.wish.kind == "incremental":
+            self._stop_full(unit, backup, why)
+        else:
+            unit.warnings.append(f"{unit.resource}: LINSTOR ships a full one instead of an increment: {why}.")
+
+    def _stop_full(self, unit: Unit, backup: Backup, why: str) -> None:
+        ending = "it is complete, and stays"
+        if backup.state != "success":
+            asked = stop(self.cluster, self.order, unit)
+            ending = "it is being aborted" if asked else "it couldn't be aborted, and goes on"
+        unit.error = RemoteError(
+            f"LINSTOR has started a full one of {unit.resource} although an increment was demanded: {why};"
+            f" {ending} (snapshot {backup.snapshot}).",
+            "Use type: auto to ship a full one.",
+            "no_base",
+        )

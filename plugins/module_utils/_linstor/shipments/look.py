@@ -1,0 +1,131 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Looking at many resources at once: their snapshots, and what a remote has of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..api import polling as waiting
+from ..api.cluster import Cluster
+from ..state import backups
+from ..state.backups import Backup
+from ..state.readiness import Survey, survey
+from ..state.s3_listing import UnlistableError, backup_list
+from ..state.snapshots import Snap, list_snapshots
+from .choice import Look
+from .order import Order
+
+#: seconds for which the bucket's list is asked for again, before what the cluster itself knows has to do
+_PATIENCE = 6.0
+
+
+@dataclasses.dataclass
+class Looking:
+    """What was read, and what may have to be read besides."""
+
+    cluster: Cluster
+    order: Order
+    snaps: dict[str, list[Snap]]
+    found: dict[str, list[Backup]]
+    strangers: dict[str, list[Backup]]
+    now: float
+    survey: Survey | None = None
+    queue: dict[tuple[str, str], str] | None = None
+    warning: str | None = None
+
+    def of(self, resource: str) -> Look:
+        """What there is of one resource."""
+        found, strangers = self.found.get(resource, []), self.strangers.get(resource, [])
+        warnings = [self.warning] if self.warning else []
+        return Look(resource, found, self.snaps[resource], self.now, self.order.kind == "s3", strangers, warnings)
+
+    def adopt(self, look: Look) -> bool:
+        """Take in those backups of a bucket's list whose snapshots are gone, but which a node of this cluster made.
+
+        Reads nodes and resources, once. Whether there were any.
+        """
+        if not any(each.complete for each in look.strangers):
+            return False
+        self.survey = self.survey or survey(self.cluster)
+        mine = [each for each in look.strangers if backups.is_ours(each, self.survey.nodes)]
+        look.backups = backups.newest_first([*look.backups, *mine])
+        look.strangers = []
+        return bool(mine)
+
+    def settle_queue(self, look: Look) -> None:
+        """Of what was queued when it was last heard of, see whether it still is. One request, once, where needed."""
+        doubtful = [each for each in look.backups if each.state == "lost"]
+        if not doubtful:
+            return
+        if self.queue is None:
+            self.queue = backups.read_queue(self.cluster, self.order.remote)
+        for each in sorted(doubtful, key=lambda each: each.created or 0.0):
+            base = self.queue.get((each.resource.lower(), each.snapshot.lower()))
+            if base is not None:
+                each.state = "stuck" if _never_ends(look, base) else "queued"
+
+
+def _never_ends(look: Look, name: str) -> bool:
+    """Whether what waits for this snapshot's backup waits for ever, as that has failed."""
+    found = next((each for each in look.backups if each.snapshot.lower() == name.lower()), None)
+    if found is None or backups.under_way(found, look.now):
+        return False
+    return found.state != "success" or found.noted not in (None, "success")
+
+
+def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster | None, same: bool) -> Looking:
+    """Read the snapshots, and the list of the remote or the snapshots on the target where these can be read.
+
+    ``there`` is the target cluster; ``same`` says that the remote is this very cluster.
+    """
+    every = list_snapshots(cluster, None if same else resources)
+    snaps = {name: _of(every, name) for name in resources}
+    found = backups.shipments(snaps, order.remote)
+    strangers: list[Backup] = []
+    warning = None
+    if order.kind == "s3":
+        try:
+            found, strangers = _on_s3(cluster, order, resources, snaps, found)
+        except UnlistableError as error:
+            backups.as_listed(found)
+            warning = f"{error.msg} What the snapshots in the cluster say of their backups counts instead."
+    elif same or there is not None:
+        names = [order.target.name_of(name) for name in resources]
+        arrived = every if there is None else list_snapshots(there, names)
+        backups.attach_received(found, {name: _of(arrived, name) for name in names})
+    return Looking(cluster, order, snaps, _by_resource(found), _by_resource(strangers), waiting.now(), warning=warning)
+
+
+def _on_s3(
+    cluster: Cluster, order: Order, resources: list[str], snaps: dict[str, list[Snap]], shipped: list[Backup]
+) -> tuple[list[Backup], list[Backup]]:
+    """What the bucket has that is surely ours, together with what is under way; and the rest."""
+    only = resources[0] if len(resources) == 1 else None
+    listing = backup_list(cluster, order.remote, only, _PATIENCE)
+    listed = backups.on_s3(listing, snaps, order.remote, resources)
+    backups.mark_broken(listed)
+    there = {backups.identity(each.resource, each.snapshot): each for each in listed if each.state == "success"}
+    going = [each for each in shipped if each.state != "success" and each.id not in there]
+    for each in going:
+        if each.base in there:
+            each.base = there[each.base].id
+    known = [each for each in listed if each.state == "success" and each.snap is not None]
+    strangers = [each for each in listed if each.state == "success" and each.snap is None]
+    return [*known, *going], strangers
+
+
+def _of(every: dict[str, list[Snap]], resource: str) -> list[Snap]:
+    if resource in every:
+        return every[resource]
+    return next((snaps for name, snaps in every.items() if name.lower() == resource.lower()), [])
+
+
+def _by_resource(found: list[Backup]) -> dict[str, list[Backup]]:
+    sorted_out: dict[str, list[Backup]] = {}
+    for each in found:
+        sorted_out.setdefault(each.resource, []).append(each)
+    return sorted_out

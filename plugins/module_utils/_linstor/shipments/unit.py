@@ -1,0 +1,59 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""One resource on its way to a remote: what is to be done, what is known of it, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..._engine.common.errors import SnapshipError
+from ..api.replies import Replies
+from ..state.backups import Backup
+from .choice import Choice, Look
+
+
+@dataclasses.dataclass(eq=False)
+class Unit:
+    """One resource on its way. ``choice`` says how it is shipped where ``join`` isn't what is waited for.
+
+    ``snapshot`` is known once the controller has named it. Times are those of the pace's clock, except ``began``,
+    which is in seconds since the epoch. ``again``: what was joined has ended without bringing what is wanted, so that a
+    shipment of its own is to be started. In the end there is ``result`` or ``error``.
+    """
+
+    look: Look
+    choice: Choice | None = None
+    join: Backup | None = None
+    satisfied: Backup | None = None
+    error: SnapshipError | None = None
+    result: Backup | None = None
+    snapshot: str | None = None
+    started: bool = False
+    joined: bool = False
+    began: float | None = None
+    watched: float = 0.0
+    seconds: float | None = None
+    missing: float | None = None
+    aborting: float | None = None
+    abort_at: float | None = None
+    unsure: SnapshipError | None = None
+    current: Backup | None = None
+    judged: bool = False
+    again: bool = False
+    reason: str = ""
+    replies: Replies = dataclasses.field(default_factory=Replies)
+    actions: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        """Its name."""
+        return self.look.resource
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.satisfied is not None or self.result is not None or self.error is not None

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Resources that go back to a snapshot of theirs, and lose what was written since."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..._engine.common.errors import SnapshipError
+from ..._engine.common.outcome import Outcome
+from ..api.cluster import Cluster
+from ..state.snapshots import Snap
+from .copy import find
+
+
+@dataclasses.dataclass
+class Plan:
+    """The snapshot that each goes back to."""
+
+    snaps: list[Snap] = dataclasses.field(default_factory=list)
+    newer: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    failures: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def preview(self) -> Outcome:
+        """What would be done. It always changes something: what was written since can't be seen."""
+        outcome = Outcome(bool(self.snaps), failures=list(self.failures))
+        for snap in self.snaps:
+            outcome.before[snap.resource] = "as it is now"
+            outcome.after[snap.resource] = f"as in snapshot {snap.name}"
+            outcome.items.append(
+                {"name": snap.name, "volume": snap.resource, "provider": "linstor", "state_id": snap.uuid}
+            )
+            if self.newer[snap.resource]:
+                outcome.warn(
+                    f"{snap.resource} has newer snapshots ({', '.join(self.newer[snap.resource])}); on ZFS they can "
+                    "be lost, and with them the bases of increments."
+                )
+        return outcome
+
+
+def plan(resources: Sequence[str], name: str, snaps: Mapping[str, Sequence[Snap]]) -> Plan:
+    """Reads only."""
+    made, newer = Plan(), {}
+    for resource in resources:
+        try:
+            snap = find(resource, name, snaps[resource])
+        except SnapshipError as error:
+            if len(resources) == 1:
+                raise
+            made.failures.append(error.as_dict())
+            continue
+        made.snaps.append(snap)
+        order = list(snaps[resource])
+        newer[resource] = [each.name for each in order[order.index(snap) + 1 :]]
+    made.newer = newer
+    return made
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """One after the other; one that fails doesn't stop the others.
+
+    A lost reply is an error: nothing tells whether it was done, and doing it again might undo more.
+    """
+    outcome = made.preview()
+    done = []
+    for snap, item in zip(made.snaps, outcome.items):
+        try:
+            what = f"rolling {snap.resource} back to snapshot {snap.name}"
+            cluster.change("snapshot_rollback", snap.resource, snap.name, what=what)
+        except SnapshipError as error:
+            outcome.failures.append(error.about(volume=snap.resource).as_dict())
+            outcome.after[snap.resource] = outcome.before[snap.resource]
+        else:
+            done.append(item)
+    outcome.items, outcome.changed = done, bool(done)
+    return outcome

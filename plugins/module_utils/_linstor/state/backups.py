@@ -1,0 +1,309 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The backups of a cluster's resources on a remote, from lists that are each one request for all resources."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..api.cluster import Cluster
+from .snapshots import Shipment, Snap
+
+#: seconds for which a shipment may be neither in the queue nor begun: the two lists are read one after the other
+GRACE = 30.0
+#: seconds after which nothing that is being prepared will ever be shipped; a target waits for 300 of them
+PREPARING_FOR = 600.0
+_META = ".meta"
+_GENERATED = re.compile(r"back_\d{8}_\d{6}")
+_BASE = "BackupLastSnapshot"
+_SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
+#: marks, with the remote's name, a snapshot whose shipment the target has refused
+REFUSED = "Aux/snapship.dr/refused/"
+SOURCE_CLUSTER = "Backup/FromClusterUUID"
+
+Snaps = Mapping[str, list[Snap]]
+
+
+@dataclasses.dataclass
+class Backup:
+    """A backup, or a shipment that may become one. Times in seconds since the epoch.
+
+    ``id`` is that of the S3 remote's list, ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of what it
+    rests on; ``base_known`` tells a full one from a controller that doesn't say. ``state`` is that of a Shipment, or
+    ``lost``: it was queued, and isn't any more, or ``stuck``: it is queued behind what has failed. ``snap`` is the
+    snapshot in the cluster, where it is still there, and ``noted`` what that says of it: LINSTOR builds only on what it
+    has noted as a success itself, whatever is in the bucket.
+    """
+
+    id: str
+    resource: str
+    snapshot: str
+    state: str
+    base: str | None = None
+    base_known: bool = True
+    created: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    node: str | None = None
+    problem: str | None = None
+    report: str | None = None
+    snap: Snap | None = None
+    target: Snap | None = None
+    noted: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be relied on."""
+        return self.state == "success" and self.problem is None
+
+    @property
+    def buildable(self) -> bool:
+        """Whether LINSTOR would build on it; it lets an increment wait for ever for one that it takes for failed."""
+        return self.complete and self.noted in (None, "success")
+
+    @property
+    def type(self) -> str | None:
+        """``full``, ``incremental``, or ``None`` where the controller doesn't tell."""
+        if self.base is not None:
+            return "incremental"
+        return "full" if self.base_known else None
+
+
+def newest_first(backups: Iterable[Backup]) -> list[Backup]:
+    """By the point in time they hold."""
+    return sorted(backups, key=lambda each: (each.created or 0.0, each.id), reverse=True)
+
+
+def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[Backup]:
+    """What was or is shipped to ``remote``, by what the snapshots say; ``queue`` has (resource, snapshot)."""
+    found = []
+    for resource, theirs in snaps.items():
+        for snap in theirs:
+            backup = of_snapshot(resource, snap, remote, queue)
+            if backup is not None:
+                found.append(backup)
+    return found
+
+
+def of_snapshot(
+    resource: str, snap: Snap, remote: str, queue: frozenset[tuple[str, str]] = frozenset()
+) -> Backup | None:
+    """What has become of shipping one snapshot to ``remote``, or ``None`` where it never was."""
+    props = snap.shipping(remote)
+    shipment = snap.shipment(remote)
+    modern = "ShippingStatus" in props
+    if snap.received is not None and props.get("ShippingStatus", "").lower() == "uploading metadata":
+        return None  # this came here with the snapshot: it is about its first journey
+    if (resource.lower(), snap.name.lower()) in queue:
+        state = "queued"
+    elif shipment is None:
+        if "BackupStartTimestamp" not in props or snap.received is not None and not props.get("BackupTargetRemote"):
+            return None
+        state = "lost"
+    else:
+        state = "lost" if shipment.state == "preparing" and not modern else shipment.state
+    if state == "preparing" and f"{REFUSED}{remote}".lower() in {key.lower() for key in snap.props}:
+        state = "failed"
+    base = props.get(_BASE) if modern else _old_base(snap)
+    return Backup(
+        id=identity(resource, snap.name),
+        resource=resource,
+        snapshot=snap.name,
+        state=state,
+        base=identity(resource, base) if base else None,
+        base_known=modern or base is not None,
+        created=snap.created,
+        started=shipment.started if shipment else _seconds(props.get("BackupStartTimestamp")),
+        node=shipment.node if shipment else None,
+        report=shipment.report if shipment else None,
+        snap=snap,
+    )
+
+
+def identity(resource: str, snapshot: str) -> str:
+    """The id of what was shipped to a remote that keeps no list."""
+    return f"{resource}/{snapshot}"
+
+
+def as_listed(found: Iterable[Backup]) -> None:
+    """Give what was shipped to a bucket the ids that it has in the bucket's list, where the list can't be had.
+
+    For snapshots that have a name of their own nobody but the list tells: the controller's own time of day is part of
+    their ids.
+    """
+    for each in found:
+        each.id = _listed_id(each.id)
+        each.base = each.base and _listed_id(each.base)
+
+
+def _listed_id(known: str) -> str:
+    resource, _slash, snapshot = known.partition("/")
+    return f"{resource}_{snapshot}" if _GENERATED.fullmatch(snapshot) else known
+
+
+def under_way(backup: Backup, now: float) -> bool:
+    """Whether a shipment goes on.
+
+    One that was queued and isn't any more has the benefit of the doubt for a while. One that is still being prepared
+    after longer than a target waits never goes on: LINSTOR leaves that behind where the target has refused it.
+    """
+    if backup.state == "preparing" and backup.started is not None and now - backup.started > PREPARING_FOR:
+        return False
+    if backup.state == "lost":
+        return backup.created is not None and now - backup.created < GRACE
+    return Shipment(backup.state, "").under_way
+
+
+def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[Backup]:
+    """What an S3 remote lists, each with its snapshot where that is still in the cluster.
+
+    ``listing`` is python-linstor's answer. Strangers in the bucket aren't in it. What was shipped by another cluster
+    from a resource of the same name is; see :func:`is_ours`.
+    """
+    wanted = None if resources is None else {name.lower(): name for name in resources}
+    found = []
+    for key, entry in _listed(listing).items():
+        resource = str(entry.get("origin_rsc") or "")
+        if wanted is not None:
+            if resource.lower() not in wanted:
+                continue
+            resource = wanted[resource.lower()]
+        found.append(_from_s3(str(entry.get("id") or key), resource, entry, snaps.get(resource, []), remote))
+    return found
+
+
+def _listed(listing: Any) -> Mapping[str, Mapping[str, Any]]:
+    data = getattr(listing, "data_v1", None)
+    entries = data.get("linstor") if isinstance(data, Mapping) else None
+    return entries if isinstance(entries, Mapping) else {}
+
+
+def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> Backup:
+    started = entry.get("start_timestamp")
+    finished = entry.get("finished_timestamp")
+    base = entry.get("based_on_id")
+    name = str(entry.get("origin_snap") or "")
+    snap = _same(snaps, name, remote, None if started is None else started / 1000)
+    shipment = snap.shipment(remote) if snap else None
+    if entry.get("success"):
+        state = "success"
+    elif entry.get("shipping"):
+        state = "shipping"
+    else:
+        state = "unknown" if entry.get("success") is None else "failed"
+    return Backup(
+        id=backup_id.removesuffix(_META),
+        resource=resource,
+        snapshot=name,
+        state=state,
+        base=str(base).removesuffix(_META) if base else None,
+        created=snap.created if snap and snap.created else (started / 1000 if started is not None else None),
+        started=started / 1000 if started is not None else None,
+        finished=finished / 1000 if finished is not None else None,
+        node=entry.get("origin_node") or None,
+        problem="an object that it names is missing" if entry.get("restorable") is False else None,
+        snap=snap,
+        noted=shipment.state if shipment else None,
+    )
+
+
+def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> Snap | None:
+    """The snapshot that a listed backup was made of: by its name and by when its shipping began."""
+    for snap in snaps:
+        if snap.name.lower() != name.lower():
+            continue
+        told = _seconds(snap.shipping(remote).get("BackupStartTimestamp"))
+        if told is None or started is None:
+            return snap if snap.shipment(remote) else None
+        return snap if abs(told - started) < 1.0 else None
+    return None
+
+
+def is_ours(backup: Backup, nodes: Iterable[str]) -> bool:
+    """Whether this cluster made it: its snapshot is here, or the node that shipped it is one of ``nodes``.
+
+    The list of a bucket doesn't say which cluster a backup is from, and two clusters can share a bucket.
+    """
+    return backup.snap is not None or (backup.node or "").lower() in {node.lower() for node in nodes}
+
+
+def mark_broken(backups: list[Backup]) -> None:
+    """Say of each backup whose chain has a gap that it can't be restored."""
+    fine = {backup.id: backup for backup in backups if backup.complete}
+    sound: dict[str, bool] = {}
+    for backup in fine.values():
+        path: list[Backup] = []
+        current: Backup | None = backup
+        while current is not None and current.id not in sound and current not in path:
+            path.append(current)
+            current = fine.get(current.base) if current.base else None
+        below = path[-1].base if path else None
+        good = sound.get(below, False) if below else True
+        for each in path:
+            sound[each.id] = good
+    for backup in fine.values():
+        if not sound[backup.id]:
+            backup.problem = "a backup that it rests on is missing"
+
+
+def attach_received(backups: Iterable[Backup], there: Snaps) -> None:
+    """Find on the target what was received of each, by the identity of the snapshot that was shipped."""
+    received = {
+        snap.props[_SOURCE_UUID]: snap for snaps in there.values() for snap in snaps if _SOURCE_UUID in snap.props
+    }
+    for backup in backups:
+        if backup.snap is None or backup.state != "success":
+            continue
+        backup.target, backup.problem = received.get(backup.snap.uuid), None
+        if backup.target is None:
+            backup.problem = "it isn't on the target any more"
+        elif (arrived := backup.target.received) is not None and arrived.state != "success":
+            backup.problem = f"on the target it is {arrived.state}"
+
+
+def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:
+    """(resource, snapshot) of all that waits to be shipped to ``remote``, in lower case. One request."""
+    return frozenset(read_queue(cluster, remote))
+
+
+def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
+    """The same, each with the snapshot that it is to be built on ("" for a full one). One request."""
+    if cluster.rest_version < (1, 20):
+        return {}
+    answer = cluster.read("backup_queue_list", remotes=[remote], snap_to_node=True, what="reading the backup queue")
+    return {
+        (str(each["resource_name"]).lower(), str(each["snapshot_name"]).lower()): str(each.get("based_on") or "")
+        for each in queue_entries(answer)
+        if str(each.get("remote_name", remote)).lower() == remote.lower()
+    }
+
+
+def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
+    """The snapshots in a queue, whichever way it is grouped; each once."""
+    data = getattr(answer, "data_v1", None)
+    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    if isinstance(data, Mapping):
+        entries = list(data.get("snap_queues") or ())
+        entries += [each for node in data.get("node_queues") or () for each in node.get("queue") or ()]
+        for entry in entries:
+            key = (str(entry.get("resource_name")), str(entry.get("snapshot_name")), str(entry.get("remote_name")))
+            found.setdefault(key, entry)
+    return list(found.values())
+
+
+def _old_base(snap: Snap) -> str | None:
+    """Where LINSTOR before 1.33 kept the name of the base."""
+    for props in snap.node_props.values():
+        if props.get(f"BackupShipping/{_BASE}"):
+            return props[f"BackupShipping/{_BASE}"]
+    return None
+
+
+def _seconds(milliseconds: str | None) -> float | None:
+    return int(milliseconds) / 1000 if milliseconds and milliseconds.isdigit() else None

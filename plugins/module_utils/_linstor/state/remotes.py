@@ -1,0 +1,115 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The remotes a cluster knows, and their kinds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..._engine.common.errors import UnknownError, UsageError
+from ..api.cluster import Cluster
+from ..api.notes import Notes
+
+#: the remote that LINSTOR makes with a cluster's first resource; it has the cluster's own id, and is there to copy
+#: snapshots from node to node
+GENERATED = "local-remote-generated-by-linstor"
+_PORTS = {"http": 3370, "https": 3371}
+_SCHEMES = {"linstor": "http", "linstor+ssl": "https", "http": "http", "https": "https"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What a kind of remote is made of. LINSTOR tells the ``public`` options except those ``untold``."""
+
+    public: tuple[str, ...]
+    secret: tuple[str, ...]
+    required: tuple[str, ...]
+    untold: tuple[str, ...] = ()
+
+
+KINDS = {
+    "s3": Kind(
+        public=("endpoint", "bucket", "region", "use_path_style"),
+        secret=("access_key", "secret_key"),
+        required=("endpoint", "bucket", "region", "access_key", "secret_key"),
+        # What is read back of it is always false.
+        untold=("use_path_style",),
+    ),
+    "linstor": Kind(public=("url", "cluster_id"), secret=("passphrase",), required=("url",), untold=("cluster_id",)),
+    "ebs": Kind(
+        public=("endpoint", "region", "availability_zone"),
+        secret=("access_key", "secret_key"),
+        required=("availability_zone", "access_key", "secret_key"),
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Remote:
+    """A remote as LINSTOR tells it. ``options`` are its public ones, those that LINSTOR doesn't tell left out."""
+
+    name: str
+    type: str
+    options: Mapping[str, str]
+
+
+def list_remotes(cluster: Cluster) -> dict[str, Remote]:
+    """All remotes by their name in lower case (LINSTOR doesn't distinguish by case), from one request."""
+    answer: Any = cluster.read("remote_list", what="listing remotes").data_v1
+    found = {}
+    for kind, made_of in KINDS.items():
+        for entry in answer.get(f"{kind}_remotes") or ():
+            told = [name for name in made_of.public if name not in made_of.untold and entry.get(name) is not None]
+            remote = Remote(str(entry["remote_name"]), kind, {name: str(entry[name]) for name in told})
+            found[remote.name.lower()] = remote
+    return found
+
+
+def find_remote(cluster: Cluster, name: str) -> Remote:
+    """The remote of that name; an error names those there are."""
+    remotes = list_remotes(cluster)
+    if name.lower() not in remotes:
+        there = ", ".join(sorted(remote.name for remote in remotes.values())) or "none at all"
+        raise UnknownError(
+            f"{cluster.name} knows no remote {name!r}; there are: {there}.",
+            "Define it with snapship.dr.linstor_remote.",
+            "unknown_remote",
+            remote=name,
+        )
+    return remotes[name.lower()]
+
+
+def noted(notes: Notes, name: str) -> dict[str, str]:
+    """What is kept about a remote: ``cluster_id``, ``use_path_style``, and fingerprints of secrets by option."""
+    return notes.under(note_key(name))
+
+
+def note_key(name: str, option: str = "") -> str:
+    """Where that is kept."""
+    return f"remotes/{name.lower()}" + (f"/{option}" if option else "")
+
+
+def remote_url(address: str, option: str = "url") -> str:
+    """A controller's address as LINSTOR keeps it for a remote: http or https, a host and a port.
+
+    LINSTOR itself takes ``linstor://host`` without complaint, and makes a host called ``linstor`` of it.
+    """
+    text = address.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        scheme = _SCHEMES[parts.scheme]
+        host = parts.hostname or ""
+        port = parts.port or _PORTS[scheme]
+    except (KeyError, ValueError):
+        scheme = host = ""
+    if not host:
+        raise UsageError(
+            f"{option}: {address!r} is no address of a controller.", "Write http://HOST:3370 or https://HOST:3371."
+        )
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

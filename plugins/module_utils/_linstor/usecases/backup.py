@@ -1,0 +1,302 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: resources have a backup on a remote that is recent enough, or of one snapshot.
+
+Nothing to do costs three lists at most (remotes, snapshots, and the S3 remote's backups), besides the version that
+connecting reads. With work: four lists more before, one request for each shipment, one list of snapshots for each
+look at all that runs, and one list of backups in the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..._engine.common.errors import SnapshipError, UnknownError, UsageError
+from ..._engine.common.outcome import Outcome
+from ..._engine.common.units import parse_duration
+from ..api import polling as waiting
+from ..api.cluster import Access, Cluster, same_version
+from ..api.polling import Pace
+from ..api.replies import ControllerError
+from ..shipments import choice as choosing
+from ..shipments import error_reports as reports
+from ..shipments import refused, results
+from ..shipments.arrival import confirm
+from ..shipments.choice import Wish, would_satisfy
+from ..shipments.destination import Destination
+from ..shipments.look import Looking, look_at
+from ..shipments.order import Order
+from ..shipments.run import Shipping
+from ..shipments.unit import Unit
+from ..state import target_names as targets
+from ..state.backups import Backup, under_way
+from ..state.readiness import Survey, lock, survey
+from ..state.remotes import Remote, find_remote
+from ..state.s3_bases import standings
+from ..state.target_names import Target
+
+KINDS = ("s3", "linstor")
+#: what a play that is only checked may not have done yet
+_NEVER = {
+    "preparing": refused.TOO_EARLY,
+    "stuck": "it waits in LINSTOR's queue for one that has failed. Abort it with: linstor backup abort --create",
+}
+_NOT_YET = ("unknown_volume", "unknown_snapshot", "no_replica")
+
+
+@dataclasses.dataclass
+class Request:
+    """As the module's options; durations as users write them."""
+
+    remote: str = ""
+    resources: list[str] = dataclasses.field(default_factory=list)
+    snapshot: str | None = None
+    max_age: Any = None
+    type: str = "auto"
+    full_every: Any = None
+    max_chain: int | None = None
+    target: Target = dataclasses.field(default_factory=Target)
+    target_cluster: Access | None = None
+    source_node: str | None = None
+    wait: bool = True
+    wait_timeout: Any = "6h"
+    poll_interval: Any = "5s"
+    abort_on_timeout: bool = False
+    parallel: int = 4
+    sizes: bool = True
+
+
+@dataclasses.dataclass
+class Plan:
+    """What each resource needs. ``obstacle`` is what has to be put right before anything can be shipped."""
+
+    cluster: Cluster
+    request: Request
+    wish: Wish
+    order: Order
+    units: list[Unit]
+    survey: Survey | None = None
+    obstacle: SnapshipError | None = None
+    same_cluster: bool = False
+
+    @property
+    def work(self) -> list[Unit]:
+        """Those that something is to be done for."""
+        return [unit for unit in self.units if not unit.ended]
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome()
+        if self.obstacle:
+            outcome.warn(f"{self.obstacle.msg} A run would fail unless that is put right before.")
+        for unit in self.units:
+            if unit.error is not None and unit.error.code not in _NOT_YET:
+                outcome.failures.append(unit.error.as_dict())
+                continue
+            if unit.error is not None:
+                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+            outcome.changed = outcome.changed or results.would_change(unit, self.wish)
+            results.preview(outcome, self, unit)
+        return outcome
+
+
+def plan(cluster: Cluster, request: Request) -> Plan:
+    """Reads only. Raises for options that don't go together; what one resource lacks is in its unit."""
+    wish = check(request)
+    try:
+        remote = find_remote(cluster, request.remote)
+    except UnknownError as error:
+        order = _order(request, request.remote, "linstor" if request.target.given else "s3")
+        return _unseen(cluster, request, wish, order, error)
+    _check_kind(request, remote)
+    order = _order(request, remote.name, remote.type)
+    same = remote.type == "linstor" and targets.is_same_cluster(cluster, remote.options.get("url"))
+    targets.check(order.target, request.resources, same)
+    with contextlib.ExitStack() as stack:
+        there = stack.enter_context(Cluster(request.target_cluster)) if request.target_cluster else None
+        try:
+            looking = look_at(cluster, order, request.resources, there, same)
+        except ControllerError as error:
+            if error.code != "locked" or order.kind != "s3":
+                raise
+            return _unseen(cluster, request, wish, order, lock(cluster) or error)  # the remote's keys can't be read
+        made = Plan(cluster, request, wish, order, [_unit(looking, name, wish) for name in request.resources])
+        made.same_cluster = same
+        if made.work:
+            _prepare(cluster, made, looking, there)
+    return made
+
+
+def check(request: Request) -> Wish:
+    """What is asked of each resource. Raises UsageError."""
+    if not request.resources:
+        raise UsageError("resources is empty.")
+    if not request.remote:
+        raise UsageError("remote: it is empty.")
+    twice = {name.lower() for name in request.resources}
+    if len(twice) < len(request.resources):
+        raise UsageError("resources: one of them is named twice; LINSTOR doesn't distinguish by case.")
+    if (request.snapshot is None) == (request.max_age is None):
+        raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
+    if request.parallel < 1:
+        raise UsageError("parallel is at least 1.")
+    if request.max_chain is not None and request.max_chain < 1:
+        raise UsageError("max_chain is at least 1, which makes each backup a full one.")
+    if request.type == "incremental" and request.max_chain == 1:
+        raise UsageError("type: incremental and max_chain: 1 contradict each other.")
+    if parse_duration(request.poll_interval, "poll_interval") <= 0:
+        raise UsageError("poll_interval is more than 0s.")
+    return Wish(
+        kind=request.type,
+        max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
+        snapshot=request.snapshot,
+        full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
+        max_chain=request.max_chain,
+        wait=request.wait,
+    )
+
+
+def _check_kind(request: Request, remote: Remote) -> None:
+    if remote.type not in KINDS:
+        raise UsageError(f"remote {remote.name} is of type {remote.type}; backups go to s3 and linstor remotes.")
+    if remote.type == "s3" and (request.target.given or request.target_cluster):
+        raise UsageError(
+            f"remote {remote.name} is a bucket: target and target_cluster are for remotes of type linstor.",
+            "snapship.dr.linstor_restore restores from a bucket.",
+        )
+
+
+def _order(request: Request, remote: str, kind: str) -> Order:
+    return Order(
+        remote=remote,
+        kind=kind,
+        target=request.target,
+        source_node=request.source_node,
+        wait=request.wait,
+        wait_timeout=parse_duration(request.wait_timeout, "wait_timeout"),
+        abort_on_timeout=request.abort_on_timeout,
+        parallel=request.parallel,
+    )
+
+
+def _unseen(cluster: Cluster, request: Request, wish: Wish, order: Order, error: SnapshipError) -> Plan:
+    """Nobody knows what is on the remote; for all that can be told, each would be shipped."""
+    units = []
+    for name in request.resources:
+        look = choosing.Look(name, [], [], waiting.now(), True)
+        units.append(Unit(look, choosing.Choice(False, None, "first backup of this resource on this remote")))
+    return Plan(cluster, request, wish, order, units, obstacle=error)
+
+
+def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
+    look = looking.of(resource)
+    satisfied = choosing.satisfying(look, wish)
+    if satisfied is None and look.strangers and looking.adopt(look):
+        satisfied = choosing.satisfying(look, wish)
+    unit = Unit(look, satisfied=satisfied, warnings=list(look.warnings))
+    if satisfied is None:
+        looking.settle_queue(look)
+        unit.warnings += [
+            f"the snapshot {each.snapshot} of {resource} was to be shipped to {looking.order.remote} and never will be:"
+            f" {_NEVER[each.state]}"
+            for each in look.backups
+            if each.state in _NEVER and not under_way(each, look.now)
+        ]
+    return unit
+
+
+def _prepare(cluster: Cluster, made: Plan, looking: Looking, there: Cluster | None) -> None:
+    """Look at what is needed to ship, and choose how."""
+    made.survey = looking.survey = looking.survey or survey(cluster)
+    if made.order.kind == "s3":
+        known = standings(cluster, made.order.remote)
+        for unit in made.work:
+            unit.look.standing = known.get(unit.resource.lower())
+    for unit in made.work:
+        unit.error = made.survey.problem(unit.resource, made.order.source_node)
+        if unit.error is None:
+            unit.error = _choose(unit, made.wish)
+    receiving = cluster if made.same_cluster else there
+    if made.order.kind == "linstor" and receiving is not None:
+        _look_at_target(made, receiving)
+    for unit in made.units:
+        if unit.error is not None:
+            unit.error.about(unit.resource, made.order.remote)
+    if made.order.kind == "linstor":
+        made.obstacle = same_version(cluster, there) if there else None
+    elif made.work:
+        made.obstacle = lock(cluster)
+
+
+def _look_at_target(made: Plan, receiving: Cluster) -> None:
+    """See whether what is shipped whole could be received; an increment goes beside its base, whatever is asked for."""
+    whole = [unit for unit in made.work if unit.choice is not None and unit.choice.base is None and not unit.join]
+    if not whole or made.survey is None:
+        return
+    destination = Destination(receiving, made.order.target)
+    for unit in whole:
+        unit.error = destination.problem(made.survey.providers(unit.resource, made.order.source_node))
+
+
+def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:
+    """How it is shipped, or what is waited for."""
+    unit.join = choosing.joinable(unit.look, wish)
+    if wish.snapshot is not None and unit.join is None:
+        snap = next((each for each in unit.look.snaps if each.name.lower() == wish.snapshot.lower()), None)
+        if snap is None or snap.failed:
+            there = ", ".join(each.name for each in unit.look.snaps[-10:]) or "none"
+            return UnknownError(
+                f"resource {unit.resource} has no snapshot {wish.snapshot}; the newest are: {there}.",
+                "snapship.dr.linstor_snapshot takes one.",
+                code="unknown_snapshot",
+            )
+    try:
+        unit.choice = choosing.choose(unit.look, wish)
+    except SnapshipError as error:
+        if unit.join is None or not would_satisfy(unit.join, wish, unit.look.now):
+            return error
+    return None
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """Ship what is missing. One resource's failure doesn't stop the others."""
+    if made.obstacle:
+        raise made.obstacle.about(remote=made.order.remote)
+    pace = Pace(parse_duration(made.request.poll_interval, "poll_interval"))
+    work = made.work
+    shipping = Shipping(cluster, made.order, made.wish, pace)
+    if not made.order.wait:
+        _take_as_it_goes(work, made.wish)
+    shipping.run(work)
+    if made.order.wait:
+        _confirm(cluster, made, work, pace)
+    refused.settle(cluster, made.order, work)
+    reports.explain(cluster, work)
+    listed: Mapping[tuple[str, str], Backup] = {}
+    shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]
+    if shipped and made.order.kind == "s3":
+        listed = results.listed(cluster, made.order.remote, shipped)
+    return results.outcome(cluster, made, listed)
+
+
+def _confirm(cluster: Cluster, made: Plan, work: list[Unit], pace: Pace) -> None:
+    """See on the target that all has arrived, where the target can be seen."""
+    if made.same_cluster:
+        confirm(cluster, made.order, work, pace)
+    elif made.request.target_cluster and any(unit.result for unit in work):
+        with Cluster(made.request.target_cluster) as there:
+            confirm(there, made.order, work, pace)
+
+
+def _take_as_it_goes(work: list[Unit], wish: Wish) -> None:
+    """Without waiting, a shipment that goes on is as good as done where it will do, and no obstacle where it won't."""
+    for unit in work:
+        if unit.join is not None and would_satisfy(unit.join, wish, unit.look.now):
+            unit.result, unit.joined = unit.join, True
+        unit.join = None

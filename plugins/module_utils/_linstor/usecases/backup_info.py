@@ -1,0 +1,245 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: what backups there are, on a remote or received here. Reading only.
+
+An S3 remote costs the lists of remotes, snapshots, nodes (with resources) and backups; a LINSTOR remote those of
+remotes and snapshots, and of the target's snapshots where these can be read; what was received here, that of snapshots.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..._engine.common.errors import UnknownError, UsageError
+from ..._engine.common.units import iso_time, show_duration
+from ..._engine.policy import chains
+from ..._engine.policy.protection import FUTURE
+from ..api import polling as waiting
+from ..api.cluster import Access, Cluster
+from ..shipments.results import chain_size, logical
+from ..state import backups
+from ..state import target_names as targets
+from ..state.backups import Backup, Snaps
+from ..state.origins import source_of
+from ..state.remotes import Remote, find_remote
+from ..state.s3_listing import backup_list
+from ..state.snapshots import SOURCE, Snap, list_snapshots
+
+_RECEIVED_BASE = "BackupLastSnapshot"
+
+
+@dataclasses.dataclass
+class Request:
+    """As the module's options. Without a remote: what was received in this cluster."""
+
+    remote: str | None = None
+    resources: list[str] = dataclasses.field(default_factory=list)
+    id: str | None = None
+    details: bool = False
+    queue: bool = False
+    target_cluster: Access | None = None
+
+
+@dataclasses.dataclass
+class Listing:
+    """Backups, the newest first, and what waits in the queue."""
+
+    backups: list[dict[str, Any]]
+    queue: list[dict[str, Any]]
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+def listing(cluster: Cluster, request: Request) -> Listing:
+    """All that was asked for. Raises UnknownError for an id that isn't there."""
+    found: list[Backup] = []
+    remote = find_remote(cluster, request.remote) if request.remote is not None else None
+    wanted = request.resources or None
+    snaps = list_snapshots(cluster)
+    if remote is None:
+        if request.target_cluster:
+            raise UsageError("target_cluster needs remote: without it, what was received here is listed.")
+        found = received(snaps)
+    elif remote.type == "s3":
+        found = _on_s3(cluster, remote, snaps)
+    elif remote.type == "linstor":
+        found = _shipped(cluster, remote, snaps, request.target_cluster)
+    else:
+        raise UsageError(f"remote {remote.name} is of type {remote.type}, which keeps no backups of its own.")
+    if wanted is not None:
+        names = {name.lower() for name in wanted}
+        found = [each for each in found if each.resource.lower() in names]
+    made = Listing(_items(cluster, remote, found, request), [])
+    if request.queue:
+        made.queue = queue(cluster, remote.name if remote else None)
+    if not made.backups and wanted is None and request.id is None:
+        made.warnings.append(f"there are no backups {f'on {remote.name}' if remote else 'that were received here'}.")
+    return made
+
+
+def received(snaps: Snaps) -> list[Backup]:
+    """What other clusters, or this one, have shipped here."""
+    found = []
+    for resource, theirs in snaps.items():
+        for snap in theirs:
+            arrived = snap.received
+            if arrived is None:
+                continue
+            # The target's own is set even where a full one was received; what came along from the source isn't.
+            built = any(key.startswith(SOURCE) and key.endswith(f"/{_RECEIVED_BASE}") for key in snap.props)
+            base = snap.shipping(None).get(_RECEIVED_BASE) if built else None
+            found.append(
+                Backup(
+                    id=backups.identity(resource, snap.name),
+                    resource=resource,
+                    snapshot=snap.name,
+                    state=arrived.state,
+                    base=backups.identity(resource, base) if base else None,
+                    base_known="ShippingStatus" in snap.shipping(None),
+                    created=_taken(snap),
+                    started=arrived.started,
+                    node=arrived.node,
+                    report=arrived.report,
+                    snap=snap,
+                )
+            )
+    return found
+
+
+def _taken(snap: Snap) -> float | None:
+    """When the source took it, which came with it; otherwise when it arrived."""
+    times = [value for key, value in snap.props.items() if key.endswith("/BackupStartTimestamp") and value.isdigit()]
+    return min(int(each) for each in times) / 1000 if times else snap.created
+
+
+def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[Backup]:
+    answer = backup_list(cluster, remote.name)
+    found = backups.on_s3(answer, snaps, remote.name)
+    backups.mark_broken(found)
+    there = {(each.resource.lower(), each.snapshot.lower()) for each in found}
+    now = waiting.now()
+    # What is under way may not be in the bucket yet.
+    going = [each for each in backups.shipments(snaps, remote.name) if backups.under_way(each, now)]
+    return [*found, *(each for each in going if (each.resource.lower(), each.snapshot.lower()) not in there)]
+
+
+def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | None) -> list[Backup]:
+    found = backups.shipments(snaps, remote.name)
+    with contextlib.ExitStack() as stack:
+        there: Snaps | None = None
+        if target is not None:
+            there = list_snapshots(stack.enter_context(Cluster(target)))
+        elif targets.is_same_cluster(cluster, remote.options.get("url")):
+            there = snaps
+        if there is not None:
+            backups.attach_received(found, there)
+    return found
+
+
+def queue(cluster: Cluster, remote: str | None) -> list[dict[str, Any]]:
+    """What waits to be shipped, the first one first. One request."""
+    if cluster.rest_version < (1, 20):
+        return []
+    answer = cluster.read("backup_queue_list", snap_to_node=True, what="reading the backup queue")
+    waiting_there = backups.queue_entries(answer)
+    entries = [
+        {
+            "volume": str(each["resource_name"]),
+            "snapshot": str(each["snapshot_name"]),
+            "remote": str(each.get("remote_name") or ""),
+            "type": "incremental" if each.get("incremental") else "full",
+            "base": each.get("based_on") or None,
+            "node": each.get("pref_node") or None,
+            "since": iso_time(each["start_timestamp"] / 1000) if each.get("start_timestamp") else None,
+        }
+        for each in waiting_there
+    ]
+    kept = [each for each in entries if remote is None or str(each["remote"]).lower() == remote.lower()]
+    return sorted(kept, key=lambda each: each["since"] or "")
+
+
+def _items(cluster: Cluster, remote: Remote | None, found: list[Backup], request: Request) -> list[dict[str, Any]]:
+    now = waiting.now()
+    bases = {each.id: each.base for each in found if each.state == "success"}
+    listed = remote is not None and remote.type == "s3"
+    chosen = backups.newest_first(found)
+    if request.id is not None:
+        chosen = [each for each in chosen if each.id == request.id.removesuffix(".meta")]
+        if not chosen:
+            where = f"on {remote.name}" if remote else "among what was received here"
+            raise UnknownError(
+                f"there is no backup {request.id!r} {where}.", "List them without id.", code="unknown_backup"
+            )
+    items = [entry(cluster, remote, each, bases, listed, now) for each in chosen]
+    if listed and (request.details or request.id is not None):
+        _add_sizes(cluster, str(remote and remote.name), chosen, items)
+    return items
+
+
+def entry(
+    cluster: Cluster,
+    remote: Remote | None,
+    backup: Backup,
+    bases: Mapping[str, str | None],
+    listed: bool,
+    now: float,
+) -> dict[str, Any]:
+    """One backup in the shape that the native listing has, with what only LINSTOR knows.
+
+    Where the remote keeps no list, each received snapshot is whole by itself: a chain only counts increments.
+    """
+    chain = chains.chain(bases, backup.id) if backup.state == "success" else None
+    problem = _problem(backup, now)
+    source = source_of(backup.snap) if backup.snap is not None and remote is None else None
+    return {
+        "id": backup.id,
+        "provider": "linstor",
+        "volume": backup.resource,
+        "origin": source or cluster.name,
+        "remote": remote.name if remote else None,
+        "type": backup.type,
+        "base": backup.base,
+        "chain": chain,
+        "chain_length": len(chain) if chain else (None if listed else chains.known_length(bases, backup.id) or None),
+        "complete": problem is None,
+        "problem": problem,
+        "created": iso_time(backup.created) if backup.created is not None else None,
+        "age": round(now - backup.created, 3) if backup.created is not None else None,
+        "snapshot": backup.snapshot,
+        "state_id": backup.snap.uuid or None if backup.snap else None,
+        "state": backup.state,
+        "node": backup.node,
+        "finished": iso_time(backup.finished) if backup.finished is not None else None,
+        "bytes_logical": logical(backup.snap),
+        "target": backup.target.resource if backup.target else None,
+        "target_snapshot": backup.target.name if backup.target else None,
+    }
+
+
+def _problem(backup: Backup, now: float) -> str | None:
+    if backup.state != "success":
+        words = {"unknown": "it has no meta object", "lost": "it was queued, and isn't any more"}
+        return words.get(backup.state, f"it is {backup.state}")
+    if backup.created is not None and backup.created - now > FUTURE:
+        return f"it is stamped {show_duration(backup.created - now)} in the future"
+    return backup.problem
+
+
+def _add_sizes(cluster: Cluster, remote: str, chosen: list[Backup], items: list[dict[str, Any]]) -> None:
+    """How much is to be downloaded for each with its chain, and which part is its own. One request for each."""
+    wanted = {each.id for each in chosen if each.state == "success"}
+    wanted |= {each.base for each in chosen if each.base is not None and each.state == "success"}
+    names = sorted(wanted)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        sizes = dict(zip(names, pool.map(lambda name: chain_size(cluster, remote, name), names)))
+    for backup, item in zip(chosen, items):
+        whole = sizes.get(backup.id)
+        below = sizes.get(backup.base) if backup.base else 0
+        item["bytes_chain"] = whole
+        item["bytes_stored"] = None if whole is None or below is None else max(whole - below, 0)

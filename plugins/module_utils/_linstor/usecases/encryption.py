@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: the cluster's master passphrase, under which LINSTOR keeps secrets: set, entered, or another one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from ..._engine.common.errors import RemoteError, SnapshipError, UsageError
+from ..._engine.common.outcome import Outcome
+from ..api.cluster import Cluster
+from ..api.replies import FAIL_INVALID_PASSPHRASE, ControllerError, LostReply
+
+STATES = ("present", "unlocked")
+_LOST_TRIES = 2
+#: a wrong passphrase is called "missing properties" by LINSTOR, as an unset one is
+_WRONG = {FAIL_INVALID_PASSPHRASE, 600}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """As the module's options."""
+
+    passphrase: str = dataclasses.field(repr=False)
+    old_passphrase: str | None = dataclasses.field(default=None, repr=False)
+    state: str = "present"
+
+
+@dataclasses.dataclass
+class Plan:
+    """``status`` is what there is; ``steps`` are create, enter and modify, in the order in which they are tried."""
+
+    request: Request
+    status: str
+    steps: list[str] = dataclasses.field(default_factory=list)
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        return _outcome(self.status, "unlocked", self.steps)
+
+
+def plan(cluster: Cluster, request: Request) -> Plan:
+    """Changes nothing: entering a passphrase where one is entered already only tells whether it is the right one."""
+    if request.state not in STATES:
+        raise UsageError(f"state {request.state!r} isn't one of {', '.join(STATES)}.")
+    if not request.passphrase:
+        raise UsageError("passphrase: it is empty.")
+    status = passphrase_status(cluster)
+    made = Plan(request, status)
+    if status == "unset":
+        if request.state == "unlocked":
+            raise _unset(cluster)
+        made.steps = ["create"]
+    elif status == "locked":
+        made.steps = ["enter"]
+    elif not _enter(cluster, request.passphrase):
+        made.steps = ["modify"]
+        _may_modify(cluster, request)
+    return made
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """Raises RemoteError (code wrong_passphrase) for a wrong passphrase; nothing is changed then."""
+    request, done = made.request, list(made.steps)
+    if made.steps == ["create"]:
+        _create(cluster, request.passphrase)
+    elif made.steps == ["enter"] and not _enter(cluster, request.passphrase):
+        # It is still the old one, as after a restart before a change of the passphrase.
+        _may_modify(cluster, request)
+        _modify(cluster, request)
+        done = ["modify", "enter"]
+    elif made.steps == ["modify"]:
+        _modify(cluster, request)
+    return _outcome(made.status, passphrase_status(cluster) if done else made.status, done)
+
+
+def passphrase_status(cluster: Cluster) -> str:
+    """``unset``, ``locked`` or ``unlocked``."""
+    told = cluster.read("crypt_status", what="reading the state of the master passphrase").data_v1
+    first = told[0] if isinstance(told, list) and told else told  # the documentation says that it is a list
+    return str(first.get("status", "unset")).lower() if isinstance(first, Mapping) else "unset"
+
+
+def locked(cluster: Cluster, why: str) -> SnapshipError | None:
+    """The error where the master passphrase isn't entered, or ``None``; ``why`` it is needed."""
+    status = passphrase_status(cluster)
+    if status == "unlocked":
+        return None
+    state = "isn't set" if status == "unset" else "wasn't entered since the controller was started"
+    return RemoteError(
+        f"{cluster.name}: the master passphrase {state}, and {why}.",
+        "Set or enter it with snapship.dr.linstor_encryption.",
+        "locked",
+    )
+
+
+def _outcome(before: str, after: str, steps: list[str]) -> Outcome:
+    item = {"status": after, "actions": [f"{step} the master passphrase" for step in steps]}
+    shown = {"passphrase": "(changed)"} if "modify" in steps else {}
+    return Outcome(bool(steps), [item], before={"status": before}, after={"status": after, **shown})
+
+
+def _create(cluster: Cluster, passphrase: str) -> None:
+    try:
+        _call(cluster, "crypt_create_passphrase", "setting the master passphrase", passphrase)
+    except LostReply:
+        if passphrase_status(cluster) == "unset":
+            _call(cluster, "crypt_create_passphrase", "setting the master passphrase", passphrase)
+
+
+def _enter(cluster: Cluster, passphrase: str) -> bool:
+    """Enter it; whether it is the right one. Doing it twice does no harm."""
+    for attempt in range(_LOST_TRIES):
+        try:
+            _call(cluster, "crypt_enter_passphrase", "entering the master passphrase", passphrase)
+        except ControllerError as error:
+            if _WRONG & set(error.numbers):
+                return False
+            raise
+        except LostReply:
+            if attempt == _LOST_TRIES - 1:
+                raise
+        else:
+            break
+    return True
+
+
+def _modify(cluster: Cluster, request: Request) -> None:
+    """Change it, and see that the new one is accepted (which enters it, where none was entered)."""
+    what, old = "changing the master passphrase", request.old_passphrase or ""
+    try:
+        _call(cluster, "crypt_modify_passphrase", what, old, request.passphrase)
+    except ControllerError as error:
+        if _WRONG & set(error.numbers):
+            raise _wrong(cluster, "neither passphrase nor old_passphrase is") from None
+        raise
+    except LostReply:
+        if not _enter(cluster, request.passphrase):
+            _call(cluster, "crypt_modify_passphrase", what, old, request.passphrase)
+    if not _enter(cluster, request.passphrase):
+        raise _wrong(cluster, "passphrase isn't, though it was accepted just now as")
+
+
+def _may_modify(cluster: Cluster, request: Request) -> None:
+    if request.old_passphrase is None or request.state == "unlocked":
+        raise _wrong(cluster, "passphrase isn't")
+
+
+def _wrong(cluster: Cluster, which: str) -> RemoteError:
+    return RemoteError(
+        f"{cluster.name}: {which} the cluster's master passphrase.",
+        "To change it, give the one there is as old_passphrase, with state: present.",
+        "wrong_passphrase",
+    )
+
+
+def _unset(cluster: Cluster) -> RemoteError:
+    return RemoteError(f"{cluster.name} has no master passphrase.", "state: present sets one.", "locked")
+
+
+def _call(cluster: Cluster, method: str, what: str, *passphrases: str) -> None:
+    cluster.change(method, *passphrases, what=what, hide=passphrases)

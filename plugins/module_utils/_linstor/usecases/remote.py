@@ -1,0 +1,158 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: remotes that a cluster is to know, or not; for a LINSTOR remote, the one that points back as well."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable
+
+from ..._engine.common.errors import RemoteError, SnapshipError, UsageError
+from ..._engine.common.outcome import Outcome
+from ..api.cluster import Cluster, same_version
+from ..api.notes import Notes, keep
+from ..api.replies import DELETED, MODIFIED, ControllerError, LostReply, Replies
+from ..remotes.compare import UPDATES, Plan, Request, compare
+from ..remotes.reverse import itself, reverse, with_target
+from ..state.remotes import KINDS, list_remotes, noted
+from ..state.target_names import is_same_cluster
+from .encryption import passphrase_status
+
+__all__ = ["Plan", "Request", "about", "apply", "describe", "plan"]
+
+
+def plan(cluster: Cluster, request: Request) -> Plan:
+    """Reads only. Raises UsageError for options that don't go together, or lack something."""
+    if request.update_secret not in UPDATES:
+        raise UsageError(f"update_secret {request.update_secret!r} isn't one of {', '.join(UPDATES)}.")
+    if not request.name:
+        raise UsageError("name: it is empty.")
+    target = Cluster(request.target) if request.target and request.state == "present" else None
+    if target is not None:
+        request = with_target(target, request)
+    elif is_same_cluster(cluster, request.options.get("url")):
+        request = with_target(cluster, request)
+    made = compare(cluster, request)
+    made.target = target
+    if target is not None:
+        different = same_version(cluster, target)
+        if different:
+            made.warnings.append(f"{different.msg} {different.hint}")
+    if made.kind == "linstor" and request.state == "present":
+        made.reverse = _reverse(cluster, request, target)
+    return made
+
+
+def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan | None:
+    """What has to be done about the remote through which the other end answers."""
+    if target is not None and request.options["cluster_id"] != cluster.cluster_id.lower():
+        return compare(target, reverse(cluster, target, request))
+    if target is not None or is_same_cluster(cluster, request.options.get("url")):
+        wanted = itself(cluster, request)
+        return compare(cluster, wanted) if wanted else None
+    return None
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """Make the remote that points back first, so that none is there that can't be shipped to."""
+    for each in (made, made.reverse):
+        if each is not None and each.locked:
+            raise each.locked
+    if made.reverse is not None:
+        try:
+            _carry_out(made.target or cluster, made.reverse)
+        except SnapshipError as error:
+            error.msg = f"On the target: {error.msg}"
+            raise
+    try:
+        _carry_out(cluster, made)
+    except SnapshipError as error:
+        if made.reverse is None or not made.reverse.changed:
+            raise
+        outcome = made.preview()
+        outcome.items, outcome.failures = [], [error.about(remote=made.request.name).as_dict()]
+        outcome.after = {**outcome.before, "reverse": outcome.after["reverse"]}
+        return outcome
+    finally:
+        if made.target is not None:
+            made.target.close()
+    return made.preview()
+
+
+def _carry_out(cluster: Cluster, made: Plan) -> None:
+    if not made.step:
+        return
+    name = made.before.name if made.before else made.request.name
+    what = f"{made.step} {made.kind} remote {name!r}"
+    hide = [str(made.send[each]) for each in KINDS[made.kind].secret if each in made.send] if made.send else []
+    if made.step in ("delete", "recreate"):
+        said = _settled(cluster, functools.partial(cluster.change, "remote_delete", name, what=what), name, gone=True)
+        _note_waiting(made, name, said)
+    if made.step in ("create", "recreate"):
+        create = functools.partial(
+            cluster.change, f"remote_create_{made.kind}", made.request.name, what=what, hide=hide, **made.send
+        )
+        _settled(cluster, create, made.request.name, gone=False)
+    if made.step == "modify":
+        modify = functools.partial(
+            cluster.change, f"remote_modify_{made.kind}", name, what=what, hide=hide, **made.send
+        )
+        try:
+            modify()
+        except LostReply:
+            modify()  # doing it again does no harm
+    keep(cluster, made.notes, made.drop)
+
+
+def _note_waiting(made: Plan, name: str, said: Replies | None) -> None:
+    """A remote in use isn't deleted yet, although LINSTOR has taken the request."""
+    if said is None or said.has(DELETED) or not said.has(MODIFIED):
+        return
+    waits = f"remote {name!r} is still there: LINSTOR deletes it when nothing is shipped to it any more"
+    if made.step == "recreate":
+        raise RemoteError(f"{waits}.", "Run it again then.", "in_use", remote=name)
+    made.warnings.append(
+        f"{waits}. If nothing is, that is left of a shipment that the target has refused, or has never answered: then "
+        "it goes only after the controller was started anew and it is deleted again."
+    )
+
+
+def _settled(cluster: Cluster, change: Callable[[], Replies], name: str, gone: bool) -> Replies | None:
+    """Create or delete; where the answer is lost, the list of remotes tells whether it was done."""
+    try:
+        return change()
+    except LostReply:
+        if (name.lower() in list_remotes(cluster)) is not gone:
+            return None
+        try:
+            return change()
+        except ControllerError as error:
+            if gone or error.code != "exists":  # it was under way when the list was read
+                raise
+    return None
+
+
+def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
+    """The remotes there are, or one of them (nothing where it isn't there), with what is kept about them."""
+    remotes, notes = list_remotes(cluster), Notes.read(cluster)
+    shown = []
+    for key, remote in sorted(remotes.items()):
+        if name is not None and key != name.lower():
+            continue
+        made_of, known = KINDS[remote.type], noted(notes, remote.name)
+        public: dict[str, Any] = {each: remote.options.get(each, known.get(each)) for each in made_of.public}
+        if public.get("use_path_style") is not None:
+            public["use_path_style"] = public["use_path_style"] == "true"
+        secret = {each: each in known for each in made_of.secret}
+        shown.append({"name": remote.name, "type": remote.type, **public, "fingerprints": secret})
+    return shown
+
+
+def about(cluster: Cluster) -> dict[str, Any]:
+    """What others have to know of the cluster itself."""
+    version, rest_version = (".".join(str(each) for each in told) for told in (cluster.version, cluster.rest_version))
+    told = {"id": cluster.cluster_id, "version": version, "rest_version": rest_version}
+    return {"cluster": {**told, "encryption": passphrase_status(cluster)}}

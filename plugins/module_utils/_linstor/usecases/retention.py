@@ -1,0 +1,263 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Use case: backups by calendar, on an S3 remote, of what was received here, and of what shipping leaves behind.
+
+LINSTOR itself counts only whole chains. Here the end of a chain can go while its beginning stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..._engine.common.errors import SnapshipError, UnknownError, UsageError, VolumeError
+from ..._engine.common.outcome import Outcome
+from ..._engine.common.units import iso_time
+from ..._engine.policy.retention_calendar import Rules, Verdict, decide, too_many
+from ..api import polling as waiting
+from ..api.cluster import Cluster
+from ..api.replies import FAIL_DEPENDENT_BACKUP, ControllerError, LostReply
+from ..shipments.prunable import LOCAL, RECEIVED, REMOTE, Candidate, left_behind, on_remote, received_here
+from ..state.origins import resolve
+from ..state.s3_bases import all_taken_last
+from ..state.snapshots import list_snapshots
+
+
+@dataclasses.dataclass
+class Request:
+    """As the module's options; ``keep`` and ``local`` are rules as users write them."""
+
+    remote: str | None = None
+    received_from: str | None = None
+    resources: list[str] = dataclasses.field(default_factory=list)
+    all_resources: bool = False
+    keep: dict[str, Any] | None = None
+    local: dict[str, Any] | None = None
+    min_age: str | None = None
+    max_delete_percent: float | None = None
+    keep_snaps: bool = True
+    consistent: bool = False
+    other_clusters: bool = False
+
+
+@dataclasses.dataclass
+class Sentence:
+    """A candidate and what becomes of it; ``error`` is why it isn't deleted although it should go."""
+
+    candidate: Candidate
+    verdict: Verdict
+    error: SnapshipError | None = None
+
+    @property
+    def goes(self) -> bool:
+        return not self.verdict.kept and self.error is None
+
+
+@dataclasses.dataclass
+class Plan:
+    """All candidates with what becomes of them, newest first in each place.
+
+    ``obstacle``: there is no such remote, which a play that is only checked may not have made yet.
+    """
+
+    request: Request
+    sentences: list[Sentence]
+    errors: list[SnapshipError] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    obstacle: SnapshipError | None = None
+
+    def preview(self) -> Outcome:
+        """What would be done."""
+        outcome = Outcome(changed=any(each.goes for each in self.sentences), warnings=list(self.warnings))
+        outcome.failures = [error.as_dict() for error in self.errors]
+        if self.obstacle is not None:
+            outcome.warn(f"{self.obstacle.msg} A run would fail unless it is made before.")
+        for each in self.sentences:
+            outcome.items.append(_show(each))
+        _compare(self, outcome)
+        return outcome
+
+
+def _compare(made: Plan, outcome: Outcome) -> None:
+    """The diff: each backup, with the reason for which it stays or goes."""
+    for each in made.sentences:
+        candidate, word = each.candidate, "goes" if each.goes else "stays"
+        told = f"{word}: {', '.join(each.verdict.reasons) if each.error is None else each.error.msg}"
+        key = f"{candidate.resource} ({candidate.place})"
+        outcome.before.setdefault(key, {})[candidate.id] = told
+        after = outcome.after.setdefault(key, {})
+        if not each.goes:
+            after[candidate.id] = told
+
+
+def _show(each: Sentence) -> dict[str, Any]:
+    candidate = each.candidate
+    return {
+        "id": candidate.id,
+        "place": candidate.place,
+        "provider": "linstor",
+        "volume": candidate.resource,
+        "remote": candidate.remote,
+        "snapshot": candidate.snapshot,
+        "type": candidate.type,
+        "base": candidate.base,
+        "created": None if candidate.created is None else iso_time(candidate.created),
+        "state": candidate.state,
+        "kept": not each.goes,
+        "reasons": each.verdict.reasons,
+        "actions": [],
+    }
+
+
+def plan(cluster: Cluster, request: Request) -> Plan:
+    """Reads only: snapshots, for a remote also its list and the nodes. One request each.
+
+    Raises UsageError for rules that keep nothing, and for options that don't go together.
+    """
+    rules = _check(request)
+    try:
+        return _plan(cluster, request, rules)
+    except UnknownError as error:
+        if error.code != "unknown_remote" or request.remote is None:
+            raise
+        return Plan(request, [], obstacle=error)
+
+
+def _plan(cluster: Cluster, request: Request, rules: Mapping[str, Rules]) -> Plan:
+    wanted = None if request.all_resources else request.resources
+    snaps = list_snapshots(cluster, wanted)
+    now = waiting.now()
+    made = Plan(request, [])
+    if request.received_from is not None:
+        found = received_here(snaps, resolve(cluster, request.received_from))
+        made.sentences += _judge(made, found, rules[RECEIVED], now)
+    elif request.keep is not None:
+        found = on_remote(cluster, request.remote or "", wanted, snaps, request.other_clusters, now)
+        made.sentences += _judge(made, found, rules[REMOTE], now)
+    if request.local is not None:
+        found = left_behind(snaps, request.remote or "", all_taken_last(cluster), now)
+        made.sentences += _judge(made, found, rules[LOCAL], now)
+    for each in made.sentences:
+        if each.candidate.warning and each.candidate.warning not in made.warnings:
+            made.warnings.append(each.candidate.warning)
+    seen = {each.candidate.resource.lower() for each in made.sentences}
+    made.warnings += [
+        f"there is nothing of a resource {name} to prune." for name in request.resources if name.lower() not in seen
+    ]
+    return made
+
+
+def _judge(made: Plan, found: list[Candidate], rules: Rules, now: float) -> list[Sentence]:
+    by_id = {each.id: each for each in found}
+    points = [each.point(made.request.consistent) for each in found]
+    verdicts = decide(points, rules, now)
+    sentences = [Sentence(by_id[verdict.point.id], verdict) for verdict in verdicts]
+    refused = too_many(verdicts, rules)
+    for resource, (goes, there) in refused.items():
+        place = next(each.place for each in found if each.resource == resource)
+        error = VolumeError(
+            f"{goes} of the {there} {place} backups of {resource} would go, more than {rules.max_delete_percent:g} %;"
+            " none of them was deleted.",
+            "Check the rules; if they are what is wanted, raise max_delete_percent.",
+            code="too_many",
+        )
+        made.errors.append(error.about(volume=resource, remote=made.request.remote or made.request.received_from))
+    for each in sentences:
+        if refused and (made.request.consistent or each.candidate.resource in refused) and not each.verdict.kept:
+            each.error = made.errors[-1]
+    return sentences
+
+
+def _check(request: Request) -> dict[str, Rules]:
+    """The rules for each place."""
+    if (request.remote is None) == (request.received_from is None):
+        raise UsageError(
+            "either remote or received_from is needed.",
+            "remote is for what this cluster ships, received_from for what was shipped to it.",
+        )
+    if bool(request.resources) == request.all_resources:
+        raise UsageError("either resources or all_resources is needed.")
+    if request.keep is None and (request.local is None or request.received_from is not None):
+        raise UsageError("keep is needed: the rules that say what stays.")
+    if request.local is not None and request.received_from is not None:
+        raise UsageError(
+            "local is for the cluster that ships.", "Set it in a task with the connection to that cluster and remote."
+        )
+    shared = {"min_age": request.min_age, "max_delete_percent": request.max_delete_percent}
+    rules: dict[str, Rules] = {}
+    if request.keep is not None:
+        rules[REMOTE] = rules[RECEIVED] = Rules.of({**request.keep, **shared}, "keep")
+    if request.local is not None:
+        rules[LOCAL] = Rules.of({**request.local, **shared}, "local")
+    return rules
+
+
+def apply(cluster: Cluster, made: Plan) -> Outcome:
+    """Delete what goes, the ends of chains first. Where one can't be deleted, what it rests on stays too."""
+    if made.obstacle is not None:
+        raise made.obstacle
+    outcome = made.preview()
+    items = dict(zip((id(each) for each in made.sentences), outcome.items))
+    needed: set[str] = set()
+    outcome.changed = False
+    for each in _ends_first([each for each in made.sentences if each.goes]):
+        candidate = each.candidate
+        if candidate.id in needed:
+            each.error = VolumeError(f"{candidate.id} stays, as what rests on it couldn't be deleted.")
+        else:
+            try:
+                items[id(each)]["actions"].append(_delete(cluster, made.request, candidate))
+                outcome.changed = True
+            except SnapshipError as error:
+                each.error = error.about(volume=candidate.resource, remote=candidate.remote)
+                outcome.failures.append(error.as_dict())
+        if each.error is not None:
+            items[id(each)]["kept"] = True
+            if candidate.base is not None:
+                needed.add(candidate.base)
+    outcome.before, outcome.after = {}, {}
+    _compare(made, outcome)
+    return outcome
+
+
+def _ends_first(going: list[Sentence]) -> list[Sentence]:
+    """Whatever their stamps say: none before those that rest on it."""
+    bases: Mapping[str, str | None] = {each.candidate.id: each.candidate.base for each in going}
+
+    def depth(each: Sentence) -> int:
+        steps, current = 0, each.candidate.base
+        while current is not None and current in bases and steps < len(bases):
+            steps, current = steps + 1, bases[current]
+        return steps
+
+    return sorted(going, key=depth, reverse=True)
+
+
+def _delete(cluster: Cluster, request: Request, candidate: Candidate) -> str:
+    """Delete it; what is gone already is fine. LINSTOR refuses where something has come to rest on it meanwhile."""
+    try:
+        try:
+            _ask(cluster, request, candidate)
+        except LostReply:
+            _ask(cluster, request, candidate)  # deleting what is gone does no harm
+    except ControllerError as error:
+        if error.code == "not_found":
+            return f"{candidate.id} was gone already"
+        if FAIL_DEPENDENT_BACKUP in error.numbers:
+            error.code, error.hint = "base_in_use", "A newer backup rests on it by now; nothing was deleted. Try again."
+        raise
+    return f"deleted {candidate.place} {candidate.id}"
+
+
+def _ask(cluster: Cluster, request: Request, candidate: Candidate) -> None:
+    what = f"deleting {candidate.place} {candidate.id}"
+    if candidate.place == REMOTE:
+        # A snapshot that another increment will rest on stays, whatever was asked for.
+        keep = request.keep_snaps or candidate.needed_here
+        cluster.change("backup_delete", candidate.remote, bak_id=candidate.id, keep_snaps=keep, what=what)
+    else:
+        cluster.change("snapshot_delete", candidate.resource, candidate.snapshot, what=what)
