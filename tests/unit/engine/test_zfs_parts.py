@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import processes
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
     UnknownError,
     UsageError,
     VolumeError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.commands import ProgramError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.processes import ProgramError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import TakeRequest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import commands as zfs_list
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import listing as zfs_listing
@@ -187,7 +188,7 @@ def test_values_with_line_breaks_are_marked(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_no_zfs_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zfs_list, "environment", lambda: {"PATH": "/nonexistent"})
+    monkeypatch.setattr(processes, "environment", lambda: {"PATH": "/nonexistent"})
     monkeypatch.setenv("PATH", "/nonexistent")
     if not any(os.path.exists(f"{place}/zfs") for place in ("/sbin", "/usr/sbin", "/usr/local/sbin")):
         with pytest.raises(UnknownError, match="isn't installed"):

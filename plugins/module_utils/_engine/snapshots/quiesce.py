@@ -15,12 +15,12 @@ import errno
 import fcntl
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
+from ..common import processes
 from ..common.errors import SnapshipError, UsageError, VolumeError, need
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
@@ -95,29 +95,22 @@ class Hooks:
     def _run(self, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
         started = time.monotonic()
         try:
-            run = subprocess.run(
-                [str(word) for word in command],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self._timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+            run = processes.complete([str(word) for word in command], env=environment, timeout=self._timeout)
+        except processes.Expired:
             raise VolumeError(
                 f"{name} {command[0]!r} didn't end within hook_timeout and was killed.",
                 "No snapshot was kept.",
                 code="hook",
             ) from None
-        except OSError as error:
-            raise VolumeError(f"{name} {command[0]!r} can't be run: {error.strerror}.", code="hook") from error
-        if run.returncode != 0:
-            said = (run.stderr or run.stdout).decode(errors="replace").strip()[-_KEPT_OUTPUT:]
+        except SnapshipError as error:
+            raise VolumeError(f"{name}: {error.msg}", "No snapshot was kept.", code="hook") from error
+        if run.status != 0:
+            said = (run.said or run.output).decode(errors="replace").strip()[-_KEPT_OUTPUT:]
             raise VolumeError(
-                f"{name} {command[0]!r} failed with {run.returncode}: {said}", "No snapshot was kept.", code="hook"
+                f"{name} {command[0]!r} failed with {run.status}: {said}", "No snapshot was kept.", code="hook"
             )
         # A whole number: manifests have no others, so that everybody writes their canonical text alike.
-        return {"rc": run.returncode, "milliseconds": round((time.monotonic() - started) * 1000)}
+        return {"rc": run.status, "milliseconds": round((time.monotonic() - started) * 1000)}
 
 
 @contextlib.contextmanager
@@ -179,16 +172,10 @@ thaw_all()
 """
 
 
-def _start_watchdog(descriptors: list[int], timeout: float) -> subprocess.Popen[bytes]:
+def _start_watchdog(descriptors: list[int], timeout: float) -> processes.Process:
     words = [str(timeout), str(FITHAW), *(str(descriptor) for descriptor in descriptors)]
-    watchdog = subprocess.Popen(
-        [sys.executable, "-I", "-c", _WATCHDOG, *words],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=descriptors,
-        start_new_session=True,
+    watchdog = processes.start(
+        [sys.executable, "-I", "-c", _WATCHDOG, *words], stdin=processes.PIPE, session=True, keep=descriptors
     )
     if watchdog.stdout is None or watchdog.stdout.read(5) != b"ready":
         watchdog.kill()
@@ -199,7 +186,7 @@ def _start_watchdog(descriptors: list[int], timeout: float) -> subprocess.Popen[
     return watchdog
 
 
-def _freeze(mount: str, descriptor: int, watchdog: subprocess.Popen[bytes]) -> None:
+def _freeze(mount: str, descriptor: int, watchdog: processes.Process) -> None:
     _tell(watchdog, b"+", mount)
     try:
         fcntl.ioctl(descriptor, FIFREEZE, 0)
@@ -209,7 +196,7 @@ def _freeze(mount: str, descriptor: int, watchdog: subprocess.Popen[bytes]) -> N
         raise VolumeError(f"{mount} can't be frozen: {why}.", "fsfreeze needs root.", code="quiesce") from error
 
 
-def _tell(watchdog: subprocess.Popen[bytes], word: bytes, mount: str) -> None:
+def _tell(watchdog: processes.Process, word: bytes, mount: str) -> None:
     try:
         need(watchdog.stdin, "it was started with a pipe").write(word)
     except BrokenPipeError:

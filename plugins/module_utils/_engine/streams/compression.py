@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import threading
 from typing import Any, Callable
 
+from ..common import processes
 from ..common.errors import ConfigError, CorruptError, need
 from .thin import Readable
 
@@ -102,17 +102,17 @@ def _by_library(data: Readable, size: int) -> bytes:
 
 def _program(arguments: list[str], data: Readable) -> bytes:
     require()
-    run = subprocess.run(["zstd", *arguments], input=data, capture_output=True, check=False)
-    if run.returncode != 0:
-        raise CorruptError(_said(run.stderr))
-    return run.stdout
+    run = processes.complete(["zstd", *arguments], data)
+    if run.status != 0:
+        raise CorruptError(_said(run.said))
+    return run.output
 
 
 def _by_program(data: Readable, limit: int) -> bytes:
     """At most ``limit`` bytes of what is in a frame."""
     require()
-    pipe = subprocess.PIPE
-    with subprocess.Popen(["zstd", "-q", "-d", "-c"], stdin=pipe, stdout=pipe, stderr=pipe) as run:
+    pipe = processes.PIPE
+    with processes.start(["zstd", "-q", "-d", "-c"], stdin=pipe, stderr=pipe, buffered=True) as run:
         feeder = threading.Thread(target=_feed, args=(run.stdin, data), name="zstd")
         feeder.start()
         plain = need(run.stdout, "it is a pipe").read(limit)

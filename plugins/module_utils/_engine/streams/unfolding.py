@@ -12,12 +12,12 @@ import fcntl
 import io
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Generator
 from typing import IO, Any
 
+from ..common import processes
 from ..common.errors import ConfigError, CorruptError
 from .compression import library
 
@@ -49,9 +49,7 @@ class _ByProgram(io.RawIOBase):
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._said: IO[bytes] = tempfile.TemporaryFile(prefix="snapship-zstd-")  # noqa: SIM115  # close() closes it
-        self._run = subprocess.Popen(
-            ["zstd", "-q", "-d", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, bufsize=0
-        )
+        self._run = processes.start(["zstd", "-q", "-d", "-c"], stdin=processes.PIPE, stderr=self._said)
         for pipe in (self._run.stdin, self._run.stdout):
             with contextlib.suppress(OSError):  # a limit on pipes: it is only slower then
                 fcntl.fcntl(_number(pipe), _SET_PIPE_SIZE, _PIPE)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
+from ...common import processes
 from ...common.errors import VolumeError
-from .. import commands as programs
-from ..commands import ProgramError
+from ...common.processes import ProgramError
 from .listing import Lv, one_line, reports
 from .names import LvName
 
@@ -27,7 +27,7 @@ def change(what: str, command: list[str]) -> str:
 
 def _run(what: str, command: list[str]) -> str:
     try:
-        return programs.run(command)
+        return processes.run(command)
     except ProgramError as error:
         code = _code(error.said)
         raise VolumeError(f"{what}: {one_line(error.said)}", _HINTS.get(code, ""), code=code) from error

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from ...common import processes
 from ...common.errors import UnknownError, VolumeError
-from .. import commands as programs
-from ..commands import ProgramError
+from ...common.processes import ProgramError
 from .names import LvName, mapped_name
 
 _FIELDS = (
@@ -157,7 +157,7 @@ def list_volumes(vg: str) -> Listing:
     """Ask LVM. An unknown group has no volumes. Raises VolumeError."""
     command = ["lvs", "-a", "--reportformat", "json", "--units", "b", "--nosuffix", "-o", ",".join(_FIELDS), "--", vg]
     try:
-        text = programs.run(command)
+        text = processes.run(command)
     except ProgramError as error:
         if f'Volume group "{vg}" not found' in error.said:
             return Listing([])
@@ -168,7 +168,9 @@ def list_volumes(vg: str) -> Listing:
 def volume_groups() -> list[str]:
     """Names of all volume groups; none where LVM isn't installed."""
     try:
-        return [row["vg_name"] for row in _rows(programs.run(["vgs", "--reportformat", "json", "-o", "vg_name"]), "vg")]
+        return [
+            row["vg_name"] for row in _rows(processes.run(["vgs", "--reportformat", "json", "-o", "vg_name"]), "vg")
+        ]
     except UnknownError:
         return []
 

@@ -14,13 +14,12 @@ import functools
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
+from ...common import processes
 from ...common.errors import VolumeError
-from .. import commands as programs
 from ..ranges import Ranges
 from .listing import one_line
 
@@ -140,19 +139,9 @@ def _block_size(text: bytes) -> int:
 def _output(tool: str, words: list[str]) -> Iterator[bytes]:
     """What a tool writes, in pieces of whole lines, complete. Raises VolumeError where it fails or ends early."""
     tail = b""
-    command = _command(tool, programs.environment()["PATH"])
+    command = _command(tool, processes.environment()["PATH"])
     with tempfile.TemporaryFile() as said:
-        try:
-            process = subprocess.Popen(
-                [*command, *words],
-                env=programs.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=said,
-            )
-        except OSError as error:
-            raise VolumeError(f"{tool} can't be run: {error.strerror}.", code="program") from error
-        with process:
+        with processes.start([*command, *words], stderr=said, buffered=True) as process:
             try:
                 for text in _lines(process):
                     tail = text[-100:]
@@ -168,7 +157,7 @@ def _output(tool: str, words: list[str]) -> Iterator[bytes]:
         raise VolumeError(f"{tool} ended before all of the metadata was written.", code="program")
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+def _lines(process: processes.Process) -> Iterator[bytes]:
     """Pieces that end where a line does."""
     rest = b""
     while process.stdout is not None:
@@ -191,7 +180,7 @@ def _command(tool: str, path: str) -> tuple[str, ...]:
     if place is None:
         place = shutil.which("pdata_tools", path=path)
         if place is None:
-            raise programs.missing(tool)
+            raise processes.missing(tool)
         command = ("pdata_tools", tool)
     version = _release_of(os.path.realpath(place), *command)
     if version in _BROKEN:
@@ -209,7 +198,7 @@ _releases: dict[str, tuple[int, ...]] = {}
 def _release_of(place: str, *command: str) -> tuple[int, ...]:
     """The release of a program; all the tools are one file, mostly, which is asked once."""
     if place not in _releases:
-        _releases[place] = release(programs.run([*command, "-V"]))
+        _releases[place] = release(processes.run([*command, "-V"]))
     return _releases[place]
 
 

@@ -7,11 +7,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...common.errors import VolumeError
-from ..commands import ProgramError, environment, missing, run
+from ...common.processes import ProgramError, complete, run
 
 _ARGUMENTS = 100_000  # bytes of names in one call; Linux takes 2 MiB
 _ABSENT = ("dataset does not exist", "no such pool", "no such dataset")
@@ -63,18 +61,13 @@ def rows(arguments: Sequence[str], columns: Sequence[str], names: Iterable[str])
 
 
 def _lines(command: list[str]) -> list[str]:
-    try:
-        done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise missing(command[0]) from None
-    except OSError as error:
-        raise VolumeError(f"{command[0]} can't be run: {error.strerror}.", code="program") from error
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace")
+    done = complete(command)
+    if done.status != 0:
+        said = done.said.decode(errors="replace")
         lines = said.splitlines()
         if not lines or not all(line.endswith(_ABSENT) for line in lines):
-            raise one_line(command, done.returncode, said)
-    return done.stdout.decode(errors="surrogateescape").split("\n")[:-1]
+            raise one_line(command, done.status, said)
+    return done.output.decode(errors="surrogateescape").split("\n")[:-1]
 
 
 def _parts(names: Iterable[str]) -> Iterator[list[str]]:

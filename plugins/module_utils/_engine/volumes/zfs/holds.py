@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from ...common.errors import BusyError, ConfigError
 from ...common.files import try_lock
-from ..commands import ProgramError
+from ...common.processes import ProgramError
 from ..provider import Snapshot
 from .commands import is_absent, zfs
 from .listing import Listing, Marked, look

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, Callable
 
+from ...common import processes
 from ...common.errors import SnapshipError, VolumeError, need
-from ..commands import ProgramError, environment, missing
+from ...common.processes import ProgramError
 from ..provider import ReceiveRequest
 from .commands import number, one_line, rows, zfs, zpool
 from .names import MOST, is_component, pool_of
@@ -103,7 +103,7 @@ class _Receiver:
         self._state, self._base, self._names = state, base, names
         self._head = b""
         self._said: IO[bytes] = tempfile.TemporaryFile(prefix="snapship-receive-")  # noqa: SIM115  # kill() closes it
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: processes.Process | None = None
 
     def write(self, data: memoryview) -> None:
         """All of it. Raises VolumeError with what ``zfs receive`` said when it no longer listens."""
@@ -133,19 +133,7 @@ class _Receiver:
         if self._base is None:
             options = ["-o", "canmount=noauto" if begin.kind == "filesystem" else "volmode=none", "-o", self._stamp]
         command = ["zfs", "receive", "-s", "-u", *options, f"{self._path}@{self._name(begin)}"]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=self._said,
-                bufsize=0,
-            )
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise missing("zfs") from None
-            raise VolumeError(f"zfs receive can't be run: {error.strerror}.", code="program") from error
+        self._process = processes.start(command, stdin=processes.PIPE, stdout=processes.NOWHERE, stderr=self._said)
         widen(need(self._process.stdin, "it was started with a pipe").fileno())
 
     def _name(self, begin: Begin) -> str:

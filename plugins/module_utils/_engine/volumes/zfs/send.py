@@ -11,13 +11,12 @@ import contextlib
 import errno
 import fcntl
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from ...common.errors import VolumeError, need
-from ..commands import environment, missing
+from ...common.errors import SnapshipError, VolumeError, need
+from ...common.processes import start
 from ..provider import Snapshot
 from .commands import one_line
 from .stream_header import SIZE, parse
@@ -54,19 +53,10 @@ class Sender:
         self._said: IO[bytes] = tempfile.TemporaryFile(prefix="snapship-send-")  # noqa: SIM115  # close() does
         self._head = b""  # what was read to look at it, and not handed out yet
         try:
-            self._process = subprocess.Popen(
-                self._command,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-                bufsize=0,
-            )
-        except OSError as error:
+            self._process = start(self._command, stderr=self._said)
+        except SnapshipError:
             self._said.close()
-            if isinstance(error, FileNotFoundError):
-                raise missing("zfs") from None
-            raise VolumeError(f"zfs send can't be run: {error.strerror}.", code="program") from error
+            raise
         self._output = need(self._process.stdout, "it was started with a pipe").fileno()
         widen(self._output)
 

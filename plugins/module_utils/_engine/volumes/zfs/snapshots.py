@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 
 from ...common.errors import BusyError, SnapshipError, UnknownError, VolumeError
-from ..commands import ProgramError
+from ...common.processes import ProgramError
 from ..provider import Snapshot, TakeRequest
 from .commands import is_absent, number, rows, zfs, zpool
 from .holds import first_bookmarks

@@ -11,7 +11,7 @@ import contextlib
 import time
 
 from ...common.errors import SnapshipError, VolumeError
-from ..commands import ProgramError
+from ...common.processes import ProgramError
 from ..provider import ReceiveRequest
 from .commands import zfs
 from .names import beside, pool_of

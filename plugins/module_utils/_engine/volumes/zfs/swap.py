@@ -19,7 +19,7 @@ import itertools
 from typing import Any
 
 from ...common.errors import SnapshipError, VolumeError
-from ..commands import ProgramError
+from ...common.processes import ProgramError
 from .commands import rows, zfs
 from .names import MOST, beside, parent_of, pool_of, snapshot_path, storable
 from .placement import STAMP, Found, find, find_guid, find_pool, find_stamped, stamp, used_by
