@@ -120,13 +120,13 @@ def _python() -> tuple[str | None, list[str]]:
         return None, ["The program needs python3, which isn't in PATH on this host: install it."]
     try:
         done = processes.complete([python, "-I", "-S", "-c", _ASK_VERSION], timeout=_PATIENCE)
-        version = tuple(int(word) for word in done.output.split())
+        major, minor = map(int, done.output.split())
     except (SnapshipError, processes.Expired, ValueError):
         return python, [f"{python} doesn't tell its version: the program may not start with it."]
-    if version >= _OLDEST:
+    if (major, minor) >= _OLDEST:
         return python, []
-    said, oldest = (".".join(map(str, each)) for each in (version, _OLDEST))
-    return python, [f"{python} is Python {said}, and the program needs {oldest}: start it with a newer one."]
+    oldest = ".".join(map(str, _OLDEST))
+    return python, [f"{python} is Python {major}.{minor}. The program needs {oldest}: start it with a newer Python."]
 
 
 def _shown(there: tuple[Program, int] | None) -> dict[str, Any]:
