@@ -7,17 +7,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..common.errors import BaseLostError, need
 from ..common.outcome import Outcome
 from ..volumes.provider import Provider, Snapshot
 from .base_choice import Choice
+from .context import Run
 from .delivery import Delivery, deliver, hold
 from .shipment import Shipment
-
-if TYPE_CHECKING:
-    from .unit import Run
 
 
 def resume(run: Run, providers: dict[str, Provider], outcome: Outcome) -> list[Delivery]:
