@@ -15,8 +15,8 @@ from ..common.workers import Workers
 from ..local.host import Host
 from ..remotes.store import ObjectStore
 from ..repository.access import OnRemote
-from ..repository.catalog import Catalog
 from ..repository.manifest import Manifest
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..snapshots.take import Quiesce
 from ..volumes.provider import Provider, Snapshot
 from .base_choice import Choice, Wish
@@ -46,7 +46,7 @@ class Run:
     """What all units of one call share."""
 
     host: Host
-    catalog: Catalog | None
+    catalog: SnapshipCatalog | None
     wish: Wish
     request: Request
     remote_name: str = ""
@@ -54,7 +54,7 @@ class Run:
     workers: Workers | None = None
 
     @property
-    def open_catalog(self) -> Catalog:
+    def open_catalog(self) -> SnapshipCatalog:
         """The remote, which a plan that gets here has opened."""
         return need(self.catalog, "plan() opens the catalog")
 

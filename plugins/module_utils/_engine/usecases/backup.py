@@ -14,12 +14,12 @@ from typing import Any
 
 from ..common.errors import RemoteError, SnapshipError, UsageError
 from ..common.outcome import Outcome
-from ..common.units import iso_time, parse_duration, show_duration
+from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration, show_duration
 from ..common.workers import Workers
 from ..local.host import Host
 from ..repository.access import warn_of_missing
 from ..repository.backup_item import from_manifest
-from ..repository.catalog import FUTURE, Catalog
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..shipments.base_choice import Choice, Wish
 from ..shipments.context import Request, Run, UnitPlan
 from ..shipments.unit import plan_unit, run_unit
@@ -104,7 +104,7 @@ def plan(host: Host, request: Request) -> Plan:
     spec = request.find(host)
     if isinstance(spec, SnapshipError):
         return Plan(run, plans, missing_remote=spec)
-    run.catalog = Catalog.open(spec)
+    run.catalog = SnapshipCatalog.open(spec)
     run.remote_name = spec.name
     # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
@@ -117,12 +117,12 @@ def plan(host: Host, request: Request) -> Plan:
     return made
 
 
-def _check_clock(catalog: Catalog) -> None:
+def _check_clock(catalog: SnapshipCatalog) -> None:
     """A backup stamped in the future would count for nothing. Raises RemoteError before one is made."""
     if catalog.absent:
         return
     ahead = time.time() - catalog.store.now()
-    if ahead > FUTURE:
+    if ahead > FUTURE_TOLERANCE:
         raise RemoteError(
             f"this host's clock is {show_duration(ahead)} ahead of the clock of {catalog.store.label}.",
             "Set it right (NTP): what is stamped in the future is never trusted.",

@@ -17,7 +17,8 @@ from ..common.units import iso_time
 from ..local.host import Host
 from ..repository.access import OnRemote, open_catalog
 from ..repository.backup_item import from_manifest
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog
+from ..repository.chains import Chains
 
 CHAIN_SHOWN = 1000  # longer chains are counted, not spelled out
 
