@@ -253,7 +253,8 @@ RULES = (layer_breaches, library_breaches, program_breaches, chain_breaches, siz
 
 def main() -> int:
     found = list(breaches(Path(sys.argv[1])))
-    print("\n".join(found))
+    for line in found:
+        print(line)
     return 1 if found else 0
 
 
