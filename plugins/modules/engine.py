@@ -60,7 +60,7 @@ options:
 notes:
   - The program needs Python 3.9 or newer as C(python3) in E(PATH). The module warns if the host has none.
   - The program belongs to the user that the task runs as. C(/usr/local/bin) needs C(become).
-  - Update the program while no run of it is in progress. A running program may fail when its file is replaced.
+  - A program that is running keeps its version until it ends.
 seealso:
   - module: snapship.dr.backup
   - module: snapship.dr.restore

@@ -10,6 +10,7 @@ import io
 import os
 import random
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -200,6 +201,18 @@ def test_install_update_set_the_mode_and_remove(path: Path) -> None:
     assert gone.items == []
     assert os.listdir(path.parent) == []
     assert not run(path, "absent").changed
+
+
+def test_a_running_program_goes_on_when_its_file_is_replaced(path: Path, tmp_path: Path) -> None:
+    run(path)
+    image, other = tmp_path / "db.img", tmp_path / "other"
+    image.write_bytes(os.urandom(1 << 20))
+    other.write_bytes(b"nothing that could be imported from")
+    replace = [sys.executable, "-c", "import os, sys; os.replace(*sys.argv[1:])", str(other), str(path)]
+    backup = [sys.executable, "-I", "-S", str(path), "backup", str(image), "--max-age", "0s", "--compression", "none"]
+    backup += ["--path", str(tmp_path / "remote"), "--config-dir", str(tmp_path / "config")]
+    subprocess.run([*backup, "--pre-command", shlex.join(replace)], check=True, capture_output=True)
+    assert path.read_bytes() == b"nothing that could be imported from"
 
 
 def test_the_umask_does_not_count(path: Path) -> None:
