@@ -103,7 +103,7 @@ def installed(path: str) -> tuple[Program, int] | None:
         if not stat.S_ISREG(status.st_mode):
             raise _foreign(path, "It is neither a file nor a directory.")
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as source:
-            program = recognise(source.read()) if status.st_size <= _LARGEST else None
+            program = recognise(source.read(_LARGEST)) if status.st_size <= _LARGEST else None
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
