@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
-
-from .file.extents import unescape
 
 
 def mount_table() -> Iterator[tuple[str, str]]:
@@ -30,6 +29,27 @@ def _number(mount: list[str]) -> str:
             number = os.stat(source).st_rdev
             return f"{os.major(number)}:{os.minor(number)}"
     return mount[2]
+
+
+def unescape(field: str) -> str:
+    """A path as mountinfo writes it, with its octal escapes undone."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), field)
+
+
+def filesystem_type(path: str) -> str:
+    """The type of the filesystem a path is on, by /proc/self/mountinfo; empty where that can't be told."""
+    real, best, found = os.path.realpath(path), "", ""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                left, _dash, right = line.partition(" - ")
+                point = unescape(left.split(" ")[4])
+                inside = real == point or real.startswith(point.rstrip("/") + "/")
+                if inside and len(point) >= len(best):
+                    best, found = point, right.split(" ")[0]
+    except OSError:
+        return ""
+    return found
 
 
 def mounted_on(numbers: set[str]) -> list[str]:

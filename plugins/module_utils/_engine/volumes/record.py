@@ -12,6 +12,8 @@ import json
 import zlib
 from typing import Any
 
+from .provider import Snapshot, TakeRequest
+
 
 def pack(fields: dict[str, Any]) -> str:
     """Letters, digits, ``+``, ``/`` and ``=`` only; long lists of similar names get short."""
@@ -26,3 +28,18 @@ def unpack(text: str) -> dict[str, Any] | None:
     except (ValueError, zlib.error):
         return None
     return fields if isinstance(fields, dict) else None
+
+
+def micros(created: float) -> int:
+    """Whole microseconds since the epoch."""
+    return round(created * 1e6)
+
+
+def fields_of(source: Snapshot | TakeRequest) -> dict[str, Any]:
+    """The fields that every provider notes on a snapshot. ``created`` in microseconds since the epoch."""
+    return {
+        "created": micros(source.created),
+        "group": source.group,
+        "made_by": source.made_by,
+        "consistency": source.consistency,
+    }

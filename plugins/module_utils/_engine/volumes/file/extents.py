@@ -15,7 +15,6 @@ import array
 import errno
 import fcntl
 import os
-import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -57,27 +56,6 @@ def data_regions(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
             return
         at = min(os.lseek(descriptor, start, os.SEEK_HOLE), size)
         yield start, at
-
-
-def filesystem_type(path: str) -> str:
-    """The type of the filesystem a path is on, by /proc/self/mountinfo; empty where that can't be told."""
-    real, best, found = os.path.realpath(path), "", ""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            for line in mounts:
-                left, _dash, right = line.partition(" - ")
-                point = unescape(left.split(" ")[4])
-                inside = real == point or real.startswith(point.rstrip("/") + "/")
-                if inside and len(point) >= len(best):
-                    best, found = point, right.split(" ")[0]
-    except OSError:
-        return ""
-    return found
-
-
-def unescape(field: str) -> str:
-    """A path as mountinfo writes it, with its octal escapes undone."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), field)
 
 
 def fiemap(descriptor: int, size: int) -> Iterator[Mapped]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ...common.files import try_lock
-from ..mounts import mounted_on
+from ..mounts import filesystem_type, mounted_on
 from ..provider import (
     Change,
     Place,
@@ -32,16 +32,16 @@ from ..provider import (
     VolumeInfo,
 )
 from .changes import by_blocks, by_content, merged
-from .extents import ADDRESSES_KNOWN, filesystem_type
+from .extents import ADDRESSES_KNOWN
 from .reader import FileReader
-from .snapshots import SnapshotStore, filesystem_id, generation
+from .snapshots import PROVIDER, SnapshotStore, filesystem_id, generation
 from .target import FileTarget, open_elsewhere, target_witness
 
 
 class FileProvider:
     """Image files, named by their absolute path."""
 
-    name = "file"
+    name = PROVIDER
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
 

@@ -23,9 +23,11 @@ from ...common.direct_io import bounce, fits, open_direct, write_direct
 from ...common.errors import BusyError, ConfigError, SnapshipError, VolumeError
 from ...common.files import locked, read_json, sync_folder, try_lock, write_json
 from ...common.keys import encode
+from ..mounts import filesystem_type
 from ..provider import Snapshot
-from .extents import FICLONE, data_regions, filesystem_type
+from .extents import FICLONE, data_regions
 
+PROVIDER = "file"
 _GETVERSION = 0x80087601
 _COPY = 4 << 20
 _SERVER_COPIES = ("nfs", "nfs4", "cifs", "smb3")  # there copy_file_range costs no traffic
@@ -107,7 +109,7 @@ class SnapshotStore:
             if record:
                 path = self.path(record["name"])
                 flaw = _flaw(path, record.pop("witness"))
-                found.append(Snapshot(volume=self.volume, provider="file", path=path, flaw=flaw, **record))
+                found.append(Snapshot(volume=self.volume, provider=PROVIDER, path=path, flaw=flaw, **record))
         return sorted(found, key=lambda snapshot: snapshot.created, reverse=True)
 
     def save(self, snapshot: Snapshot) -> None:

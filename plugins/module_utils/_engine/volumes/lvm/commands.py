@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from ...common import processes
 from ...common.errors import VolumeError
 from ...common.processes import ProgramError
-from .listing import Lv, one_line, reports
 from .names import LvName
+from .report import Lv, one_line, reports
 
 
 def change(what: str, command: list[str]) -> str:

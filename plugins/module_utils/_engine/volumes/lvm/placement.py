@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from ...common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..provider import Place, TargetState
-from .listing import Listing, Lv, reports, volume_groups
 from .names import LvName, parse
+from .report import Listing, Lv, reports, volume_groups
 from .snapshots import ours
 from .target import RESTORED, RESTORING, content_witness, swapping
 from .thin_pool import FULL, status

@@ -21,15 +21,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...common.errors import VolumeError
-from ..device_reader import DeviceReader
+from ..device_reader import DeviceReader, Ranges
 from ..mounts import above, mount_table
 from ..provider import Change, Reader, Snapshot
-from ..ranges import Ranges
-from . import commands as lvm
-from . import tags as lvm_tags
-from . import thin_metadata
-from .listing import Lv, reports
+from . import commands, tags, thin_metadata
 from .names import parse
+from .report import Lv, reports
 from .snapshots import locate
 from .tags import Seen
 from .thin_pool import metadata_snapshot
@@ -136,7 +133,7 @@ def _finding(lv: Lv, found: thin_metadata.Device | None) -> _Finding:
     if found is None:
         return _Finding("its pool doesn't know it any more", None)
     seen = Seen(found.creation_time, found.mapped)
-    if found.newest >= found.creation_time or lvm_tags.seen_in(lv.tags) not in (None, seen):
+    if found.newest >= found.creation_time or tags.seen_in(lv.tags) not in (None, seen):
         return _Finding("it was written to after it was made", seen)
     return _Finding(None, seen)
 
@@ -144,11 +141,11 @@ def _finding(lv: Lv, found: thin_metadata.Device | None) -> _Finding:
 def _judge(lv: Lv, wanted: Snapshot, finding: _Finding) -> None:
     """Note what was found. Raises VolumeError (``snapshot_changed``) for a snapshot that isn't what it was made as."""
     if finding.flaw:
-        lvm.retag(lv, add=[lvm_tags.CHANGED])
+        commands.retag(lv, add=[tags.CHANGED])
         said = f"snapshot {wanted.name!r} of {wanted.volume} can't be used: {finding.flaw}."
         raise VolumeError(said, code="snapshot_changed")
-    if finding.seen is not None and lvm_tags.seen_in(lv.tags) is None:
-        lvm.retag(lv, add=[finding.seen.tag()])
+    if finding.seen is not None and tags.seen_in(lv.tags) is None:
+        commands.retag(lv, add=[finding.seen.tag()])
 
 
 @contextlib.contextmanager
@@ -159,7 +156,7 @@ def _device(lv: Lv, wanted: Snapshot) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-        lvm.deactivate(lv)
+        commands.deactivate(lv)
 
 
 def _open(lv: Lv, wanted: Snapshot) -> int:
@@ -167,7 +164,7 @@ def _open(lv: Lv, wanted: Snapshot) -> int:
     until = time.monotonic() + _PATIENCE
     descriptor = _opened(lv)
     while descriptor is None:
-        lvm.activate(lv)
+        commands.activate(lv)
         descriptor = _opened(lv)
         if descriptor is not None:
             break

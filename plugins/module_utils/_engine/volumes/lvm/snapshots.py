@@ -19,10 +19,9 @@ from collections.abc import Iterator
 from ...common.errors import BusyError, SnapshipError, VolumeError
 from ...common.files import locked
 from ..provider import Snapshot, TakeRequest
-from . import commands as lvm
-from . import tags as lvm_tags
-from .listing import Listing, Lv, reports
+from . import commands, tags
 from .names import parse, snapshot_lv
+from .report import Listing, Lv, reports
 from .tags import Record, Witness
 from .thin_pool import check_room, release_leaked
 from .usage import resume_left
@@ -35,7 +34,7 @@ UNFINISHED = "it was never finished"
 
 def ours(lv: Lv) -> Record | None:
     """What a snapshot of ours is; ``None`` for other volumes."""
-    return lvm_tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
+    return tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
 
 
 def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
@@ -60,7 +59,7 @@ def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
 
 def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
     """A snapshot as use cases see it, its witness checked."""
-    witness = lvm_tags.witness_in(lv.tags)
+    witness = tags.witness_in(lv.tags)
     return Snapshot(
         name=record.name,
         volume=volume,
@@ -74,7 +73,7 @@ def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
         path=f"/dev/{lv.name}",
         made_by=record.made_by,
         consistency=record.consistency,
-        holds=lvm_tags.holds_in(lv.tags),
+        holds=tags.holds_in(lv.tags),
         flaw=flaw or flaw_of(lv, witness),
     )
 
@@ -87,7 +86,7 @@ def flaw_of(lv: Lv, witness: Witness | None) -> str | None:
         return "it is another LV than the one that was made"
     if (lv.thin_id, lv.pool_uuid) != (witness.thin_id, witness.pool_uuid):
         return "it is another device of its pool than the one that was made"
-    if lvm_tags.CHANGED in lv.tags:
+    if tags.CHANGED in lv.tags:
         return "it was written to after it was made"
     if not lv.read_only:
         return "it was made writable"
@@ -102,7 +101,7 @@ def locate(wanted: Snapshot, listing: Listing) -> Lv:
     if not found:
         raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume} is gone.", code="snapshot_gone")
     lv = found[0]
-    flaw = flaw_of(lv, lvm_tags.witness_in(lv.tags))
+    flaw = flaw_of(lv, tags.witness_in(lv.tags))
     if flaw is not None:
         said = f"snapshot {wanted.name!r} of {wanted.volume} can't be used: {flaw}."
         raise VolumeError(said, code="snapshot_changed")
@@ -111,11 +110,11 @@ def locate(wanted: Snapshot, listing: Listing) -> Lv:
 
 def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
     """LVs with the tags of this snapshot, the one that was made first: tags can be copied."""
-    tag = lvm_tags.named("state", wanted.state_id)
+    tag = tags.named("state", wanted.state_id)
     found = [lv for lv in listing.volumes if tag in lv.tags and ours(lv) is not None]
 
     def strange(lv: Lv) -> bool:
-        witness = lvm_tags.witness_in(lv.tags)
+        witness = tags.witness_in(lv.tags)
         return witness is not None and witness.uuid != lv.uuid
 
     return sorted(found, key=strange)
@@ -188,12 +187,12 @@ class Taking:
             consistency=request.consistency,
             holds=dict(request.holds),
         )
-        tags = [word for tag in lvm_tags.snapshot_tags(planned) for word in ("--addtag", tag)]
+        noted = [word for tag in tags.snapshot_tags(planned) for word in ("--addtag", tag)]
         # One that is about to be read is active from the start; several may have to wait for their turn.
         active = ["-K"] if request.holds and len(request.volumes) == 1 else []
-        command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *tags, "-n", lv_name, "--", str(origin.name)]
+        command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *noted, "-n", lv_name, "--", str(origin.name)]
         self._made.append((volume, origin, lv_name, planned.state_id))
-        lvm.change(f"no snapshot of {volume} could be made", command)
+        commands.change(f"no snapshot of {volume} could be made", command)
 
     def _finish(self) -> list[Snapshot]:
         """Note of each which thing it is."""
@@ -201,11 +200,11 @@ class Taking:
         listings = {vg: reports.fresh(vg) for vg in {parse(volume).vg for volume, *_rest in self._made}}
         for volume, origin, lv_name, state_id in self._made:
             lv = listings[parse(volume).vg].by_name.get(lv_name)
-            if lv is None or lvm_tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
+            if lv is None or tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
                 raise VolumeError(f"the snapshot of {volume} vanished while it was made.", "Run it again.")
             if lv.origin_uuid != origin.uuid:
                 raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
-            lv = lvm.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
+            lv = commands.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
             record = ours(lv)
             if record is None or record.lineage != origin.uuid:
                 raise VolumeError(f"the snapshot of {volume} isn't tagged as it was made.", "Run it again.")
@@ -215,17 +214,17 @@ class Taking:
     def _undo(self) -> None:
         for volume, _origin_lv, lv_name, state_id in self._made:
             with contextlib.suppress(SnapshipError):
-                tag = lvm_tags.named("state", state_id)
+                tag = tags.named("state", state_id)
                 lv = reports.fresh(parse(volume).vg).by_name.get(lv_name)
                 if lv is not None and tag in lv.tags:
-                    lvm.remove(lv, tag)
+                    commands.remove(lv, tag)
 
 
 def _sweep(listing: Listing, lineages: set[str]) -> None:
     """Remove what runs that died left of these LVs."""
     for lv, record in _unfinished(listing, lineages):
         with contextlib.suppress(VolumeError):
-            lvm.remove(lv, lvm_tags.named("state", record.state_id))
+            commands.remove(lv, tags.named("state", record.state_id))
 
 
 def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]:
@@ -233,7 +232,7 @@ def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]
     found = []
     for lv in listing.volumes:
         record = ours(lv)
-        if record is None or lvm_tags.witness_in(lv.tags) is not None:
+        if record is None or tags.witness_in(lv.tags) is not None:
             continue
         if record.lineage in lineages and lv.uuid != record.lineage:
             found.append((lv, record))
@@ -259,13 +258,13 @@ def _lock(uuid: str) -> Iterator[None]:
 def remove(wanted: Snapshot) -> None:
     """Destroy a snapshot, and nothing but it. Raises BusyError while it is open."""
     listing = reports.recent(parse(wanted.volume).vg)
-    tag = lvm_tags.named("state", wanted.state_id)
+    tag = tags.named("state", wanted.state_id)
     for lv in _candidates(wanted, listing):
-        witness = lvm_tags.witness_in(lv.tags)
+        witness = tags.witness_in(lv.tags)
         if lv.uuid == wanted.lineage or witness is not None and witness.uuid != lv.uuid:
             continue
         try:
-            lvm.remove(lv, tag)
+            commands.remove(lv, tag)
         except VolumeError as error:
             if error.code != "in_use":
                 raise
@@ -284,6 +283,6 @@ def hold(wanted: Snapshot, holder: str, backup: str | None) -> None:
             return
         raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume} is gone.", code="snapshot_gone")
     lv = found[0]
-    add = set(lvm_tags.hold_tags(holder, backup) if backup is not None else [])
-    drop = set(lvm_tags.belonging(lv.tags, lvm_tags.hold_key(holder)))
-    wanted.holds = lvm_tags.holds_in(lvm.retag(lv, add=sorted(add - drop), drop=sorted(drop - add)).tags)
+    add = set(tags.hold_tags(holder, backup) if backup is not None else [])
+    drop = set(tags.belonging(lv.tags, tags.hold_key(holder)))
+    wanted.holds = tags.holds_in(commands.retag(lv, add=sorted(add - drop), drop=sorted(drop - add)).tags)

@@ -93,10 +93,7 @@ def snapshot_tags(snapshot: Snapshot) -> list[str]:
         "volume": snapshot.volume,
         "lineage": snapshot.lineage,
         "state_id": snapshot.state_id,
-        "created": round(snapshot.created * 1e6),
-        "group": snapshot.group,
-        "made_by": snapshot.made_by,
-        "consistency": snapshot.consistency,
+        **record.fields_of(snapshot),
     }
     tags = [named("state", snapshot.state_id), *packed("record", fields)]
     for holder, backup in snapshot.holds.items():

@@ -16,17 +16,15 @@ from typing import Any
 
 from ...common.errors import BusyError, SnapshipError, VolumeError
 from ..block_target import BlockTarget
-from . import commands as lvm
-from . import tags as lvm_tags
-from . import thin_metadata
-from .listing import Listing, Lv, reports
+from . import commands, tags, thin_metadata
 from .names import LvName, beside, kept_name
 from .reader import is_device
+from .report import Listing, Lv, reports
 from .thin_pool import FULL, metadata_snapshot, status
 from .usage import resume_left, used_by
 
-RESTORING = lvm_tags.named("restoring", "1")  # on an LV that is being received
-RESTORED = lvm_tags.named("restored", "1")  # on one that was received and is whole
+RESTORING = tags.named("restoring", "1")  # on an LV that is being received
+RESTORED = tags.named("restored", "1")  # on one that was received and is whole
 _SWAP = "swap"
 _LOOK_EVERY = 128 << 20  # bytes written between two looks at how full the pool is
 _STOP = (FULL + 100.0) / 2  # percent at which receiving stops: the rest is for those who use the pool
@@ -73,12 +71,12 @@ class LvmTarget(BlockTarget):
         name = LvName(self._target.vg, beside(self._target, "mark"))
         command = ["lvcreate", "-y", "-s", "-ky", "-pr", "--addtag", RESTORING, "-n", name.lv, "--", str(self._lv.name)]
         try:
-            lvm.change(f"{self._target} can't be marked", command)
+            commands.change(f"{self._target} can't be marked", command)
         except VolumeError as error:
-            if error.code != "exists" or not lvm.remove_named(name, RESTORING):
+            if error.code != "exists" or not commands.remove_named(name, RESTORING):
                 raise
-            lvm.change(f"{self._target} can't be marked", command)
-        lvm.remove_named(name, RESTORING)
+            commands.change(f"{self._target} can't be marked", command)
+        commands.remove_named(name, RESTORING)
         return content_witness(self._lv, self._pool)
 
     def commit(self, keep_as: str | None) -> str | None:
@@ -97,7 +95,7 @@ class LvmTarget(BlockTarget):
             wanted = keep_as if keep_as is not None else beside(self._target, "dropped")
             kept = kept_name(self._target.vg, wanted, listing.names)
         plan = {"target": self._target.lv, "old": old.uuid if old else None, "kept": kept, "drop": keep_as is None}
-        lvm.retag(self._lv, add=[RESTORED, *lvm_tags.packed(_SWAP, plan)], drop=[RESTORING])
+        commands.retag(self._lv, add=[RESTORED, *tags.packed(_SWAP, plan)], drop=[RESTORING])
         finish_swap(self._target)
         return str(LvName(self._target.vg, kept)) if kept and keep_as is not None else None
 
@@ -107,7 +105,7 @@ class LvmTarget(BlockTarget):
         with contextlib.suppress(SnapshipError):
             found = reports.fresh(self._target.vg).by_uuid.get(self._lv.uuid)
             if found is not None and RESTORING in found.tags:
-                lvm.remove(found, RESTORING)
+                commands.remove(found, RESTORING)
             elif found is not None:
                 recover(self._target)
 
@@ -116,7 +114,7 @@ def _create(name: LvName, pool: Lv, size: int) -> Lv:
     beside_name = beside(name, "restore")
     remove_left(name)
     size = max(-(-size // 512) * 512, 512)
-    lvm.change(
+    commands.change(
         f"{name} can't be restored: no LV could be made beside it",
         [
             *("lvcreate", "-y", "-Wn", "-kn", "-V", f"{size}b", "--addtag", RESTORING),
@@ -138,7 +136,7 @@ def remove_left(name: LvName) -> None:
         if RESTORING not in left.tags:
             raise VolumeError(f"{left.name} is in the way and isn't ours.", "Rename it.", code="exists")
         try:
-            lvm.remove(left, RESTORING)
+            commands.remove(left, RESTORING)
         except VolumeError as error:
             if error.code == "in_use":
                 raise BusyError(f"{name} is being restored by another run.", "Wait for it.", code="locked") from error
@@ -160,7 +158,7 @@ def content_witness(lv: Lv, pool: Lv) -> dict[str, Any]:
 def swapping(listing: Listing, name: LvName) -> tuple[Lv, dict[str, Any]] | None:
     """The LV that is about to become this target, and how."""
     for lv in listing.volumes:
-        plan = lvm_tags.unpacked(lv.tags, _SWAP)
+        plan = tags.unpacked(lv.tags, _SWAP)
         if plan is not None and plan.get("target") == name.lv:
             return lv, plan
     return None
@@ -175,11 +173,11 @@ def finish_swap(name: LvName) -> None:
     new, plan = found
     there = listing.by_name.get(name.lv)
     if there is not None and there.uuid == plan["old"]:
-        lvm.rename(name.vg, name.lv, plan["kept"])
+        commands.rename(name.vg, name.lv, plan["kept"])
         there = None
     if there is None:
         try:
-            lvm.rename(name.vg, new.name.lv, name.lv)
+            commands.rename(name.vg, new.name.lv, name.lv)
         except VolumeError:
             _put_back(name, plan)
             raise
@@ -187,21 +185,21 @@ def finish_swap(name: LvName) -> None:
         raise VolumeError(f"{name} was made anew while a restore was to take its place.", "Run it again.")
     if plan["drop"] and plan["old"]:
         _drop(listing, plan["old"])
-    lvm.retag(new, drop=lvm_tags.belonging(new.tags, _SWAP))
+    commands.retag(new, drop=tags.belonging(new.tags, _SWAP))
 
 
 def _put_back(name: LvName, plan: dict[str, Any]) -> None:
     """Give the old LV its name again."""
     old = reports.fresh(name.vg).by_uuid.get(plan["old"] or "")
     if old is not None and old.name.lv == plan["kept"]:
-        lvm.rename(name.vg, old.name.lv, name.lv)
+        commands.rename(name.vg, old.name.lv, name.lv)
 
 
 def _drop(listing: Listing, uuid: str) -> None:
     """Remove the earlier restore that was replaced."""
     old = listing.by_uuid.get(uuid)
     if old is not None and RESTORED in old.tags:
-        lvm.remove(old, RESTORED)
+        commands.remove(old, RESTORED)
 
 
 def recover(name: LvName) -> None:
@@ -217,6 +215,6 @@ def recover(name: LvName) -> None:
     if there is None or there.uuid == new.uuid:
         finish_swap(name)
         return
-    lvm.retag(new, add=[RESTORING], drop=[RESTORED, *lvm_tags.belonging(new.tags, _SWAP)])
+    commands.retag(new, add=[RESTORING], drop=[RESTORED, *tags.belonging(new.tags, _SWAP)])
     with contextlib.suppress(VolumeError):
-        lvm.remove(new, RESTORING)
+        commands.remove(new, RESTORING)

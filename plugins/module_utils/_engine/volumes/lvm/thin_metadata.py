@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from ...common import processes
 from ...common.errors import VolumeError
-from ..ranges import Ranges
-from .listing import one_line
+from ..device_reader import Ranges
+from .report import one_line
 
 _READ = 1 << 20
 # Their thin_delta and thin_dump go wrong on live metadata.

@@ -21,10 +21,9 @@ from typing import NamedTuple
 
 from ...common.errors import BusyError, VolumeError
 from ...common.files import locked, read_json, sync_folder, write_json
-from . import commands as lvm
-from . import device_mapper
-from .listing import Lv, pool_device
+from . import commands, device_mapper
 from .names import mapped_name
+from .report import Lv, pool_device
 
 LOCKS = "/run/snapship/thin-pools"
 NOTES = "/var/lib/snapship/metadata-snapshots"
@@ -138,12 +137,12 @@ def _active(pool: Lv) -> Iterator[None]:
     """The pool active; inactive again afterwards if it was."""
     was = os.path.exists(f"/dev/mapper/{pool_device(pool)}")
     if not was:
-        lvm.activate(pool)
+        commands.activate(pool)
     try:
         yield
     finally:
         if not was:
-            lvm.deactivate(pool)
+            commands.deactivate(pool)
 
 
 def _note(pool: Lv) -> str:

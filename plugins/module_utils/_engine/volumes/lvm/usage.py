@@ -11,9 +11,8 @@ import os
 import time
 
 from ..mounts import above, mounted_on
-from . import commands as lvm
-from . import device_mapper
-from .listing import Lv, pool_device
+from . import commands, device_mapper
+from .report import Lv, pool_device
 
 _MOMENT = 1.0  # seconds; no program of LVM's has a device suspended for longer
 
@@ -80,7 +79,7 @@ def resume_left(*volumes: Lv) -> None:
         time.sleep(_MOMENT)
     for lv in left:
         if _suspended(lv):
-            lvm.refresh(lv)
+            commands.refresh(lv)
 
 
 def _suspended(lv: Lv) -> bool:

@@ -17,7 +17,7 @@ from ...common.files import try_lock
 from ...common.processes import ProgramError
 from ..provider import Snapshot
 from .commands import is_absent, zfs
-from .listing import Listing, Marked, look
+from .datasets import Listing, Marked, look
 from .names import MOST, bookmark_name, holder_digest
 from .records import HOLDS, holds_text
 

@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple
 
 from ...common.errors import UsageError, VolumeError
+from ..record import micros
 
 MOST = 255  # bytes of a whole name, snapshot or bookmark included
 _COMPONENT = re.compile(r"[A-Za-z0-9_.: -]+")
@@ -86,11 +87,6 @@ def parse_bookmark(name: str) -> Bookmark | None:
     """What the part behind ``#`` says; ``None`` for bookmarks of others."""
     match = _BOOKMARK.fullmatch(name)
     return Bookmark(match["holder"], int(match["created"], 16) / 1e6) if match else None
-
-
-def micros(created: float) -> int:
-    """Whole microseconds since the epoch."""
-    return round(created * 1e6)
 
 
 def beside(target: str, parent: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ...common.errors import UsageError, VolumeError
 from .. import record
 from ..provider import TargetState
-from . import device as zfs_device
+from . import device
 from .commands import number, rows, zpool
 from .names import parent_of, pool_of
 
@@ -162,7 +162,7 @@ def used_by(target: str) -> str | None:
         what = "" if row["name"] == target else f"{row['name']}: "
         if row["mounted"] == "yes":
             return f"{what}mounted on {row['mountpoint']}"
-        user = zfs_device.used_by(row["name"]) if row["type"] == "volume" else None
+        user = device.used_by(row["name"]) if row["type"] == "volume" else None
         if user:
             return what + user
     return None

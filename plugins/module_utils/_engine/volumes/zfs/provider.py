@@ -15,17 +15,13 @@ from typing import Any
 
 from ...common.errors import UsageError
 from ..provider import ByteSource, Place, Pressure, ReceiveRequest, Snapshot, TakeRequest, TargetState, VolumeInfo
-from . import device as zfs_device
-from . import holds as zfs_holds
-from . import placement as zfs_place
-from . import send as zfs_send
-from . import snapshots as zfs_take
-from . import swap as zfs_swap
+from . import device, holds, placement, sender, snapshots, swap
 from .commands import zfs, zpool
-from .listing import Dataset, Listing, look, look_below, properties_of, same_as_now
+from .datasets import Dataset, Listing, look, look_below, properties_of, same_as_now
 from .names import is_beside, normalise, pool_of
 from .placement import Found
-from .receive import ZfsStreamTarget
+from .records import PROVIDER
+from .stream_target import ZfsStreamTarget
 from .zvol_target import ZvolTarget
 
 _POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
@@ -49,7 +45,7 @@ class _Seen:
 class ZfsProvider:
     """Filesystems and zvols, named as ZFS names them."""
 
-    name = "zfs"
+    name = PROVIDER
     sends = "zfs-send"
     receives: tuple[str, ...] = ("zfs-send", "thin-send-recv")
 
@@ -121,7 +117,7 @@ class ZfsProvider:
     def _dataset(self, volume: str) -> Dataset:
         found = self._listing(volume).datasets.get(volume)
         if found is None:
-            raise zfs_take.unknown(volume)
+            raise snapshots.unknown(volume)
         return found
 
     def _lasting(self, volume: str) -> Dataset:
@@ -133,8 +129,8 @@ class ZfsProvider:
     def _fullness(self) -> dict[str, float]:
         seen = self._seen
         if seen is None:
-            return zfs_take.fullness()
-        seen.fullness = seen.fullness or zfs_take.fullness()
+            return snapshots.fullness()
+        seen.fullness = seen.fullness or snapshots.fullness()
         return seen.fullness
 
     def info(self, volume: str) -> VolumeInfo:
@@ -180,10 +176,10 @@ class ZfsProvider:
 
     def freezable(self, volume: str) -> list[str]:
         """None for filesystems of ZFS itself: their snapshots are of one moment as they are."""
-        return zfs_device.mounted_on(volume)
+        return device.mounted_on(volume)
 
     def activity(self, volume: str) -> object:
-        return zfs_device.activity(volume)
+        return device.activity(volume)
 
     def atomic(self, volumes: list[str]) -> bool:
         return len({pool_of(volume) for volume in volumes}) == 1
@@ -194,8 +190,8 @@ class ZfsProvider:
 
     def pinned(self, volume: str) -> list[Snapshot]:
         found = look_below(pool_of(volume))
-        snapshots = [each for dataset in found.datasets for each in found.snapshots(dataset)]
-        return sorted((each for each in snapshots if each.made_by == "snapship"), key=lambda each: each.created)
+        listed = [each for dataset in found.datasets for each in found.snapshots(dataset)]
+        return sorted((each for each in listed if each.made_by == "snapship"), key=lambda each: each.created)
 
     def versions(self) -> dict[str, str]:
         """The versions of ZFS' programs and of its kernel module, as they call themselves."""
@@ -211,9 +207,9 @@ class ZfsProvider:
         if seen is not None and seen.volumes.issuperset(request.volumes):
             datasets = {volume: self._lasting(volume) for volume in request.volumes}
         else:
-            datasets = zfs_take.look_at_datasets(request.volumes)
+            datasets = snapshots.look_at_datasets(request.volumes)
         try:
-            return zfs_take.take(request, datasets, self._fullness()), []
+            return snapshots.take(request, datasets, self._fullness()), []
         finally:
             self._changed(*request.volumes)
 
@@ -222,7 +218,7 @@ class ZfsProvider:
         known = seen.listing if seen is not None and snapshot.volume not in seen.stale else None
         listed = known is not None and known.age(snapshot.volume) < _MOMENT and known.lists(snapshot)
         try:
-            zfs_take.remove(snapshot, listed)
+            snapshots.remove(snapshot, listed)
         except BaseException:
             self._changed(snapshot.volume)
             raise
@@ -234,7 +230,7 @@ class ZfsProvider:
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         self._changed(snapshot.volume)
-        found = zfs_holds.hold(snapshot, holder, backup)
+        found = holds.hold(snapshot, holder, backup)
         seen = self._seen
         if found is not None and seen is not None and seen.listing is not None and snapshot.volume in seen.volumes:
             seen.listing.replace([snapshot.volume], found)
@@ -242,7 +238,7 @@ class ZfsProvider:
 
     def forget(self, volume: str, holder: str) -> None:
         try:
-            zfs_holds.forget(volume, holder)
+            holds.forget(volume, holder)
         finally:
             self._changed(volume)
 
@@ -250,19 +246,19 @@ class ZfsProvider:
 
     @contextlib.contextmanager
     def send(self, base: Snapshot | None, snapshot: Snapshot, flags: list[str] | None) -> Iterator[ByteSource]:
-        chosen = zfs_send.flags_for(self._lasting(snapshot.volume).encrypted, flags, snapshot.volume)
-        with zfs_send.sending(base, snapshot, chosen) as sender:
-            yield sender
+        chosen = sender.flags_for(self._lasting(snapshot.volume).encrypted, flags, snapshot.volume)
+        with sender.sending(base, snapshot, chosen) as stream:
+            yield stream
 
     # --- restores
 
     def target_state(self, place: Place) -> TargetState:
         seen = self._seen
-        return zfs_place.state(place.target, seen.pools.pop(place.target, None) if seen is not None else None)
+        return placement.state(place.target, seen.pools.pop(place.target, None) if seen is not None else None)
 
     def recover(self, place: Place) -> None:
         self._changed(place.target)
-        found, seen = zfs_swap.recover(place.target), self._seen
+        found, seen = swap.recover(place.target), self._seen
         if found is not None and seen is not None:
             seen.pools[place.target] = found
 

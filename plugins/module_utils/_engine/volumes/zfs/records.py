@@ -16,8 +16,8 @@ from typing import Any
 from ...common.errors import VolumeError
 from .. import record
 from ..provider import Snapshot, TakeRequest
-from .names import micros
 
+PROVIDER = "zfs"
 RECORD = "snapship:record"  # how the snapshot was made
 HOLDS = "snapship:holds"  # what rests on it
 _LONGEST = 8191  # bytes of a property's value
@@ -30,13 +30,7 @@ def _marks(datasets: list[str]) -> list[str]:
 
 def record_text(datasets: list[str], request: TakeRequest) -> str:
     """The record of snapshots about to be made in one call of the datasets with these GUIDs."""
-    fields = {
-        "datasets": _marks(datasets),
-        "created": micros(request.created),
-        "group": request.group,
-        "made_by": request.made_by,
-        "consistency": request.consistency,
-    }
+    fields = {"datasets": _marks(datasets), **record.fields_of(request)}
     return _fitting(fields, "Its group has too many volumes, or its hooks say too much.")
 
 
@@ -59,7 +53,7 @@ def snapshot_from(row: dict[str, str], dataset: str) -> Snapshot:
     made = Snapshot(
         name=name,
         volume=volume,
-        provider="zfs",
+        provider=PROVIDER,
         state_id=row["guid"],
         created=float(row["creation"]),
         size=int(size) if size.isdigit() else 0,

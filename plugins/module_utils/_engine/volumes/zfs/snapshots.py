@@ -13,10 +13,10 @@ from ...common.errors import BusyError, SnapshipError, UnknownError, VolumeError
 from ...common.processes import ProgramError
 from ..provider import Snapshot, TakeRequest
 from .commands import is_absent, number, rows, zfs, zpool
+from .datasets import Dataset, look
 from .holds import first_bookmarks
-from .listing import Dataset, look
 from .names import pool_of, snapshot_path
-from .records import HOLDS, RECORD, holds_text, record_text
+from .records import HOLDS, PROVIDER, RECORD, holds_text, record_text
 
 FULL_PERCENT = 95.0  # from here on nothing is added to a pool: ZFS itself gets slow, and then refuses writes
 _SHOWN = 20  # names in an error
@@ -111,7 +111,7 @@ def _made(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) 
             Snapshot(
                 name=request.name,
                 volume=volume,
-                provider="zfs",
+                provider=PROVIDER,
                 state_id=row["guid"],
                 created=request.created,
                 size=size,

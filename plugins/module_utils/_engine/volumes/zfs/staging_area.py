@@ -9,22 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Any
 
-from ...common.errors import SnapshipError, VolumeError
+from ...common.errors import SnapshipError, UsageError, VolumeError
 from ...common.processes import ProgramError
 from ..provider import ReceiveRequest
 from .commands import zfs
 from .names import beside, pool_of
 from .placement import Found, find, find_pool, find_stamped, nearest, stamp
-from .properties import chosen
 from .snapshots import check_room, fullness
 from .swap import destroy, swap
 
+# Those that shape how data is kept or shown. What says where it is mounted, who may see it, how much room it takes or
+# where its key is belongs to a host, not to the data.
+_SAFE = frozenset(
+    (
+        *("aclinherit", "aclmode", "acltype", "atime", "checksum", "compression", "copies", "dnodesize", "logbias"),
+        *("nbmand", "primarycache", "recordsize", "redundant_metadata", "relatime", "secondarycache", "snapdir"),
+        *("special_small_blocks", "sync", "vscan", "xattr", "exec", "setuid", "devices"),
+    )
+)
+_ALL = "all"
 _PLACED = ("mountpoint", "canmount", "volmode")  # what is set when it is in its place
 _PATIENCE = 10.0  # seconds in which a receive whose run was killed must have noticed
 
 
-class Beside:
+class StagingArea:
     """The place beside one target."""
 
     def __init__(self, request: ReceiveRequest) -> None:
@@ -33,7 +43,7 @@ class Beside:
         around = find_pool(target)
         parent = nearest(target, around)
         self._old = around[target].guid if target in around else None
-        self._wanted = chosen(request.properties, request.wanted, target)
+        self._wanted = properties_to_set(request.properties, request.wanted, target)
         check_room([pool_of(target)], f"{target} can't be restored", fullness())
         self.path = beside(target, parent.name)
         self.stamp = stamp(target)
@@ -100,3 +110,20 @@ def _abandon(path: str) -> None:
             if "busy" not in error.said or time.monotonic() >= until:
                 raise
         time.sleep(0.2)
+
+
+def properties_to_set(recorded: dict[str, Any], wanted: list[str], target: str) -> dict[str, str]:
+    """What is to be set, by name. ``recorded``: a volume's properties as info() gave them. Raises UsageError for a
+    name that wasn't recorded."""
+    there = recorded.get("properties")
+    known = {str(name): str(value) for name, value in there.items()} if isinstance(there, dict) else {}
+    named = [name for name in wanted if name != _ALL]
+    missing = [name for name in named if name not in known]
+    if missing:
+        raise UsageError(
+            f"target {target!r}: the backup has no property {', '.join(missing)} (it has: "
+            f"{', '.join(sorted(known)) or 'none'}).",
+            "Only properties that were set on the dataset itself are recorded.",
+        )
+    names = [name for name in known if name in _SAFE or ":" in name] if _ALL in wanted else []
+    return {name: known[name] for name in known if name in names or name in named}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..provider import Snapshot
 from .commands import number, rows
 from .names import parse_bookmark
-from .records import HOLDS, RECORD, snapshot_from
+from .records import HOLDS, PROVIDER, RECORD, snapshot_from
 
 # What a user may have put line breaks or tabs into comes last.
 COLUMNS = (
@@ -170,7 +170,7 @@ def _standing(mark: Marked, dataset: Dataset) -> Snapshot:
     return Snapshot(
         name=mark.path.partition("#")[2],
         volume=dataset.name,
-        provider="zfs",
+        provider=PROVIDER,
         state_id=mark.guid,
         created=mark.created,
         size=0,

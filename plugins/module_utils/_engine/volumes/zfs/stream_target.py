@@ -20,8 +20,8 @@ from ..provider import ReceiveRequest
 from .commands import number, one_line, rows, zfs, zpool
 from .names import MOST, is_component, pool_of
 from .placement import Found, witness
-from .send import widen
-from .staging import Beside, discard
+from .sender import widen
+from .staging_area import StagingArea, discard
 from .stream_header import SIZE, Begin, parse
 from .swap import destroy_snapshots, received
 
@@ -30,16 +30,16 @@ class ZfsStreamTarget:
     """A dataset that grows beside its target, state by state."""
 
     def __init__(self, request: ReceiveRequest) -> None:
-        self._beside = Beside(request)
-        self._target, self.path = self._beside.target, self._beside.path
+        self._staging = StagingArea(request)
+        self._target, self.path = self._staging.target, self._staging.path
         self._states: list[str] | None = None  # GUIDs of the whole states there, in order
         self._names: dict[str, str] = {}  # of their snapshots, and the GUID of each
         self._found: Found | None = None
 
     def has(self, state_ids: list[str]) -> int:
         self._states, self._names = [], {}
-        self._beside.clear_elsewhere()
-        found = self._beside.whole()
+        self._staging.clear_elsewhere()
+        found = self._staging.whole()
         if found is None:
             return 0
         there = self._snapshots()
@@ -62,14 +62,14 @@ class ZfsStreamTarget:
         if self._states is None:
             self.has([])
         states = need(self._states, "has() sets it")
-        receiver = _Receiver(self._beside, state_id, states[-1] if states else None, self._names)
+        receiver = _Receiver(self._staging, state_id, states[-1] if states else None, self._names)
         try:
             yield receiver.write
             receiver.finish()
         except BaseException:
             receiver.kill()
             with contextlib.suppress(SnapshipError):
-                self._beside.whole()
+                self._staging.whole()
             raise
         if self._snapshots() != [*states, state_id]:
             raise VolumeError(f"{self._target}: zfs receive said all is well, and state {state_id} isn't there.")
@@ -88,16 +88,16 @@ class ZfsStreamTarget:
         older = need(self._states, "it was received")[:-1]
         listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid"), [found.name]) if older else []
         destroy_snapshots(found.name, [row["name"].partition("@")[2] for row in listed if row["guid"] in older])
-        return self._beside.commit(found, keep_as)
+        return self._staging.commit(found, keep_as)
 
     def abort(self) -> None:
-        self._beside.abort()
+        self._staging.abort()
 
 
 class _Receiver:
     """A ``zfs receive``, started when the stream has said what it is."""
 
-    def __init__(self, place: Beside, state: str, base: str | None, names: dict[str, str]) -> None:
+    def __init__(self, place: StagingArea, state: str, base: str | None, names: dict[str, str]) -> None:
         """``names`` of snapshots that are there, and their GUIDs."""
         self._target, self._path, self._stamp = place.target, place.path, place.stamp
         self._state, self._base, self._names = state, base, names
