@@ -187,6 +187,7 @@ class Provider(Protocol):
     """One kind of volume."""
 
     name: str
+    naming: str  # how a user names its volumes, for the error about a name that fits no provider: "a tape by its label"
     sends: str  # stream format of its backups
     receives: tuple[str, ...]  # stream formats that can be restored to it
 

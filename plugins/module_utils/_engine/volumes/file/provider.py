@@ -42,6 +42,7 @@ class FileProvider:
     """Image files, named by their absolute path."""
 
     name = PROVIDER
+    naming = "an image file by its absolute path"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
 

@@ -38,6 +38,7 @@ class LvmThinProvider:
     """Thin LVs, named ``vg/lv``."""
 
     name = PROVIDER
+    naming = "a logical volume as vg/lv in a volume group of this host"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
 

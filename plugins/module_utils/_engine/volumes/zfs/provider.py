@@ -46,6 +46,7 @@ class ZfsProvider:
     """Filesystems and zvols, named as ZFS names them."""
 
     name = PROVIDER
+    naming = "a dataset as pool/dataset in a pool that is imported here"
     sends = "zfs-send"
     receives: tuple[str, ...] = ("zfs-send", "thin-send-recv")
 
