@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._engine.layouts import open_catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.access import open_catalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import compression, unfolding
 from ansible_collections.snapship.dr.tests.support.linstor_bucket import (
     BLOCK,

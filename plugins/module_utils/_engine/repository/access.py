@@ -12,10 +12,19 @@ from typing import Any, Protocol
 
 from ..common.errors import SnapshipError, UnknownError
 from ..common.outcome import Outcome
-from ..layouts import open_catalog
 from ..local.host import Host
 from ..remotes.spec import RemoteSpec
 from .catalog import Catalog
+from .linstor_bucket.catalog import LinstorCatalog
+from .snapship_catalog import SnapshipCatalog
+
+
+def open_catalog(spec: RemoteSpec) -> Catalog:
+    """A remote's catalog, whoever wrote the backups there; for use cases that only read.
+
+    Raises as :meth:`.snapship_catalog.SnapshipCatalog.open`.
+    """
+    return LinstorCatalog.open(spec) if spec.read_only else SnapshipCatalog.open(spec)
 
 
 @dataclasses.dataclass

@@ -18,7 +18,7 @@ import mmap
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 from ..common.errors import CorruptError
 from ..common.workers import Workers
@@ -27,10 +27,8 @@ from ..streams.codec import Codec, codec_for
 from ..streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
 from ..streams.thin import Readable
 from ..volumes.provider import Readback, Target
+from .catalog import Catalog
 from .manifest import Manifest, Segment
-
-if TYPE_CHECKING:
-    from .catalog import Catalog
 
 _BATCH = 32 << 20  # bytes read back by one worker at a time
 _PIECE = 1 << 20

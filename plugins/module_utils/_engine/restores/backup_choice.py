@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ..common.errors import CorruptError, SnapshipError, UnknownError
 from ..common.keys import BackupKey
 from ..common.units import iso_time
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog, advice
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 
 
@@ -37,7 +38,7 @@ def find_chain(catalog: Catalog, origin: str, source: str, wanted: Wanted) -> tu
         return chains, catalog.chain_manifests(chains, key)
     except SnapshipError as error:
         if isinstance(error, CorruptError) or error.code in ("key", "unknown_backup"):
-            error.hint = " ".join(filter(None, (error.hint, catalog.advice(chains, [key.id]))))
+            error.hint = " ".join(filter(None, (error.hint, advice(catalog, chains, [key.id]))))
             if error.code == "unknown_backup":
                 error.code = "corrupt"
         raise
@@ -88,7 +89,7 @@ def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> Back
             others = catalog.chains(manifest.fields["origin"], member)
             if not any(_member(catalog, other, group) for other in others.sound() if other.created == key.created):
                 raise CorruptError(
-                    f"group {group} isn't complete: {member} is missing.", catalog.advice(chains, [key.id])
+                    f"group {group} isn't complete: {member} is missing.", advice(catalog, chains, [key.id])
                 )
         return key
     raise UnknownError(f"{source} has no backup of group {group!r}.", code="unknown_backup")

@@ -27,8 +27,8 @@ from ..common.errors import BaseLostError
 from ..common.keys import BackupKey, encode, inflight_key, mint_id
 from ..local.host import Host
 from ..repository import manifest as manifests
-from ..repository.catalog import Catalog
 from ..repository.manifest import Manifest
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..repository.version import FORMAT_VERSION
 from ..streams import encryption
 from ..streams.codec import Codec, codec_for
@@ -45,7 +45,7 @@ REFRESH = 600.0  # seconds between renewals of the record under inflight/
 class Shipment:
     """A shipment that has begun. Its head (JSON) is what the journal's first line keeps."""
 
-    def __init__(self, host: Host, catalog: Catalog, head: dict[str, Any], path: str) -> None:
+    def __init__(self, host: Host, catalog: SnapshipCatalog, head: dict[str, Any], path: str) -> None:
         self.catalog = catalog
         self.head = head
         self.key = BackupKey(encode(head["origin"]), encode(head["volume"]), head["id"], head["base"])
@@ -66,7 +66,13 @@ class Shipment:
 
     @classmethod
     def begin(
-        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, choice: Choice, stream: dict[str, Any]
+        cls,
+        host: Host,
+        catalog: SnapshipCatalog,
+        origin: str,
+        snapshot: Snapshot,
+        choice: Choice,
+        stream: dict[str, Any],
     ) -> Shipment:
         """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone.
 
@@ -100,12 +106,12 @@ class Shipment:
         return shipment
 
     @classmethod
-    def find(cls, host: Host, catalog: Catalog, origin: str, volume: str) -> dict[str, Any] | None:
+    def find(cls, host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Any] | None:
         """The head of an unfinished shipment of this volume to this remote (reading only)."""
         return read_head(host.shipment_path(catalog.store.location, origin, volume))
 
     @classmethod
-    def resume(cls, host: Host, catalog: Catalog, head: dict[str, Any]) -> Shipment:
+    def resume(cls, host: Host, catalog: SnapshipCatalog, head: dict[str, Any]) -> Shipment:
         """Go on with an unfinished one: what the journal says and the remote really has isn't sent again."""
         path = host.shipment_path(catalog.store.location, head["origin"], head["volume"])
         shipment = cls(host, catalog, head, path)

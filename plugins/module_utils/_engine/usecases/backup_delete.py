@@ -22,7 +22,7 @@ from ..common.units import iso_time, parse_duration
 from ..local.host import Host
 from ..repository import manifest as manifests
 from ..repository.access import OnRemote, warn_of_missing
-from ..repository.catalog import Catalog
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..shipments.cleanup import bases_in_use, clean_volume, put_back, retire, sweep_orphans
 
 
@@ -42,7 +42,7 @@ class Plan:
 
     request: Request
     origin: str
-    catalog: Catalog | None
+    catalog: SnapshipCatalog | None
     keys: list[BackupKey]
     missing_remote: SnapshipError | None = None
 
@@ -70,12 +70,12 @@ def plan(host: Host, request: Request) -> Plan:
             "Delete with a definition, and a key, that may.",
             code="append_only",
         )
-    catalog = Catalog.open(spec)
+    catalog = SnapshipCatalog.open(spec)
     catalog.absent = not catalog.store.exists()
     return Plan(request, origin, catalog, _find(catalog, origin, request))
 
 
-def _find(catalog: Catalog, origin: str, request: Request) -> list[BackupKey]:
+def _find(catalog: SnapshipCatalog, origin: str, request: Request) -> list[BackupKey]:
     chains = catalog.chains(origin, request.volumes[0] if request.volumes else None)
     for key in chains.keys:
         if key.id == request.id:
@@ -113,7 +113,7 @@ def apply(host: Host, made: Plan) -> Outcome:
     return outcome
 
 
-def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
+def _retire_all(catalog: SnapshipCatalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
     """Retire them, dependants first; put all back where a shipment turns out to rest on one. Raises BusyError then."""
     ids = {key.id for key in keys}
     _refuse_used(catalog, origin, volume, ids)
@@ -131,7 +131,7 @@ def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey
         raise
 
 
-def _refuse_used(catalog: Catalog, origin: str, volume: str, ids: set[str]) -> None:
+def _refuse_used(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[str]) -> None:
     """A running shipment, or a backup that came meanwhile, rests on one of these."""
     used = ids & bases_in_use(catalog, origin, volume)
     used |= {

@@ -14,10 +14,10 @@ from typing import Any
 from ..common.errors import SnapshipError, UnknownError, UsageError
 from ..common.fingerprints import digest
 from ..common.outcome import Outcome
-from ..layouts import open_catalog
 from ..local.host import Host
 from ..remotes.spec import SECRETS, RemoteSpec
 from ..remotes.store import Capabilities
+from ..repository.access import open_catalog
 from ..repository.catalog import Catalog
 from ..shipments.holds import release_all
 from ..streams.codec import lacking

@@ -18,7 +18,8 @@ from ..common.units import parse_duration, parse_time
 from ..common.workers import Workers
 from ..local.host import Host
 from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog, advice
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 from ..restores.backup_choice import Wanted, find_chain
 from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
@@ -340,7 +341,7 @@ def _receive(made: Plan, item: Item, workers: Workers) -> Fetched:
         return fetch(catalog, item.manifests, item.provider, receive, there, workers, progress)
     except CorruptError as error:
         chains = need(item.chains, "plan() has listed them")
-        explain_damage(error, item.manifests, lambda bad: catalog.advice(chains, bad))
+        explain_damage(error, item.manifests, lambda bad: advice(catalog, chains, bad))
         raise
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from ..common.errors import CorruptError, SnapshipError, UsageError, need
 from ..common.outcome import Outcome
-from ..common.units import iso_time, parse_duration
+from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration
 from ..common.workers import Workers
 from ..local.host import Host
 from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
 from ..repository.backup_item import from_manifest
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog, advice
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 from ..restores.backup_choice import Wanted, find_chain
 from ..restores.fetch import explain_damage
@@ -126,7 +127,7 @@ def _recent(made: Plan, item: Item, age: float | None) -> float | None:
     known = made.host.verified(location, made.origin, item.volume).get(item.backup.id, {})
     times = [known[mode] for mode in _COVERED_BY[made.request.mode] if mode in known]
     now = time.time()
-    return max((each for each in times if -300 <= now - each <= age), default=None)
+    return max((each for each in times if -FUTURE_TOLERANCE <= now - each <= age), default=None)
 
 
 def apply(host: Host, made: Plan) -> Outcome:
@@ -166,7 +167,7 @@ def _verify(made: Plan, catalog: Catalog, item: Item, workers: Workers, outcome:
     except CorruptError as error:
         chains = need(item.chains, "plan() has listed them")
         if error.code == "corrupt":
-            explain_damage(error, item.chain, lambda bad: catalog.advice(chains, bad))
+            explain_damage(error, item.chain, lambda bad: advice(catalog, chains, bad))
         raise
     proof.seconds = round(time.monotonic() - started, 3)
     now = time.time()
