@@ -137,7 +137,7 @@ def test_a_base_that_was_written_to(provider: LvmThinProvider, thin_pool: ThinPo
     assert provider.snapshots(volume)[0].flaw is None, "a look leaves no mark"
     (snapshot,) = take(provider, volume)
     _refused(provider, base, snapshot)
-    assert [each.flaw for each in provider.snapshots(volume)] == [None, "it was written to after it was made"]
+    assert [each.flaw for each in provider.snapshots(volume)] == [None, "it was written to"]
     with pytest.raises(VolumeError) as error, provider.open(base):
         pass
     assert error.value.code == "snapshot_changed"
@@ -192,11 +192,11 @@ def test_renamed_snapshots_and_volumes(provider: LvmThinProvider, thin_pool: Thi
     (snapshot,) = take(provider, renamed)
     assert increment(provider, image, found, snapshot) == content(renamed)
     (orphan,) = provider.snapshots(volume)
-    assert (orphan.state_id, orphan.flaw) == (base.state_id, "the LV it was made of is gone")
+    assert (orphan.state_id, orphan.flaw) == (base.state_id, "its LV is gone")
 
     call("lvcreate", "-q", "-V", "16M", "-T", thin_pool.name, "-n", volume.split("/")[1])
     (strange,) = provider.snapshots(volume)
-    assert strange.flaw == "it was made of another LV that had this name"
+    assert strange.flaw == "it belongs to an earlier LV of this name"
     assert strange.lineage != provider.info(volume).lineage
     assert not provider.unchanged(base)
 
@@ -246,7 +246,7 @@ def test_a_snapshot_whose_thin_id_is_used_again(provider: LvmThinProvider, thin_
     for tag in tags:
         call("lvchange", "-q", "--addtag", tag, other)
     (found,) = provider.snapshots(volume)
-    assert found.flaw == "it is another LV than the one that was made"
+    assert found.flaw == "its tags were copied from another LV"
     (snapshot,) = take(provider, volume)
     _refused(provider, base, snapshot)
 
@@ -321,7 +321,7 @@ def test_a_metadata_snapshot_that_a_killed_run_left(
     call("dmsetup", "message", thin_pool.mapped, "0", "reserve_metadata_snap")
     try:
         monkeypatch.setattr(lvm.thin_pool, "OTHERS_TIMEOUT", 1.0)
-        with pytest.raises(BusyError, match="isn't ours") as error:
+        with pytest.raises(BusyError, match="another program holds") as error:
             full(provider, made)
         assert f"dmsetup message {thin_pool.mapped} 0 release_metadata_snap" in error.value.hint
         take(provider, volume)

@@ -144,7 +144,7 @@ def test_of_several_pools_all_or_none(provider: ZfsProvider, zpool: Zpool, secon
 
 def test_a_record_that_is_too_long_is_refused_before_anything_is_done(provider: ZfsProvider, zpool: Zpool) -> None:
     volume = zpool.filesystem()
-    with pytest.raises(VolumeError, match="more than ZFS can hold"):
+    with pytest.raises(VolumeError, match="too long: a ZFS property holds"):
         take(provider, volume, group={"id": "x", "members": [os.urandom(40).hex() for _each in range(300)]})
     assert provider.snapshots(volume) == []
 

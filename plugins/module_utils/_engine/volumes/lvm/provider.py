@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Provider ``lvm_thin``: thin LVs, read-only thin snapshots, changes from the pool's metadata."""
+"""Provider ``lvm_thin``: thin LVs. Snapshots are read-only thin LVs, changes come from the pool's metadata."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LvmThinProvider:
         return name is not None and (is_active(name.vg) or name.vg in self._volume_groups())
 
     def _volume_groups(self) -> list[str]:
-        """Names of the volume groups; a program tells them, so they are remembered for a moment."""
+        """Names of the volume groups. Listing them starts a program, so they are remembered for some seconds."""
         if self._groups is None or time.monotonic() - self._groups[0] > _REMEMBERED:
             try:
                 found = volume_groups()
@@ -79,7 +79,7 @@ class LvmThinProvider:
         return {"pool": pool.name.lv, "chunk_size": pool.chunk, "zeroing": pool.zeroing}
 
     def children(self, volume: str) -> list[str]:
-        raise UsageError(f"recursive: {volume!r} is an LV, which has no volumes below it.")
+        raise UsageError(f"recursive: volume {volume!r} is an LV; only ZFS datasets have volumes below them.")
 
     def snapshots(self, volume: str) -> list[Snapshot]:
         return snapshots.snapshots_of(volume, reports.of(parse(volume).vg))
@@ -91,15 +91,15 @@ class LvmThinProvider:
         return reader.unchanged(base)
 
     def freezable(self, volume: str) -> list[str]:
-        """None, ever: raises VolumeError where a filesystem is mounted. LVM freezes it itself while it makes the
-        snapshot; what is frozen already makes that fail (seen with Linux 6.1: EBUSY)."""
+        """Always empty. Raises VolumeError if a filesystem is mounted: LVM itself freezes it for the snapshot, and
+        fails if it is frozen already (EBUSY with Linux 6.1)."""
         lv, _listing = placement.volume_of(volume)
         mounts = usage.mounts(lv)
         if mounts:
             raise VolumeError(
-                f"quiesce: fsfreeze: {mounts[0]} is in {volume}, of which LVM makes no snapshot while it is frozen.",
-                "Leave quiesce out: LVM itself freezes a mounted filesystem while it makes a snapshot. For several "
-                "volumes at one point in time use pre_command and post_command.",
+                f"quiesce: fsfreeze isn't for LVs: LVM can't take a snapshot of {volume} while {mounts[0]} is frozen.",
+                "Leave quiesce out: LVM itself freezes a mounted filesystem while it takes the snapshot. To have "
+                "several volumes at one point in time, use pre_command and post_command.",
                 code="quiesce",
             )
         return []
@@ -138,7 +138,7 @@ class LvmThinProvider:
         snapshots.hold(snapshot, holder, backup)
 
     def forget(self, volume: str, holder: str) -> None:
-        pass  # snapshots are all that keeps a base
+        pass  # only snapshots keep a base
 
     def open(self, snapshot: Snapshot) -> contextlib.AbstractContextManager[Reader]:
         return reader.opened(snapshot)
@@ -159,7 +159,7 @@ class LvmThinProvider:
     def receive(self, request: ReceiveRequest) -> Target:
         unknown = [name for name in request.wanted if name != "all"]
         if unknown:
-            raise UsageError(f"an LV has no property {unknown[0]!r} that could be restored.")
+            raise UsageError(f"properties: {unknown[0]!r} is unknown; an LV has no properties to restore.")
         name = parse(request.place.target)
         with reports.keeping():
             pool = placement.pool_for(request.place, reports.recent(name.vg))

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Snapshots of thin LVs: how they are known, made, tagged and removed.
+"""Snapshots of thin LVs: how they are recognised, made, tagged and removed.
 
-A snapshot has its record from the moment it is made, and its witness a moment later: which LV it is (uuid), which
-device of which pool, how large. One without a witness is what a run that died left.
+A snapshot has its record (tags) from the start. Its witness is noted right after: which LV it is (UUID), which device
+of which pool, and its size. A snapshot without a witness was left by a run that died.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from .usage import resume_left
 
 PROVIDER = "lvm_thin"
 LOCKS = "/run/snapship/volumes"
-_TAKE_TIMEOUT = 300.0  # seconds to wait for another run that is making a snapshot of the same volume
+_TAKE_TIMEOUT = 300.0  # seconds to wait for another run that takes a snapshot of the same volume
 UNFINISHED = "it was never finished"
 
 
 def ours(lv: Lv) -> Record | None:
-    """What a snapshot of ours is; ``None`` for other volumes."""
+    """The record of a snapshot of ours; ``None`` for other volumes."""
     return tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
 
 
 def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
     """The snapshots of a volume, newest first.
 
-    They belong to the LV, whatever it is called now. Those that were made for shipping an earlier LV of this name are
-    listed too, with that as their flaw, so that they go when nothing rests on them.
+    They belong to the LV, whatever its name is now. Snapshots that were made to ship an earlier LV of this name are
+    listed too, with that as their flaw, so that they are removed when no backup depends on them.
     """
     now = listing.by_name.get(parse(volume).lv)
     found = []
@@ -52,13 +52,13 @@ def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
         if now is not None and record.lineage == now.uuid:
             found.append(snapshot(lv, record, volume, None))
         elif record.volume == volume and record.made_by == "snapship":
-            gone = "the LV it was made of is gone" if now is None else "it was made of another LV that had this name"
+            gone = "its LV is gone" if now is None else "it belongs to an earlier LV of this name"
             found.append(snapshot(lv, record, volume, gone))
     return sorted(found, key=lambda each: each.created, reverse=True)
 
 
 def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
-    """A snapshot as use cases see it, its witness checked."""
+    """A snapshot as use cases see it, with its witness checked."""
     witness = tags.witness_in(lv.tags)
     return Snapshot(
         name=record.name,
@@ -79,15 +79,15 @@ def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
 
 
 def flaw_of(lv: Lv, witness: Witness | None) -> str | None:
-    """Why an LV isn't, or may not be, the snapshot that its tags say it is."""
+    """Why an LV isn't, or may not be, the snapshot that its tags name; ``None`` if it is."""
     if witness is None:
         return UNFINISHED
     if lv.uuid != witness.uuid:
-        return "it is another LV than the one that was made"
+        return "its tags were copied from another LV"
     if (lv.thin_id, lv.pool_uuid) != (witness.thin_id, witness.pool_uuid):
-        return "it is another device of its pool than the one that was made"
+        return "it was replaced by another device of its thin pool"
     if tags.CHANGED in lv.tags:
-        return "it was written to after it was made"
+        return "it was written to"
     if not lv.read_only:
         return "it was made writable"
     if lv.size != witness.size:
@@ -103,13 +103,13 @@ def locate(wanted: Snapshot, listing: Listing) -> Lv:
     lv = found[0]
     flaw = flaw_of(lv, tags.witness_in(lv.tags))
     if flaw is not None:
-        said = f"snapshot {wanted.name!r} of {wanted.volume} can't be used: {flaw}."
+        said = f"can't use snapshot {wanted.name!r} of {wanted.volume}: {flaw}."
         raise VolumeError(said, code="snapshot_changed")
     return lv
 
 
 def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
-    """LVs with the tags of this snapshot, the one that was made first: tags can be copied."""
+    """LVs with the tags of this snapshot, the original first: tags can be copied."""
     tag = tags.named("state", wanted.state_id)
     found = [lv for lv in listing.volumes if tag in lv.tags and ours(lv) is not None]
 
@@ -124,7 +124,7 @@ def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
 
 
 class Taking:
-    """Snapshots of several volumes of one or more groups: all or none."""
+    """Takes snapshots of several volumes in one or more volume groups: all or none."""
 
     def __init__(self, request: TakeRequest) -> None:
         self._request = request
@@ -144,12 +144,12 @@ class Taking:
                 raise
 
     def _look(self, stack: contextlib.ExitStack) -> None:
-        """Lock what is to be taken, sweep what runs that died left, refuse what can't be."""
+        """Lock the volumes, remove what runs that died left, and check that snapshots can be made."""
         uuids = {volume: _origin(reports.of(parse(volume).vg), volume).uuid for volume in self._request.volumes}
         for uuid in sorted(set(uuids.values())):
             stack.enter_context(_lock(uuid))
         for vg in sorted({parse(volume).vg for volume in self._request.volumes}):
-            # From before the locks, maybe: what looks unfinished in it may have been finished since.
+            # This listing may be from before the locks: another run may have finished a snapshot since.
             listing = reports.recent(vg)
             if _unfinished(listing, set(uuids.values())):
                 listing = reports.fresh(vg)
@@ -160,13 +160,13 @@ class Taking:
             listing = self._listings[parse(volume).vg]
             origin = _origin(listing, volume)
             if origin.uuid != uuids[volume]:
-                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+                raise VolumeError(f"volume {volume!r} was just replaced by another LV.", "Run it again.")
             pool = listing.pool_of(origin)
             resume_left(origin, pool)
             release_leaked(pool)
             check_room(pool)
             if any(each.name == self._request.name for each in snapshots_of(volume, listing)):
-                raise VolumeError(f"{volume} has a snapshot {self._request.name!r} already.", code="exists")
+                raise VolumeError(f"{volume} already has a snapshot {self._request.name!r}.", code="exists")
             self._origins.append((volume, origin))
 
     def _create(self, volume: str, origin: Lv) -> None:
@@ -188,26 +188,26 @@ class Taking:
             holds=dict(request.holds),
         )
         noted = [word for tag in tags.snapshot_tags(planned) for word in ("--addtag", tag)]
-        # One that is about to be read is active from the start; several may have to wait for their turn.
+        # A single snapshot is read right away, so it is activated at once; several may have to wait for their turn.
         active = ["-K"] if request.holds and len(request.volumes) == 1 else []
         command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *noted, "-n", lv_name, "--", str(origin.name)]
         self._made.append((volume, origin, lv_name, planned.state_id))
-        commands.change(f"no snapshot of {volume} could be made", command)
+        commands.change(f"can't take a snapshot of {volume}", command)
 
     def _finish(self) -> list[Snapshot]:
-        """Note of each which thing it is."""
+        """Note the witness of each."""
         done = []
         listings = {vg: reports.fresh(vg) for vg in {parse(volume).vg for volume, *_rest in self._made}}
         for volume, origin, lv_name, state_id in self._made:
             lv = listings[parse(volume).vg].by_name.get(lv_name)
             if lv is None or tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
-                raise VolumeError(f"the snapshot of {volume} vanished while it was made.", "Run it again.")
+                raise VolumeError(f"the snapshot of {volume} disappeared while it was made.", "Run it again.")
             if lv.origin_uuid != origin.uuid:
-                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+                raise VolumeError(f"volume {volume!r} was just replaced by another LV.", "Run it again.")
             lv = commands.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
             record = ours(lv)
             if record is None or record.lineage != origin.uuid:
-                raise VolumeError(f"the snapshot of {volume} isn't tagged as it was made.", "Run it again.")
+                raise VolumeError(f"the snapshot of {volume} has lost its tags.", "Run it again.")
             done.append(snapshot(lv, record, volume, None))
         return done
 
@@ -221,7 +221,7 @@ class Taking:
 
 
 def _sweep(listing: Listing, lineages: set[str]) -> None:
-    """Remove what runs that died left of these LVs."""
+    """Remove unfinished snapshots of these LVs, which runs that died left."""
     for lv, record in _unfinished(listing, lineages):
         with contextlib.suppress(VolumeError):
             commands.remove(lv, tags.named("state", record.state_id))
@@ -242,13 +242,13 @@ def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]
 def _origin(listing: Listing, volume: str) -> Lv:
     found = listing.by_name.get(parse(volume).lv)
     if found is None or not found.is_thin:
-        raise VolumeError(f"volume {volume!r} went away.", code="unknown_volume")
+        raise VolumeError(f"volume {volume!r} was removed or replaced.", code="unknown_volume")
     return found
 
 
 @contextlib.contextmanager
 def _lock(uuid: str) -> Iterator[None]:
-    with locked(os.path.join(LOCKS, uuid), _TAKE_TIMEOUT, "an LV of which a snapshot is made"):
+    with locked(os.path.join(LOCKS, uuid), _TAKE_TIMEOUT, "an LV whose snapshot is being taken"):
         yield
 
 
@@ -256,7 +256,7 @@ def _lock(uuid: str) -> Iterator[None]:
 
 
 def remove(wanted: Snapshot) -> None:
-    """Destroy a snapshot, and nothing but it. Raises BusyError while it is open."""
+    """Remove exactly this snapshot. Raises BusyError while it is open."""
     listing = reports.recent(parse(wanted.volume).vg)
     tag = tags.named("state", wanted.state_id)
     for lv in _candidates(wanted, listing):
@@ -269,14 +269,14 @@ def remove(wanted: Snapshot) -> None:
             if error.code != "in_use":
                 raise
             raise BusyError(
-                f"snapshot {wanted.name!r} of {wanted.volume} is in use and was left.",
-                f"Close what has {lv.name} open.",
+                f"snapshot {wanted.name!r} of {wanted.volume} is in use; it was not removed.",
+                f"Close whatever has {lv.name} open.",
                 code="in_use",
             ) from error
 
 
 def hold(wanted: Snapshot, holder: str, backup: str | None) -> None:
-    """Note, or drop, one holder's hold. Raises VolumeError (``snapshot_gone``)."""
+    """Set, or remove, the hold of one holder. Raises VolumeError (``snapshot_gone``)."""
     found = _candidates(wanted, reports.recent(parse(wanted.volume).vg))
     if not found:
         if backup is None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Provider ``zfs``: filesystems and zvols, their snapshots, and the streams that ZFS itself makes and takes."""
+"""Provider ``zfs``: filesystems and zvols. Backups are streams of ``zfs send``."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from .records import PROVIDER
 from .stream_target import ZfsStreamTarget
 from .zvol_target import ZvolTarget
 
-_POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
-# Seconds for which what was found serves those who look again, and those who go on to change something.
+_POOLS = "/proc/spl/kstat/zfs"  # has a folder for each imported pool
+# Seconds for which a listing is used: by callers that only read, and by callers that are about to change something.
 _LOOK, _MOMENT = 60.0, 5.0
 
 
 class _Seen:
-    """What looking_at() was told, and found out."""
+    """The volumes of looking_at(), and what was found out about them."""
 
     def __init__(self, volumes: list[str]) -> None:
         self.volumes = set(volumes)
         self.listing: Listing | None = None
-        self.stale: set[str] = set()  # what was changed since
+        self.stale: set[str] = set()  # volumes that were changed since
         self.same: dict[str, set[str]] | None = None
         self.properties: dict[str, dict[str, str]] | None = None
         self.fullness: dict[str, float] = {}
-        self.pools: dict[str, dict[str, Found]] = {}  # all around a target that is looked at next
+        self.pools: dict[str, dict[str, Found]] = {}  # the datasets around targets that are looked at next
 
 
 class ZfsProvider:
@@ -87,7 +87,7 @@ class ZfsProvider:
         return found
 
     def _changed(self, *volumes: str) -> None:
-        """These were written to: what was found out about them before isn't so any more."""
+        """Forget what is known of these volumes: they were changed."""
         self._local.__dict__.pop("ahead", None)
         seen = self._seen
         if seen is not None:
@@ -122,7 +122,7 @@ class ZfsProvider:
         return found
 
     def _lasting(self, volume: str) -> Dataset:
-        """A dataset, as far as nothing done to its snapshots changes it."""
+        """A dataset, for what doesn't change with its snapshots."""
         seen = self._seen
         known = seen.listing.datasets.get(volume) if seen is not None and seen.listing is not None else None
         return known or self._dataset(volume)
@@ -148,7 +148,7 @@ class ZfsProvider:
         }
 
     def children(self, volume: str) -> list[str]:
-        """All that is listed here is at hand when these are looked at next."""
+        """The listing is kept for a look_at() of these volumes that follows at once."""
         found = look_below(volume)
         self._local.ahead = found
         return sorted(name for name in found.datasets if name != volume and not is_beside(name))
@@ -163,20 +163,20 @@ class ZfsProvider:
         return base.method != "bookmark" and base.state_id in self._same(base.volume)
 
     def _same(self, volume: str) -> set[str]:
-        """GUIDs of the snapshots that are as the volume is now."""
+        """GUIDs of the snapshots that equal the volume as it is now."""
         seen = self._seen
         volumes = [volume] if seen is None or volume not in seen.volumes else seen.volumes
         if seen is not None and seen.same is not None and volume in seen.same:
             return seen.same[volume]
         for pool in sorted({pool_of(each) for each in volumes if self.claims(each)}):
-            zpool("sync", pool)  # what was written a moment ago counts, too
+            zpool("sync", pool)  # so that the latest writes count
         found = same_as_now(volumes)
         if seen is not None:
             seen.same = found
         return found.get(volume, set())
 
     def freezable(self, volume: str) -> list[str]:
-        """None for filesystems of ZFS itself: their snapshots are of one moment as they are."""
+        """Empty for ZFS filesystems: their snapshots are atomic without freezing."""
         return device.mounted_on(volume)
 
     def activity(self, volume: str) -> object:
@@ -195,7 +195,7 @@ class ZfsProvider:
         return sorted((each for each in listed if each.made_by == "snapship"), key=lambda each: each.created)
 
     def versions(self) -> dict[str, str]:
-        """The versions of ZFS' programs and of its kernel module, as they call themselves."""
+        """The versions of ZFS's programs and kernel module, as ``zfs version`` prints them."""
         lines = zfs("version").split()
         kernel = next((line for line in lines if line.startswith("zfs-kmod-")), "")
         program = next((line for line in lines if line.startswith("zfs-") and line != kernel), "")

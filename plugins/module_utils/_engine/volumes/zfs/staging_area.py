@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where a target is received in ZFS: a dataset beside it that is surely ours, whatever an earlier run left there."""
+"""The staging area of a restore: a dataset beside its target that we created, whatever an earlier run left there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .placement import Found, find, find_pool, find_stamped, nearest, stamp
 from .snapshots import check_room, fullness
 from .swap import destroy, swap
 
-# Those that shape how data is kept or shown. What says where it is mounted, who may see it, how much room it takes or
-# where its key is belongs to a host, not to the data.
+# Properties of how data is stored or presented. Mount points, sharing, quotas and key locations belong to a host, not
+# to the data.
 _SAFE = frozenset(
     (
         *("aclinherit", "aclmode", "acltype", "atime", "checksum", "compression", "copies", "dnodesize", "logbias"),
@@ -30,46 +30,46 @@ _SAFE = frozenset(
     )
 )
 _ALL = "all"
-_PLACED = ("mountpoint", "canmount", "volmode")  # what is set when it is in its place
-_PATIENCE = 10.0  # seconds in which a receive whose run was killed must have noticed
+_PLACED = ("mountpoint", "canmount", "volmode")  # set only after the swap
+_PATIENCE = 10.0  # seconds for the receive of a killed run to end
 
 
 class StagingArea:
-    """The place beside one target."""
+    """The staging area of one target."""
 
     def __init__(self, request: ReceiveRequest) -> None:
-        """Raises UsageError or VolumeError where nothing can be received there."""
+        """Raises UsageError or VolumeError if nothing can be received there."""
         self.target = target = request.place.target
         around = find_pool(target)
         parent = nearest(target, around)
         self._old = around[target].guid if target in around else None
         self._wanted = properties_to_set(request.properties, request.wanted, target)
-        check_room([pool_of(target)], f"{target} can't be restored", fullness())
+        check_room([pool_of(target)], f"can't restore {target}", fullness())
         self.path = beside(target, parent.name)
         self.stamp = stamp(target)
-        self._around: dict[str, Found] | None = around  # until something may have changed
+        self._around: dict[str, Found] | None = around  # None once it may have changed
 
     def found(self) -> Found | None:
-        """What lies there. Raises VolumeError where that isn't ours."""
+        """The dataset in the staging area, if any. Raises VolumeError if we didn't create it."""
         around, self._around = self._around or find([self.path]), None
         found = around.get(self.path)
         if found is not None and found.meant_for != self.target:
             raise VolumeError(
-                f"{self.path}, where {self.target} is to be received, is there and wasn't made by a restore to it.",
-                "Rename or destroy it.",
+                f"{self.path} already exists, and no restore of {self.target} created it.",
+                "Rename or destroy it: the restore needs this name.",
                 code="exists",
             )
         return found
 
     def clear_elsewhere(self) -> None:
-        """Destroy what an earlier run received and whose parent was renamed since."""
+        """Destroy what an earlier run received below a parent that was renamed since."""
         for each in find_stamped(self.target, self._around):
             if each.name not in (self.path, self.target):
                 discard(each)
                 self._around = None
 
     def whole(self) -> Found | None:
-        """What lies there, the state of a receive that was cut off dropped. Raises VolumeError as found()."""
+        """As found(), without the partial state of an interrupted receive."""
         found = self.found()
         if found is None or not found.partial:
             return found
@@ -77,7 +77,7 @@ class StagingArea:
         return self.found()
 
     def commit(self, found: Found, keep_as: str | None) -> str | None:
-        """Set the properties that are wanted, and put what was received in the target's place."""
+        """Set the wanted properties and swap the received dataset with the target."""
         here = [f"{name}={value}" for name, value in self._wanted.items() if name not in _PLACED]
         if here:
             zfs("set", *here, found.name)
@@ -93,7 +93,7 @@ class StagingArea:
 
 
 def discard(found: Found) -> None:
-    """Destroy a dataset that a restore made."""
+    """Destroy a dataset that a restore created."""
     if found.partial:
         _abandon(found.name)
     if find([found.name]):
@@ -113,8 +113,9 @@ def _abandon(path: str) -> None:
 
 
 def properties_to_set(recorded: dict[str, Any], wanted: list[str], target: str) -> dict[str, str]:
-    """What is to be set, by name. ``recorded``: a volume's properties as info() gave them. Raises UsageError for a
-    name that wasn't recorded."""
+    """The properties to set, by name. ``recorded``: the volume's properties, as Provider.properties() returned them.
+
+    Raises UsageError for a name that wasn't recorded."""
     there = recorded.get("properties")
     known = {str(name): str(value) for name, value in there.items()} if isinstance(there, dict) else {}
     named = [name for name in wanted if name != _ALL]
