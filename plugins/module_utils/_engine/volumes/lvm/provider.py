@@ -64,7 +64,7 @@ class LvmThinProvider:
     def normalise(self, volume: str) -> str:
         return str(parse(volume))
 
-    # --- what is there
+    # --- volumes
 
     def looking_at(self, volumes: list[str]) -> contextlib.AbstractContextManager[None]:
         return reports.keeping()

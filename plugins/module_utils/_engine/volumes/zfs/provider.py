@@ -64,7 +64,7 @@ class ZfsProvider:
     def normalise(self, volume: str) -> str:
         return normalise(volume)
 
-    # --- what is there
+    # --- volumes
 
     @contextlib.contextmanager
     def looking_at(self, volumes: list[str]) -> Iterator[None]:
@@ -148,7 +148,7 @@ class ZfsProvider:
         }
 
     def children(self, volume: str) -> list[str]:
-        """The listing is kept for a look_at() of these volumes that follows at once."""
+        """The listing is kept for a looking_at() of these volumes that follows at once."""
         found = look_below(volume)
         self._local.ahead = found
         return sorted(name for name in found.datasets if name != volume and not is_beside(name))
