@@ -17,7 +17,7 @@ from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 
 
-class Wanted(NamedTuple):
+class WantedBackup(NamedTuple):
     """At most one of these is given; none means the latest. ``when``: seconds since the epoch."""
 
     backup: str | None
@@ -25,7 +25,7 @@ class Wanted(NamedTuple):
     group: str | None
 
 
-def find_chain(catalog: Catalog, origin: str, source: str, wanted: Wanted) -> tuple[Chains, list[Manifest]]:
+def find_chain(catalog: Catalog, origin: str, source: str, wanted: WantedBackup) -> tuple[Chains, list[Manifest]]:
     """The volume's backups, and the manifests of the chain that is meant, the full first, each checked.
 
     Raises UnknownError, or CorruptError that names the key at fault and the newest older backup that is good.
@@ -44,7 +44,7 @@ def find_chain(catalog: Catalog, origin: str, source: str, wanted: Wanted) -> tu
         raise
 
 
-def _pick(catalog: Catalog, source: str, chains: Chains, wanted: Wanted) -> BackupKey:
+def _pick(catalog: Catalog, source: str, chains: Chains, wanted: WantedBackup) -> BackupKey:
     if wanted.backup not in (None, "latest"):
         for key in chains.keys:
             if key.id == wanted.backup:

@@ -26,6 +26,7 @@ from typing import Any
 from ..common.errors import BaseLostError
 from ..common.keys import BackupKey, encode, inflight_key, mint_id
 from ..local.host import Host
+from ..policy.chains import descend
 from ..repository import manifest as manifests
 from ..repository.manifest import Manifest
 from ..repository.snapship_catalog import SnapshipCatalog
@@ -36,7 +37,7 @@ from ..streams.index import PART_RECORDS, RECORD, part_name
 from ..streams.thin import Readable
 from ..volumes.provider import Snapshot
 from .base_choice import Choice
-from .journal import VERSION, Journal, Line, Stored, read_head
+from .journal import VERSION, Journal, Line, StoredSegment, read_head
 
 MARK = "~"  # between a shipment's id and the instance that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
@@ -53,7 +54,7 @@ class Shipment:
         self._instance = host.instance()
         self._journal = Journal(path)
         self._lock = threading.Lock()
-        self._stored: dict[int, Stored] = {}
+        self._stored: dict[int, StoredSegment] = {}
         self._lines: dict[int, Line] = {}
         self._renewed = time.monotonic()
         self._retired = False
@@ -146,7 +147,7 @@ class Shipment:
         self.resumed += 1
         return True
 
-    def put(self, stored: Stored, data: Readable, records: bytes) -> None:
+    def put(self, stored: StoredSegment, data: Readable, records: bytes) -> None:
         """Store a segment and write down, with its index records, that it is acknowledged. From any thread."""
         self.catalog.store.put(self.key.data + stored.segment.name, data, sha256=stored.segment.sha256)
         with self._lock:
@@ -155,7 +156,7 @@ class Shipment:
             self.sent += stored.segment.size
         self.renew()
 
-    def parts(self) -> list[Stored]:
+    def parts(self) -> list[StoredSegment]:
         """All segments so far, in order."""
         return [self._stored[number] for number in sorted(self._stored)]
 
@@ -189,7 +190,7 @@ class Shipment:
         method = "hmac-sha256" if self.head["encryption"] else "sha256"
         return {"digest": method, "extents": extents, "parts": parts}
 
-    def _rising(self, stored: Stored) -> bytes:
+    def _rising(self, stored: StoredSegment) -> bytes:
         """A segment's index records, which must lie behind those of the segments before it."""
         records = self._journal.records(self._lines[stored.segment.number])
         for offset, length, _number, _kind, _digest in RECORD.iter_unpack(records):
@@ -234,18 +235,16 @@ class Shipment:
         """
         if self.condemned():
             raise BaseLostError("this shipment was taken for dead and cleared away.")
-        missing = self.catalog.missing(Manifest(self.key, fields))
-        if missing:
-            raise BaseLostError(f"{missing[0]} is gone from the remote, or isn't what was put there.")
+        absent = self.catalog.missing(Manifest(self.key, fields))
+        if absent:
+            raise BaseLostError(f"{absent[0]} is gone from the remote, or isn't what was put there.")
         if self.key.base is None:
             return
         keys = self.catalog.keys("backups", self.head["origin"], self.head["volume"])
         bases = {key.id: key.base for key in keys}
-        current: str | None = self.key.base
-        while current is not None:
-            if current not in bases:
-                raise BaseLostError(f"backup {current}, on which this one rests, was removed meanwhile.")
-            current = bases[current]
+        _chain, missing = descend(bases, self.key.base)
+        if missing is not None:
+            raise BaseLostError(f"its base {missing} was removed meanwhile.")
 
     def condemned(self) -> bool:
         """Whether somebody took this shipment for dead."""

@@ -111,10 +111,10 @@ def plan(host: Host, request: Request) -> Plan:
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
     with looking_at(units):
-        made = Plan(run, [plan_unit(run, unit) for unit in plans])
-    if any(not unit.satisfied and unit.error is None for unit in made.units):
-        made.lacking = lacking(spec.compression, spec.encryption_key is not None)
-    return made
+        plan = Plan(run, [plan_unit(run, unit) for unit in plans])
+    if any(not unit.satisfied and unit.error is None for unit in plan.units):
+        plan.lacking = lacking(spec.compression, spec.encryption_key is not None)
+    return plan
 
 
 def _check_clock(catalog: SnapshipCatalog) -> None:
@@ -154,18 +154,18 @@ def _wish(host: Host, request: Request) -> Wish:
     )
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Ship what is missing. One unit's failure doesn't stop the others."""
-    for error in (made.missing_remote, made.lacking):
+    for error in (plan.missing_remote, plan.lacking):
         if error is not None:
             raise error
-    outcome, run = Outcome(), made.run
+    outcome, run = Outcome(), plan.run
     with contextlib.ExitStack() as stack:
         stack.callback(run.store.close)
-        if any(not unit.satisfied and unit.error is None for unit in made.units):
+        if any(not unit.satisfied and unit.error is None for unit in plan.units):
             run.prepare()
         run.workers = stack.enter_context(Workers(run.request.parallel))
-        for result in run.workers.together(made.units, lambda unit: _run_safely(run, unit)):
+        for result in run.workers.together(plan.units, lambda unit: _run_safely(run, unit)):
             outcome.changed = outcome.changed or result.changed
             outcome.items += result.items
             outcome.failures += result.failures

@@ -113,10 +113,10 @@ def _there(unit: SnapshotUnit, request: Request) -> list[Snapshot]:
     return [each for each in snapshots if each.name == request.name]
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Make or remove what the plan says; one volume's failure doesn't stop the others."""
-    outcome, request = Outcome(), made.request
-    for unit in made.units:
+    outcome, request = Outcome(), plan.request
+    for unit in plan.units:
         try:
             if unit.error:
                 raise unit.error

@@ -24,7 +24,7 @@ from .blocks import LinstorBlocks
 from .bucket import Bucket, scan
 from .meta import THIN, Backup, Volume
 from .names import META_END, parse_meta, resource_of
-from .object_reader import Stored, sniff
+from .object_reader import StoredObject, sniff
 from .streams import LinstorStreams
 
 _SHOWN = 20  # volumes that a message names
@@ -174,7 +174,7 @@ class LinstorCatalog:
             raise CorruptError(f"{_problem(key) or key.manifest}.")
         backup, volume = key.backup, key.of
         size = next(scanned.sizes[volume.key] for scanned in self._scans.values() if volume.key in scanned.sizes)
-        kind = volume.format or sniff(Stored(self.store, volume.key, size))
+        kind = volume.format or sniff(StoredObject(self.store, volume.key, size))
         members = [each.name for each in backup.volumes]
         return Manifest(
             key,
