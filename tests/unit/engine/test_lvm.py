@@ -66,7 +66,7 @@ def test_several_devices_at_once(says: object) -> None:
     later = "\n".join(device).replace('dev_id="7"', 'dev_id="9"').replace('creation_time="5"', 'creation_time="6"')
     says("thin_dump", "\n".join([head, *device, later, end, ""]))
     ranges = Ranges()
-    wanted = [thin_metadata.Wanted(9, 1 << 60, ranges), thin_metadata.Wanted(7), thin_metadata.Wanted(8)]
+    wanted = [thin_metadata.DeviceQuery(9, 1 << 60, ranges), thin_metadata.DeviceQuery(7), thin_metadata.DeviceQuery(8)]
     assert thin_metadata.dump_all("meta", wanted) == [(18, 6, 4), (18, 5, 4), None]
     assert len(list(ranges)) == 2 and list(ranges)[0] == (2 * CHUNK, 13 * CHUNK, True)
 

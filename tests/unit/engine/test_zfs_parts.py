@@ -142,7 +142,7 @@ def test_a_group_of_five_hundred_fits_and_what_doesnt_is_refused() -> None:
 
 def test_bases_are_snapshots_and_our_bookmarks_by_age() -> None:
     mine = names.bookmark_name("h", CREATED)
-    listing = datasets.Listing(
+    listing = datasets.DatasetListing(
         [
             row("tank/db", "filesystem", "7", 1, logicalreferenced="10", recordsize="131072", encryption="aes-256-gcm"),
             row("tank/db@late", "snapshot", "3", 30),

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ...common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..provider import Place, TargetState
 from .names import LvName, parse
-from .report import Listing, Lv, reports, volume_groups
+from .report import Lv, VolumeGroup, reports, volume_groups
 from .snapshots import ours
 from .target import RESTORED, RESTORING, content_witness, swapping
 from .thin_pool import FULL, status
@@ -21,7 +21,7 @@ from .usage import used_by
 _NAMED = 10  # most names in an error
 
 
-def volume_of(volume: str) -> tuple[Lv, Listing]:
+def volume_of(volume: str) -> tuple[Lv, VolumeGroup]:
     """The thin LV of this name. Raises UnknownError (``unknown_volume``) or VolumeError (``wrong_type``)."""
     name = parse(volume)
     listing = reports.of(name.vg)
@@ -51,7 +51,7 @@ def _wrong_kind(lv: Lv) -> str | None:
     return None
 
 
-def _unknown(name: LvName, listing: Listing) -> SnapshipError:
+def _unknown(name: LvName, listing: VolumeGroup) -> SnapshipError:
     if not listing.volumes:
         groups = _some(volume_groups())
         return UnknownError(
@@ -75,7 +75,7 @@ def _some(names: Iterable[str]) -> str:
 # --- where to restore to
 
 
-def pool_for(place: Place, listing: Listing) -> Lv:
+def pool_for(place: Place, listing: VolumeGroup) -> Lv:
     """The thin pool for a new LV of this target. Raises UsageError that lists the pools."""
     name = parse(place.target)
     pools = {each.name.lv: each for each in listing.volumes if each.is_pool}

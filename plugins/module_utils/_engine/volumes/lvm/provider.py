@@ -27,7 +27,7 @@ from ..provider import (
 )
 from . import placement, reader, snapshots, target, usage
 from .names import looks_like, parse
-from .report import Listing, is_active, reports, volume_groups
+from .report import VolumeGroup, is_active, reports, volume_groups
 from .snapshots import PROVIDER
 from .thin_pool import check_room, release_leaked, status
 
@@ -168,7 +168,7 @@ class LvmThinProvider:
             return target.LvmTarget(name, pool, request.size)
 
 
-def _pinned(pool_uuid: str, listing: Listing) -> list[Snapshot]:
+def _pinned(pool_uuid: str, listing: VolumeGroup) -> list[Snapshot]:
     found = []
     for lv in listing.volumes:
         record = snapshots.ours(lv)

@@ -128,7 +128,7 @@ class _Finding(NamedTuple):
 
 def _examine(metadata: str, *snapshots: tuple[Lv, Ranges | None]) -> list[_Finding]:
     """Check that snapshots are unchanged. The mapped regions of each are added to its ranges."""
-    wanted = [thin_metadata.Wanted(lv.thin_id, lv.size, ranges) for lv, ranges in snapshots]
+    wanted = [thin_metadata.DeviceQuery(lv.thin_id, lv.size, ranges) for lv, ranges in snapshots]
     return [_finding(lv, found) for (lv, _ranges), found in zip(snapshots, thin_metadata.dump_all(metadata, wanted))]
 
 

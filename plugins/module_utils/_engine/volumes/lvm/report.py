@@ -63,7 +63,7 @@ class Lv(NamedTuple):
         return "LVM-" + (self.vg_uuid + self.uuid).replace("-", "")
 
 
-class Listing:
+class VolumeGroup:
     """The logical volumes of one volume group at one moment."""
 
     def __init__(self, volumes: Iterable[Lv]) -> None:
@@ -100,7 +100,7 @@ class Reports(threading.local):
     """Listings, kept for a while in threads that asked for it."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Listing] | None = None
+        self._kept: dict[str, VolumeGroup] | None = None
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
@@ -130,19 +130,19 @@ class Reports(threading.local):
         if known is not None:
             known.drop(volume)
 
-    def _known(self, vg: str, age: float) -> Listing | None:
+    def _known(self, vg: str, age: float) -> VolumeGroup | None:
         known = self._kept.get(vg) if self._kept is not None else None
         return known if known is not None and time.monotonic() - known.listed <= age else None
 
-    def of(self, vg: str) -> Listing:
+    def of(self, vg: str) -> VolumeGroup:
         """The volumes of a group, maybe as they were a minute ago. An unknown group has none."""
         return self._known(vg, _LOOK) or self.fresh(vg)
 
-    def recent(self, vg: str) -> Listing:
+    def recent(self, vg: str) -> VolumeGroup:
         """The volumes of a group as they are now, or were seconds ago and weren't changed here since."""
         return self._known(vg, _MOMENT) or self.fresh(vg)
 
-    def fresh(self, vg: str) -> Listing:
+    def fresh(self, vg: str) -> VolumeGroup:
         """The volumes of a group as they are now."""
         found = list_volumes(vg)
         if self._kept is not None:
@@ -153,16 +153,16 @@ class Reports(threading.local):
 reports = Reports()
 
 
-def list_volumes(vg: str) -> Listing:
+def list_volumes(vg: str) -> VolumeGroup:
     """List the volumes of a group. An unknown group has none. Raises VolumeError."""
     command = ["lvs", "-a", "--reportformat", "json", "--units", "b", "--nosuffix", "-o", ",".join(_FIELDS), "--", vg]
     try:
         text = processes.run(command)
     except ProgramError as error:
         if f'Volume group "{vg}" not found' in error.said:
-            return Listing([])
+            return VolumeGroup([])
         raise VolumeError(f"can't list volume group {vg}: {one_line(error.said)}", code="program") from error
-    return Listing([_volume(row) for row in _rows(text, "lv")])
+    return VolumeGroup([_volume(row) for row in _rows(text, "lv")])
 
 
 def volume_groups() -> list[str]:

@@ -21,7 +21,7 @@ from ...common.files import locked
 from ..provider import Snapshot, TakeRequest
 from . import commands, tags
 from .names import parse, snapshot_lv
-from .report import Listing, Lv, reports
+from .report import Lv, VolumeGroup, reports
 from .tags import Record, Witness
 from .thin_pool import check_room, release_leaked
 from .usage import resume_left
@@ -37,7 +37,7 @@ def ours(lv: Lv) -> Record | None:
     return tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
 
 
-def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
+def snapshots_of(volume: str, listing: VolumeGroup) -> list[Snapshot]:
     """The snapshots of a volume, newest first.
 
     They belong to the LV, whatever its name is now. Snapshots that were made to ship an earlier LV of this name are
@@ -95,7 +95,7 @@ def flaw_of(lv: Lv, witness: Witness | None) -> str | None:
     return None
 
 
-def locate(wanted: Snapshot, listing: Listing) -> Lv:
+def locate(wanted: Snapshot, listing: VolumeGroup) -> Lv:
     """The LV of a snapshot. Raises VolumeError (``snapshot_gone``, ``snapshot_changed``)."""
     found = _candidates(wanted, listing)
     if not found:
@@ -108,7 +108,7 @@ def locate(wanted: Snapshot, listing: Listing) -> Lv:
     return lv
 
 
-def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
+def _candidates(wanted: Snapshot, listing: VolumeGroup) -> list[Lv]:
     """LVs with the tags of this snapshot, the original first: tags can be copied."""
     tag = tags.named("state", wanted.state_id)
     found = [lv for lv in listing.volumes if tag in lv.tags and ours(lv) is not None]
@@ -128,7 +128,7 @@ class Taking:
 
     def __init__(self, request: TakeRequest) -> None:
         self._request = request
-        self._listings: dict[str, Listing] = {}
+        self._listings: dict[str, VolumeGroup] = {}
         self._origins: list[tuple[str, Lv]] = []
         self._made: list[tuple[str, Lv, str, str]] = []  # volume, origin, LV name, state id
 
@@ -220,14 +220,14 @@ class Taking:
                     commands.remove(lv, tag)
 
 
-def _sweep(listing: Listing, lineages: set[str]) -> None:
+def _sweep(listing: VolumeGroup, lineages: set[str]) -> None:
     """Remove unfinished snapshots of these LVs, which runs that died left."""
     for lv, record in _unfinished(listing, lineages):
         with contextlib.suppress(VolumeError):
             commands.remove(lv, tags.named("state", record.state_id))
 
 
-def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]:
+def _unfinished(listing: VolumeGroup, lineages: set[str]) -> list[tuple[Lv, Record]]:
     """Snapshots of these LVs that have no witness."""
     found = []
     for lv in listing.volumes:
@@ -239,7 +239,7 @@ def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]
     return found
 
 
-def _origin(listing: Listing, volume: str) -> Lv:
+def _origin(listing: VolumeGroup, volume: str) -> Lv:
     found = listing.by_name.get(parse(volume).lv)
     if found is None or not found.is_thin:
         raise VolumeError(f"volume {volume!r} was removed or replaced.", code="unknown_volume")

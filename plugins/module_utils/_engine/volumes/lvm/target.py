@@ -19,7 +19,7 @@ from ..block_target import BlockTarget
 from . import commands, tags, thin_metadata
 from .names import LvName, beside, kept_name
 from .reader import is_device
-from .report import Listing, Lv, reports
+from .report import Lv, VolumeGroup, reports
 from .thin_pool import FULL, metadata_snapshot, status
 from .usage import resume_left, used_by
 
@@ -159,7 +159,7 @@ def content_witness(lv: Lv, pool: Lv) -> dict[str, Any]:
 # --- the swap
 
 
-def swapping(listing: Listing, name: LvName) -> tuple[Lv, dict[str, Any]] | None:
+def swapping(listing: VolumeGroup, name: LvName) -> tuple[Lv, dict[str, Any]] | None:
     """The LV that is about to become this target, and the plan of its swap."""
     for lv in listing.volumes:
         plan = tags.unpacked(lv.tags, _SWAP)
@@ -199,7 +199,7 @@ def _put_back(name: LvName, plan: dict[str, Any]) -> None:
         commands.rename(name.vg, old.name.lv, name.lv)
 
 
-def _drop(listing: Listing, uuid: str) -> None:
+def _drop(listing: VolumeGroup, uuid: str) -> None:
     """Remove the old target, if an earlier restore had created it."""
     old = listing.by_uuid.get(uuid)
     if old is not None and RESTORED in old.tags:

@@ -47,7 +47,7 @@ class Device(NamedTuple):
     newest: int  # time of its newest mapping; -1 if it has none
 
 
-class Wanted(NamedTuple):
+class DeviceQuery(NamedTuple):
     """A device to look up."""
 
     thin_id: int
@@ -57,10 +57,10 @@ class Wanted(NamedTuple):
 
 def dump(metadata: str, thin_id: int, size: int = 0, ranges: Ranges | None = None) -> Device | None:
     """Look up one device; as :func:`dump_all`."""
-    return dump_all(metadata, [Wanted(thin_id, size, ranges)])[0]
+    return dump_all(metadata, [DeviceQuery(thin_id, size, ranges)])[0]
 
 
-def dump_all(metadata: str, devices: Sequence[Wanted]) -> list[Device | None]:
+def dump_all(metadata: str, devices: Sequence[DeviceQuery]) -> list[Device | None]:
     """Look up devices in one pass; ``None`` for one that the pool doesn't have. Raises VolumeError."""
     known = {each.thin_id: _Dumped(each) for each in devices}
     block, current = 0, None
@@ -81,7 +81,7 @@ def dump_all(metadata: str, devices: Sequence[Wanted]) -> list[Device | None]:
 class _Dumped:
     """What was read of a device so far."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: DeviceQuery) -> None:
         self.head: tuple[int, int] | None = None  # chunks, creation time
         self._wanted, self._newest = wanted, -1
 

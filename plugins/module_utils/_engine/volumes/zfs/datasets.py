@@ -45,7 +45,7 @@ class Marked(NamedTuple):
     created: float
 
 
-class Listing:
+class DatasetListing:
     """A listing. Unknown datasets are left out. Snapshots and bookmarks are newest first."""
 
     def __init__(self, found: Iterable[dict[str, str]]) -> None:
@@ -60,7 +60,7 @@ class Listing:
             elif kind in ("snapshot", "bookmark"):
                 self._found.setdefault(owner, {})[row["name"]] = row
 
-    def replace(self, volumes: Iterable[str], fresh: Listing) -> None:
+    def replace(self, volumes: Iterable[str], fresh: DatasetListing) -> None:
         """Take these volumes over from a later listing."""
         for volume in volumes:
             self.datasets.pop(volume, None)
@@ -118,9 +118,9 @@ class Listing:
         return sorted(snapshots, key=lambda snapshot: order[snapshot.state_id], reverse=True)
 
 
-def look(volumes: Iterable[str]) -> Listing:
+def look(volumes: Iterable[str]) -> DatasetListing:
     """List datasets with all their snapshots and bookmarks, in one call of ``zfs``."""
-    return Listing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-d", "1"], COLUMNS, volumes))
+    return DatasetListing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-d", "1"], COLUMNS, volumes))
 
 
 def same_as_now(volumes: Iterable[str]) -> dict[str, set[str]]:
@@ -147,9 +147,9 @@ def _same(states: Iterable[tuple[int, str, int]]) -> set[str]:
     return same
 
 
-def look_below(dataset: str) -> Listing:
+def look_below(dataset: str) -> DatasetListing:
     """List a dataset and all datasets below it, with their snapshots and bookmarks."""
-    return Listing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-r"], COLUMNS, [dataset]))
+    return DatasetListing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-r"], COLUMNS, [dataset]))
 
 
 def _dataset(row: dict[str, str]) -> Dataset:

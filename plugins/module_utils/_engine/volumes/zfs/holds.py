@@ -17,7 +17,7 @@ from ...common.files import try_lock
 from ...common.processes import ProgramError
 from ..provider import Snapshot
 from .commands import is_absent, zfs
-from .datasets import Listing, Marked, look
+from .datasets import DatasetListing, Marked, look
 from .names import MOST, bookmark_name, holder_digest
 from .records import HOLDS, holds_text
 
@@ -45,7 +45,7 @@ def locked() -> Iterator[None]:
         os.close(descriptor)
 
 
-def hold(snapshot: Snapshot, holder: str, backup: str | None) -> Listing | None:
+def hold(snapshot: Snapshot, holder: str, backup: str | None) -> DatasetListing | None:
     """As Provider.hold(): sets the property and makes the bookmark. Nothing happens if the snapshot is gone.
 
     Returns the volume's listing afterwards, if it is known without listing again."""

@@ -22,7 +22,7 @@ _ASKED = ("type", "guid", "available", "written", "receive_resume_token", "canmo
 _COLUMNS = ("name", "property", "source", "value")
 
 
-class Found(NamedTuple):
+class FoundDataset(NamedTuple):
     """A dataset at or around a target."""
 
     name: str
@@ -62,17 +62,17 @@ def stamp(target: str, note: dict[str, Any] | None = None) -> str:
     return f"{STAMP}={record.pack({'target': target, 'swap': note})}"
 
 
-def find(names: Iterable[str]) -> dict[str, Found]:
+def find(names: Iterable[str]) -> dict[str, FoundDataset]:
     """Those of these datasets that exist."""
     return _found(rows(["get", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, names))
 
 
-def find_pool(target: str) -> dict[str, Found]:
+def find_pool(target: str) -> dict[str, FoundDataset]:
     """All datasets in the target's pool."""
     return _found(rows(["get", "-r", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, [pool_of(target)]))
 
 
-def find_stamped(target: str, pool: dict[str, Found] | None = None) -> list[Found]:
+def find_stamped(target: str, pool: dict[str, FoundDataset] | None = None) -> list[FoundDataset]:
     """All datasets in the target's pool that were received for it, whatever their names are now; the target itself,
     too. ``pool``: the result of find_pool(), if it is at hand."""
     found = find_pool(target) if pool is None else pool
@@ -85,10 +85,10 @@ def find_guid(pool: str, guid: str) -> str | None:
     return next((row["name"] for row in listed if row["guid"] == guid), None)
 
 
-def _found(got: Iterable[dict[str, str]]) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+def _found(got: Iterable[dict[str, str]]) -> dict[str, FoundDataset]:
+    found: dict[str, FoundDataset] = {}
     for row in got:
-        each = found.setdefault(row["name"], Found(row["name"], {}, {}))
+        each = found.setdefault(row["name"], FoundDataset(row["name"], {}, {}))
         each.values[row["property"]] = row["value"]
         if row["source"] == "local":
             each.own[row["property"]] = row["value"]
@@ -104,7 +104,7 @@ def ancestors(target: str) -> list[str]:
     return found
 
 
-def nearest(target: str, found: dict[str, Found]) -> Found:
+def nearest(target: str, found: dict[str, FoundDataset]) -> FoundDataset:
     """The nearest parent of the target that exists. Raises UsageError or VolumeError if none can be used."""
     above = ancestors(target)
     if not above:
@@ -132,7 +132,7 @@ def newest_snapshot(dataset: str) -> str:
     return newest["guid"] if newest else ""
 
 
-def witness(found: Found, newest: str | None = None) -> dict[str, Any]:
+def witness(found: FoundDataset, newest: str | None = None) -> dict[str, Any]:
     """What proves that nobody has written to a restored dataset. ``newest``: GUID of its newest snapshot, if known."""
     return {
         "identity": found.guid,
@@ -141,7 +141,7 @@ def witness(found: Found, newest: str | None = None) -> dict[str, Any]:
     }
 
 
-def state(target: str, pool: dict[str, Found] | None = None) -> TargetState:
+def state(target: str, pool: dict[str, FoundDataset] | None = None) -> TargetState:
     """The target as it is now; an interrupted swap counts as done. ``pool``: as in find_stamped()."""
     around = find([target, *ancestors(target)]) if pool is None else pool
     free = number(nearest(target, around).values["available"])

@@ -17,9 +17,9 @@ from ...common.errors import UsageError
 from ..provider import ByteSource, Place, Pressure, ReceiveRequest, Snapshot, TakeRequest, TargetState, VolumeInfo
 from . import device, holds, placement, sender, snapshots, swap
 from .commands import zfs, zpool
-from .datasets import Dataset, Listing, look, look_below, properties_of, same_as_now
+from .datasets import Dataset, DatasetListing, look, look_below, properties_of, same_as_now
 from .names import is_beside, normalise, pool_of
-from .placement import Found
+from .placement import FoundDataset
 from .records import PROVIDER
 from .stream_target import ZfsStreamTarget
 from .zvol_target import ZvolTarget
@@ -34,12 +34,12 @@ class _Seen:
 
     def __init__(self, volumes: list[str]) -> None:
         self.volumes = set(volumes)
-        self.listing: Listing | None = None
+        self.listing: DatasetListing | None = None
         self.stale: set[str] = set()  # volumes that were changed since
         self.same: dict[str, set[str]] | None = None
         self.properties: dict[str, dict[str, str]] | None = None
         self.fullness: dict[str, float] = {}
-        self.pools: dict[str, dict[str, Found]] = {}  # the datasets around targets that are looked at next
+        self.pools: dict[str, dict[str, FoundDataset]] = {}  # the datasets around targets that are looked at next
 
 
 class ZfsProvider:
@@ -95,7 +95,7 @@ class ZfsProvider:
             seen.same = None
             seen.fullness = {}
 
-    def _listing(self, volume: str) -> Listing:
+    def _listing(self, volume: str) -> DatasetListing:
         seen = self._seen
         if seen is None or volume not in seen.volumes:
             return look([volume])

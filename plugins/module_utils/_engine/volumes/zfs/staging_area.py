@@ -16,7 +16,7 @@ from ...common.processes import ProgramError
 from ..provider import ReceiveRequest
 from .commands import zfs
 from .names import beside, pool_of
-from .placement import Found, find, find_pool, find_stamped, nearest, stamp
+from .placement import FoundDataset, find, find_pool, find_stamped, nearest, stamp
 from .snapshots import check_room, fullness
 from .swap import destroy, swap
 
@@ -47,9 +47,9 @@ class StagingArea:
         check_room([pool_of(target)], f"can't restore {target}", fullness())
         self.path = beside(target, parent.name)
         self.stamp = stamp(target)
-        self._around: dict[str, Found] | None = around  # None once it may have changed
+        self._around: dict[str, FoundDataset] | None = around  # None once it may have changed
 
-    def found(self) -> Found | None:
+    def found(self) -> FoundDataset | None:
         """The dataset in the staging area, if any. Raises VolumeError if we didn't create it."""
         around, self._around = self._around or find([self.path]), None
         found = around.get(self.path)
@@ -68,7 +68,7 @@ class StagingArea:
                 discard(each)
                 self._around = None
 
-    def whole(self) -> Found | None:
+    def whole(self) -> FoundDataset | None:
         """As found(), without the partial state of an interrupted receive."""
         found = self.found()
         if found is None or not found.partial:
@@ -76,7 +76,7 @@ class StagingArea:
         _abandon(self.path)
         return self.found()
 
-    def commit(self, found: Found, keep_as: str | None) -> str | None:
+    def commit(self, found: FoundDataset, keep_as: str | None) -> str | None:
         """Set the wanted properties and swap the received dataset with the target."""
         here = [f"{name}={value}" for name, value in self._wanted.items() if name not in _PLACED]
         if here:
@@ -92,7 +92,7 @@ class StagingArea:
                     discard(each)
 
 
-def discard(found: Found) -> None:
+def discard(found: FoundDataset) -> None:
     """Destroy a dataset that a restore created."""
     if found.partial:
         _abandon(found.name)

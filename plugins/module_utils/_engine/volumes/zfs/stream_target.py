@@ -19,7 +19,7 @@ from ...common.processes import ProgramError
 from ..provider import ReceiveRequest
 from .commands import number, one_line, rows, zfs, zpool
 from .names import MOST, is_component, pool_of
-from .placement import Found, witness
+from .placement import FoundDataset, witness
 from .sender import widen
 from .staging_area import StagingArea, discard
 from .stream_header import SIZE, Begin, parse
@@ -34,7 +34,7 @@ class ZfsStreamTarget:
         self._target, self.path = self._staging.target, self._staging.path
         self._states: list[str] | None = None  # GUIDs of the complete states, in order
         self._names: dict[str, str] = {}  # names of their snapshots -> GUID
-        self._found: Found | None = None
+        self._found: FoundDataset | None = None
 
     def has(self, state_ids: list[str]) -> int:
         self._states, self._names = [], {}

@@ -22,12 +22,12 @@ from ...common.errors import SnapshipError, VolumeError
 from ...common.processes import ProgramError
 from .commands import rows, zfs
 from .names import MOST, beside, parent_of, pool_of, snapshot_path, storable
-from .placement import STAMP, Found, find, find_guid, find_pool, find_stamped, stamp, used_by
+from .placement import STAMP, FoundDataset, find, find_guid, find_pool, find_stamped, stamp, used_by
 
 _PLACED = ("mountpoint", "canmount")  # what a filesystem takes over from the old one
 
 
-def swap(here: Found, target: str, old: str | None, keep_as: str | None, placed: dict[str, str]) -> str | None:
+def swap(here: FoundDataset, target: str, old: str | None, keep_as: str | None, placed: dict[str, str]) -> str | None:
     """Swap a restored dataset with the target. ``old``: GUID of the target when the restore began; ``placed``:
     properties to set after the swap.
 
@@ -63,7 +63,7 @@ def _moved(target: str, old: str, placed: dict[str, str]) -> dict[str, Any]:
     return {"old": old, "keep": there.name, "drop": False, "set": {**_taken_over(there), **placed}}
 
 
-def received(target: str) -> Found:
+def received(target: str) -> FoundDataset:
     """The dataset that was received for a target, whatever its name is now: the same run may have restored, and so
     renamed, its parent."""
     for each in find_stamped(target):
@@ -72,7 +72,7 @@ def received(target: str) -> Found:
     raise VolumeError(f"the dataset restored for {target!r} disappeared. The target was not changed.")
 
 
-def _check_still(there: Found, old: str | None) -> None:
+def _check_still(there: FoundDataset, old: str | None) -> None:
     if there.guid != old:
         raise VolumeError(
             f"target {there.name!r} was created or replaced during the restore. The target was not changed.",
@@ -87,7 +87,7 @@ def _check_still(there: Found, old: str | None) -> None:
         )
 
 
-def _taken_over(there: Found) -> dict[str, str]:
+def _taken_over(there: FoundDataset) -> dict[str, str]:
     return {name: there.own[name] for name in _PLACED if name in there.own} if there.type == "filesystem" else {}
 
 
@@ -174,7 +174,7 @@ def _free_name(target: str, bare: str) -> str:
     return name
 
 
-def recover(target: str) -> dict[str, Found] | None:
+def recover(target: str) -> dict[str, FoundDataset] | None:
     """Finish or undo an interrupted swap. Returns all datasets of the pool if there was none."""
     pool, done = find_pool(target), False
     for half in find_stamped(target, pool):
@@ -186,7 +186,7 @@ def recover(target: str) -> dict[str, Found] | None:
     return None if done else pool
 
 
-def _recover(half: Found, target: str, note: dict[str, Any]) -> None:
+def _recover(half: FoundDataset, target: str, note: dict[str, Any]) -> None:
     keep = note.get("keep")
     kept = find([keep]).get(keep) if keep and not find([target]) else None
     if kept is not None and kept.guid == note["old"]:

@@ -14,7 +14,7 @@ from ..provider import ReceiveRequest
 from .commands import zfs, zpool
 from .device import wait_for_device
 from .names import pool_of
-from .placement import Found, newest_snapshot, witness
+from .placement import FoundDataset, newest_snapshot, witness
 from .staging_area import StagingArea, discard
 from .swap import received
 
@@ -53,7 +53,7 @@ class ZvolTarget(BlockTarget):
         """Also closes the device: nothing can be read or written any more."""
         return witness(self._sealed())
 
-    def _sealed(self) -> Found:
+    def _sealed(self) -> FoundDataset:
         there = received(self._staging.target)
         if newest_snapshot(there.name):
             return there
