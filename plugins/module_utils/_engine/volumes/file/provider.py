@@ -64,7 +64,7 @@ class FileProvider:
         return contextlib.nullcontext()
 
     def children(self, volume: str) -> list[str]:
-        raise UsageError(f"recursive: volume {volume!r} is an image file; only ZFS datasets have volumes below them.")
+        raise UsageError(f"recursive: volume {volume!r} is an image file; it has no volumes below it.")
 
     def info(self, volume: str) -> VolumeInfo:
         with self._image(volume) as (descriptor, found):

@@ -79,7 +79,7 @@ class LvmThinProvider:
         return {"pool": pool.name.lv, "chunk_size": pool.chunk, "zeroing": pool.zeroing}
 
     def children(self, volume: str) -> list[str]:
-        raise UsageError(f"recursive: volume {volume!r} is an LV; only ZFS datasets have volumes below them.")
+        raise UsageError(f"recursive: volume {volume!r} is an LV; it has no volumes below it.")
 
     def snapshots(self, volume: str) -> list[Snapshot]:
         return snapshots.snapshots_of(volume, reports.of(parse(volume).vg))

@@ -33,7 +33,9 @@ def locked() -> Iterator[None]:
     try:
         descriptor = os.open(_DEVICE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise ConfigError(f"can't open {_DEVICE}: {error.strerror}.", "Load the zfs module.") from error
+        raise ConfigError(
+            f"can't open {_DEVICE}: {error.strerror}.", "Load the kernel module: modprobe zfs."
+        ) from error
     try:
         until = time.monotonic() + _PATIENCE
         while not try_lock(descriptor):

@@ -75,7 +75,7 @@ def received(target: str) -> FoundDataset:
 def _check_still(there: FoundDataset, old: str | None) -> None:
     if there.guid != old:
         raise VolumeError(
-            f"target {there.name!r} was created or replaced during the restore. The target was not changed.",
+            f"target {there.name!r} was created or replaced during the restore. The restore did not change it.",
             code="target_exists",
         )
     user = used_by(there.name)
