@@ -16,8 +16,8 @@ from ..._engine.common.units import show_bytes
 from ..api.cluster import Cluster
 
 _KIB = 1024
-#: what can be received by what: the same kind of stream
-_STREAMS = {"ZFS": "zfs", "ZFS_THIN": "zfs", "LVM_THIN": "lvm_thin"}
+#: pools that take the streams of another kind of pool; every other kind takes only its own
+_STREAMS = {"ZFS_THIN": "ZFS"}
 
 
 @dataclasses.dataclass(frozen=True)
