@@ -82,12 +82,12 @@ def test_some_volumes_failed() -> None:
 
 
 def test_several_failures_stand_one_a_line_and_each_text_once() -> None:
-    gone = {"volume": "/srv/c.img", "remote": "nas", "code": "c", "msg": "volume '/srv/c.img': no such file.", "hint": ""}
+    gone = {"volume": "/srv/c.img", "remote": "nas", "code": "c", "msg": "volume '/srv/c.img': no file.", "hint": ""}
     same = {**FAILURE, "volume": "/srv/d.img"}
     assert run(Module(), Outcome(failures=[FAILURE, gone, same]))["msg"].splitlines() == [
         "3 of 3 volumes failed:",
         "/srv/b.img, /srv/d.img on nas: no space on nas. Make room.",
-        "/srv/c.img on nas: no such file.",
+        "/srv/c.img on nas: no file.",
     ]
 
 
