@@ -270,11 +270,11 @@ failures:
       returned: always
       sample: unreachable
     msg:
-      description: The cause, in one line.
+      description: What failed and why, in one line.
       type: str
       returned: always
     hint:
-      description: The cure, that is what to do. Can be empty.
+      description: What to do about the failure. Can be empty.
       type: str
       returned: always
 """
