@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.catalog import Catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
@@ -132,8 +132,8 @@ class Place:
         request = info.Request(remote_spec=self.options, origin=ORIGIN, volumes=volumes, details=details)
         return info.listing(self.host(config), request)
 
-    def catalog(self) -> Catalog:
-        return Catalog.open(self.host("r").remote(None, self.options))
+    def catalog(self) -> SnapshipCatalog:
+        return SnapshipCatalog.open(self.host("r").remote(None, self.options))
 
     def stored(self) -> list[str]:
         """Every key on the remote; of a directory every file in it."""

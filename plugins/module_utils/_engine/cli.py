@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from .commandline import parser, progress, rendering
+from .commandline import output, parser, progress
 from .common.errors import SnapshipError, UsageError
 from .common.outcome import Outcome
 from .local.host import Host
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(args)
     except KeyboardInterrupt:
-        rendering.complain("interrupted; what was complete before stays complete.")
+        output.complain("interrupted; what was complete before stays complete.")
         return _BY_SIGNAL + signal.SIGINT
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining about it once more.
@@ -50,12 +50,10 @@ def _run(args: parser.Arguments) -> int:
         line.clear()
         if args.debug:
             traceback.print_exc()
-        rendering.complain(
-            f"this should not have happened: {type(error).__name__}: {error}", "Say --debug to see where."
-        )
+        output.complain(f"this should not have happened: {type(error).__name__}: {error}", "Say --debug to see where.")
         return FAILED
     line.clear()
-    rendering.show(outcome, args)
+    output.show(outcome, args)
     if not outcome.failures:
         return DONE
     return SOME_FAILED if outcome.items else FAILED
@@ -64,5 +62,5 @@ def _run(args: parser.Arguments) -> int:
 def _refused(args: parser.Arguments, error: SnapshipError) -> int:
     if args.debug:
         traceback.print_exception(type(error), error, error.__traceback__)
-    rendering.show_error(error, args)
+    output.show_error(error, args)
     return USAGE if isinstance(error, UsageError) else FAILED

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.catalog import Catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore, snapshot, verify
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
@@ -118,8 +118,8 @@ class Place:
         options = self.options if state == "present" else {}
         return _run(define, self.host, define.Request(name, state, options, probe), check)
 
-    def catalog(self) -> Catalog:
-        return Catalog.open(self.host.remote(None, self.options))
+    def catalog(self) -> SnapshipCatalog:
+        return SnapshipCatalog.open(self.host.remote(None, self.options))
 
     @staticmethod
     def killed(work: Callable[[], object]) -> None:

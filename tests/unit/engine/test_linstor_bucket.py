@@ -14,8 +14,8 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._engine.layouts import open_catalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import compression, unfolding
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.access import open_catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import compression, zstd_reader
 from ansible_collections.snapship.dr.tests.support.linstor_bucket import (
     BLOCK,
     CLUSTER,
@@ -225,7 +225,7 @@ def test_an_older_stream(linstor: Place, world: World) -> None:
 
 
 def test_without_the_zstd_program(linstor: Place, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unfolding.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(zstd_reader.shutil, "which", lambda _name: None)
     assert not fetch(linstor, "db").failures
     assert (linstor.root / "target.img").read_bytes() == world.states[2][0]
     data = linstor.remote / "db_00000_back_20260309_143000"
@@ -345,7 +345,7 @@ def test_a_damaged_object_is_named(
     linstor: Place, world: World, how: str, backup: int, program: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not program:
-        monkeypatch.setattr(unfolding.shutil, "which", lambda _name: None)
+        monkeypatch.setattr(zstd_reader.shutil, "which", lambda _name: None)
     key = damage(linstor, world, backup, how)
     failure = refusal(linstor)
     assert failure["code"] == "corrupt"

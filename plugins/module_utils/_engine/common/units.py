@@ -15,6 +15,7 @@ from .errors import UsageError
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UTC = datetime.timezone.utc
+FUTURE_TOLERANCE = 300.0  # seconds a time stamp may be ahead of a clock before it counts for nothing
 
 
 def parse_duration(value: str | int | float, what: str) -> float:

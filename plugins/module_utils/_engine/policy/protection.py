@@ -14,9 +14,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..common.units import iso_time, show_duration
-
-FUTURE = 300.0  # seconds a stamp may be ahead of the clock before it counts for nothing
+from ..common.units import FUTURE_TOLERANCE, iso_time, show_duration
 
 
 @dataclasses.dataclass
@@ -71,7 +69,7 @@ def _breach(newest: Newest, age: float | None, rpo: float | None) -> str | None:
         return None
     if age is None:
         return newest.problem or "there is no complete backup"
-    if age < -FUTURE:
+    if age < -FUTURE_TOLERANCE:
         return f"the newest backup is stamped {show_duration(age)} in the future"
     if age > rpo:
         return f"the newest backup is {show_duration(age)} old, the RPO is {show_duration(rpo)}"

@@ -17,10 +17,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..common.errors import UsageError
-from ..common.units import UTC, parse_duration, show_duration
+from ..common.units import FUTURE_TOLERANCE, UTC, parse_duration, show_duration
 
 #: a stamp further ahead than this many seconds is no age at all
-FUTURE = 300.0
 #: for a count: every period there is
 ALL = -1
 
@@ -133,12 +132,12 @@ def _by_rules(points: list[Point], rules: Rules, now: float, reasons: dict[str, 
     for point in points:
         if point.pinned:
             reasons[point.id].append(point.pinned)
-        if point.time > now + FUTURE:
+        if point.time > now + FUTURE_TOLERANCE:
             reasons[point.id].append(f"stamped {show_duration(point.time - now)} in the future")
         elif point.time > now - rules.min_age:
             reasons[point.id].append(f"younger than {show_duration(rules.min_age)}")
     # A stamp in the future would make everything else look old.
-    counted = [point for point in points if point.complete and point.time <= now + FUTURE]
+    counted = [point for point in points if point.complete and point.time <= now + FUTURE_TOLERANCE]
     for number, point in enumerate(counted, 1):
         if rules.last == ALL or number <= rules.last:
             reasons[point.id].append(f"last {number}")

@@ -12,10 +12,19 @@ from typing import Any, Protocol
 
 from ..common.errors import SnapshipError, UnknownError
 from ..common.outcome import Outcome
-from ..layouts import open_catalog
 from ..local.host import Host
 from ..remotes.spec import RemoteSpec
 from .catalog import Catalog
+from .linstor_bucket.catalog import LinstorCatalog
+from .snapship_catalog import SnapshipCatalog
+
+
+def open_catalog(spec: RemoteSpec) -> Catalog:
+    """A remote's catalog, whoever wrote the backups there; for use cases that only read.
+
+    Raises as :meth:`.snapship_catalog.SnapshipCatalog.open`.
+    """
+    return LinstorCatalog.open(spec) if spec.read_only else SnapshipCatalog.open(spec)
 
 
 @dataclasses.dataclass
@@ -46,15 +55,15 @@ class Reads(Protocol):
     missing_remote: SnapshipError | None
 
 
-def open_for_reading(made: Reads, request: OnRemote) -> Catalog | None:
+def open_for_reading(plan: Reads, request: OnRemote) -> Catalog | None:
     """Fill in what a plan knows of its remote, and return its catalog; ``None`` where there is no such remote yet."""
-    spec = request.find(made.host)
+    spec = request.find(plan.host)
     if isinstance(spec, SnapshipError):
-        made.missing_remote = spec
+        plan.missing_remote = spec
         return None
-    made.remote_name = spec.name
-    made.catalog = catalog = open_catalog(spec)
-    made.origin = catalog.origin(made.host, request.origin)
+    plan.remote_name = spec.name
+    plan.catalog = catalog = open_catalog(spec)
+    plan.origin = catalog.origin(plan.host, request.origin)
     catalog.absent = spec.type == "directory" and not catalog.store.exists()
     return catalog
 

@@ -18,7 +18,7 @@ import mmap
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 from ..common.errors import CorruptError
 from ..common.workers import Workers
@@ -27,10 +27,8 @@ from ..streams.codec import Codec, codec_for
 from ..streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
 from ..streams.thin import Readable
 from ..volumes.provider import Readback, Target
+from .catalog import Catalog
 from .manifest import Manifest, Segment
-
-if TYPE_CHECKING:
-    from .catalog import Catalog
 
 _BATCH = 32 << 20  # bytes read back by one worker at a time
 _PIECE = 1 << 20
@@ -45,7 +43,7 @@ class Member(NamedTuple):
     layer: Layer
 
 
-class Job(NamedTuple):
+class SegmentJob(NamedTuple):
     """One segment to fetch: of which member, all extents in it, and what of them is wanted."""
 
     member: int
@@ -110,15 +108,15 @@ class Assembly:
 
     # --- what is wanted
 
-    def _live(self, member: int) -> Iterator[Job]:
+    def _live(self, member: int) -> Iterator[SegmentJob]:
         above = [each.layer for each in self._members[member + 1 :]]
         for number, extents in self._members[member].layer.records.by_segment():
             live = [(extent, live_pieces(extent, above)) for extent in extents if extent.kind == MAPPED]
             live = [(extent, pieces) for extent, pieces in live if pieces]
             if live:
-                yield Job(member, number, extents, live)
+                yield SegmentJob(member, number, extents, live)
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self) -> Iterator[SegmentJob]:
         """The segments that matter."""
         for member in range(len(self._members)):
             yield from self._live(member)
@@ -152,7 +150,7 @@ class Assembly:
     def fetch(self, target: Target, workers: Workers, progress: Callable[[int], None]) -> None:
         """Fetch and write everything. ``progress`` gets bytes written, from any thread."""
 
-        def work(job: Job) -> None:
+        def work(job: SegmentJob) -> None:
             progress(self._fetch_one(job, target))
 
         workers.each(self._members, self._check_frame)
@@ -175,16 +173,16 @@ class Assembly:
     def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
         """Fetch every segment of the chain and compare all that is in it with the index. ``progress``: bytes so far."""
 
-        def work(job: Job) -> None:
+        def work(job: SegmentJob) -> None:
             self._read_one(job)
             progress(self.fetched)
 
         workers.each(self._members, self._check_frame)
         for number, member in enumerate(self._members):
             by_segment = member.layer.records.by_segment()
-            workers.each((Job(number, segment, extents, []) for segment, extents in by_segment), work)
+            workers.each((SegmentJob(number, segment, extents, []) for segment, extents in by_segment), work)
 
-    def _read_one(self, job: Job) -> None:
+    def _read_one(self, job: SegmentJob) -> None:
         member = self._members[job.member]
         key, plain = self._segment(job)
         places = _places(key, plain, job)
@@ -197,7 +195,7 @@ class Assembly:
         """Fetch the segments with extents that were partly replaced later: only with their data can the rest of them be
         checked."""
 
-        def work(job: Job) -> None:
+        def work(job: SegmentJob) -> None:
             key, plain = self._segment(job)
             places = _places(key, plain, job)
             for extent, pieces in _partly(job):
@@ -206,7 +204,7 @@ class Assembly:
 
         workers.each((job for job in self.jobs() if _partly(job)), work)
 
-    def _segment(self, job: Job) -> tuple[str, memoryview]:
+    def _segment(self, job: SegmentJob) -> tuple[str, memoryview]:
         """Its key and its plain bytes, checked against the manifest."""
         member = self._members[job.member]
         key = f"{member.manifest.key.data}{job.number:08d}"
@@ -226,7 +224,7 @@ class Assembly:
             self.fetched += len(stored)
         return member.codec.decode(key, segment.name, stored, segment.sha256 if digest else None, segment.plain)
 
-    def _fetch_one(self, job: Job, target: Target) -> int:
+    def _fetch_one(self, job: SegmentJob, target: Target) -> int:
         member = self._members[job.member]
         key, plain = self._segment(job)
         places = _places(key, plain, job)
@@ -325,18 +323,18 @@ def _cut_short(extent: Extent, pieces: list[tuple[int, int]]) -> bool:
     return pieces != [(extent.offset, extent.end)]
 
 
-def _partly(job: Job) -> list[tuple[Extent, list[tuple[int, int]]]]:
+def _partly(job: SegmentJob) -> list[tuple[Extent, list[tuple[int, int]]]]:
     """The extents of a segment that were partly replaced by later backups."""
     return [(extent, pieces) for extent, pieces in job.live if _cut_short(extent, pieces)]
 
 
-def _whole(job: Job) -> bool:
+def _whole(job: SegmentJob) -> bool:
     """Whether nothing in a segment was replaced by a later backup."""
     mapped = sum(extent.kind == MAPPED for extent in job.extents)
     return mapped == len(job.live) and all(pieces == [(each.offset, each.end)] for each, pieces in job.live)
 
 
-def _places(key: str, plain: memoryview, job: Job) -> dict[int, int]:
+def _places(key: str, plain: memoryview, job: SegmentJob) -> dict[int, int]:
     """Where each extent's data begins in a segment, whose chunks must be just those of the index."""
     try:
         found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]

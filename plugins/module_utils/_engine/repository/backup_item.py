@@ -7,14 +7,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..common.units import iso_time
 from .manifest import Manifest
-
-if TYPE_CHECKING:
-    from ..shipments.base_choice import Choice
-    from ..shipments.unit import Run, UnitPlan
 
 
 def from_manifest(manifest: Manifest, remote: str) -> dict[str, Any]:
@@ -43,28 +38,3 @@ def from_manifest(manifest: Manifest, remote: str) -> dict[str, Any]:
         "encrypted": manifest.encryption is not None,
         "actions": [],
     }
-
-
-def would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[str, Any]:
-    """A backup that would be made."""
-    snapshot = unit.snapshots.get(volume)
-    item: dict[str, Any] = dict.fromkeys(
-        ("id", "group", "state_id", "bytes_logical", "bytes_changed", "bytes_stored", "segments")
-    )
-    item.update(
-        provider=unit.providers[volume].name,
-        volume=volume,
-        origin=run.wish.origin,
-        remote=run.remote_name,
-        snapshot=snapshot.name if snapshot else run.wish.snapshot,
-        type="incremental" if choice.base else "full",
-        base=choice.base.id if choice.base else None,
-        reason=choice.reason,
-        created=iso_time(snapshot.created) if snapshot else None,
-        bytes_sent=0,
-        seconds=0.0,
-        resumed=0,
-        encrypted=run.catalog is not None and bool(run.catalog.keyring.writes),
-        actions=[],
-    )
-    return item

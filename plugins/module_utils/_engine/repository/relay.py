@@ -14,17 +14,15 @@ import collections
 import concurrent.futures
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 from ..common.errors import CorruptError
 from ..common.workers import Workers
 from ..streams.codec import Codec, codec_for
 from ..streams.thin import Readable
 from ..volumes.provider import StreamTarget
+from .catalog import Catalog
 from .manifest import Manifest, Segment
-
-if TYPE_CHECKING:
-    from .catalog import Catalog
 
 
 class Relay:

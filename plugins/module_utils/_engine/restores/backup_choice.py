@@ -12,11 +12,12 @@ from typing import NamedTuple
 from ..common.errors import CorruptError, SnapshipError, UnknownError
 from ..common.keys import BackupKey
 from ..common.units import iso_time
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog, advice
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 
 
-class Wanted(NamedTuple):
+class WantedBackup(NamedTuple):
     """At most one of these is given; none means the latest. ``when``: seconds since the epoch."""
 
     backup: str | None
@@ -24,7 +25,7 @@ class Wanted(NamedTuple):
     group: str | None
 
 
-def find_chain(catalog: Catalog, origin: str, source: str, wanted: Wanted) -> tuple[Chains, list[Manifest]]:
+def find_chain(catalog: Catalog, origin: str, source: str, wanted: WantedBackup) -> tuple[Chains, list[Manifest]]:
     """The volume's backups, and the manifests of the chain that is meant, the full first, each checked.
 
     Raises UnknownError, or CorruptError that names the key at fault and the newest older backup that is good.
@@ -37,13 +38,13 @@ def find_chain(catalog: Catalog, origin: str, source: str, wanted: Wanted) -> tu
         return chains, catalog.chain_manifests(chains, key)
     except SnapshipError as error:
         if isinstance(error, CorruptError) or error.code in ("key", "unknown_backup"):
-            error.hint = " ".join(filter(None, (error.hint, catalog.advice(chains, [key.id]))))
+            error.hint = " ".join(filter(None, (error.hint, advice(catalog, chains, [key.id]))))
             if error.code == "unknown_backup":
                 error.code = "corrupt"
         raise
 
 
-def _pick(catalog: Catalog, source: str, chains: Chains, wanted: Wanted) -> BackupKey:
+def _pick(catalog: Catalog, source: str, chains: Chains, wanted: WantedBackup) -> BackupKey:
     if wanted.backup not in (None, "latest"):
         for key in chains.keys:
             if key.id == wanted.backup:
@@ -88,7 +89,7 @@ def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> Back
             others = catalog.chains(manifest.fields["origin"], member)
             if not any(_member(catalog, other, group) for other in others.sound() if other.created == key.created):
                 raise CorruptError(
-                    f"group {group} isn't complete: {member} is missing.", catalog.advice(chains, [key.id])
+                    f"group {group} isn't complete: {member} is missing.", advice(catalog, chains, [key.id])
                 )
         return key
     raise UnknownError(f"{source} has no backup of group {group!r}.", code="unknown_backup")

@@ -12,8 +12,10 @@ import dataclasses
 from ..common.errors import ConfigError, CorruptError, SnapshipError, UnknownError, VolumeError
 from ..common.units import show_duration
 from ..local.host import Host
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import usable
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..volumes.provider import Provider, Snapshot
 
 # Codes of errors that speak of a backup there, not of the remote as a whole.
@@ -55,7 +57,7 @@ class Choice:
     flags: list[str] | None = None  # of the chain's streams, where they have any
 
 
-def look(catalog: Catalog, provider: Provider, origin: str, volume: str) -> Look:
+def look(catalog: SnapshipCatalog, provider: Provider, origin: str, volume: str) -> Look:
     """Read the remote's listing and the host's snapshots."""
     info = provider.info(volume)
     return Look(
@@ -63,7 +65,7 @@ def look(catalog: Catalog, provider: Provider, origin: str, volume: str) -> Look
     )
 
 
-def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
+def newest_sound(catalog: SnapshipCatalog, found: Look) -> Manifest | None:
     """The newest backup that is complete and whose manifest can be read; the others are warned about."""
     for key in found.chains.keys:
         problem = found.chains.problem(key)
@@ -80,7 +82,7 @@ def newest_sound(catalog: Catalog, found: Look) -> Manifest | None:
     return None
 
 
-def _manifest(catalog: Catalog, found: Look, backup_id: str) -> Manifest:
+def _manifest(catalog: SnapshipCatalog, found: Look, backup_id: str) -> Manifest:
     if backup_id not in found.manifests:
         key = next(key for key in found.chains.keys if key.id == backup_id)
         found.manifests[backup_id] = catalog.manifest(key)
@@ -98,7 +100,7 @@ def check_owner(host: Host, wish: Wish, newest: Manifest | None) -> None:
     )
 
 
-def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Manifest | None) -> Manifest | None:
+def satisfying(catalog: SnapshipCatalog, found: Look, wish: Wish, newest: Manifest | None) -> Manifest | None:
     """The backup that fulfils the wish already."""
     if wish.snapshot is not None:
         for snapshot in found.snapshots:
@@ -110,18 +112,18 @@ def satisfying(catalog: Catalog, found: Look, wish: Wish, newest: Manifest | Non
     return newest if found.chains.now - newest.key.created <= wish.max_age else None
 
 
-def shipped(catalog: Catalog, found: Look, snapshot: Snapshot) -> Manifest | None:
+def shipped(catalog: SnapshipCatalog, found: Look, snapshot: Snapshot) -> Manifest | None:
     """The sound backup of exactly this state. An id carries its snapshot's time, so few manifests are read."""
     for key in found.chains.sound():
         if key.created == snapshot.created:
-            manifest = found.manifests.get(key.id) or catalog.usable(key)
+            manifest = found.manifests.get(key.id) or usable(catalog, key)
             if manifest is not None and manifest.fields.get("state_id") == snapshot.state_id:
                 found.manifests[key.id] = manifest
                 return manifest
     return None
 
 
-def choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
+def choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
     """Base and reason for shipping a snapshot (``None``: one still to be made). Raises VolumeError where an
     incremental is demanded and impossible."""
     choice = _choose(catalog, found, wish, snapshot)
@@ -134,7 +136,7 @@ def choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None)
     return choice
 
 
-def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
+def _choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
     if wish.kind == "full":
         return Choice(None, None, "a full was asked for")
     if not found.chains.keys:
@@ -159,7 +161,7 @@ def _choose(catalog: Catalog, found: Look, wish: Wish, snapshot: Snapshot | None
     return Choice(None, None, "; ".join(flaws) or "no snapshot here is of a state that the remote has")
 
 
-def _unfit(catalog: Catalog, found: Look, wish: Wish, there: Manifest, snapshot: Snapshot | None) -> str | None:
+def _unfit(catalog: SnapshipCatalog, found: Look, wish: Wish, there: Manifest, snapshot: Snapshot | None) -> str | None:
     """Why an increment on this backup isn't wanted."""
     lineage = snapshot.lineage if snapshot else found.lineage
     if there.fields.get("lineage") != lineage:

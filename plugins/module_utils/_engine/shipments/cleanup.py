@@ -19,29 +19,29 @@ from ..common.errors import SnapshipError
 from ..common.keys import BackupKey, encode, inflight_key, is_id, parse_backup_key
 from ..local.host import Host
 from ..remotes.store import Entry
-from ..repository.catalog import Catalog
 from ..repository.manifest import LIMIT
+from ..repository.snapship_catalog import SnapshipCatalog
 from .shipment import MARK, Shipment
 
 SAFE = 3600.0  # seconds after which a sleeping writer or deleter counts as dead, whatever the grace period
 
 
-def inflight(catalog: Catalog, origin: str, volume: str) -> dict[str, Entry]:
+def inflight(catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Entry]:
     """The records of running shipments of a volume: entries by id."""
     return {name: entry for name, entry in _inflight(catalog, origin, volume).items() if is_id(name)}
 
 
-def _inflight(catalog: Catalog, origin: str, volume: str) -> dict[str, Entry]:
+def _inflight(catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Entry]:
     """Records and marks, by what follows the volume in their key."""
     prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
     return {entry.key[len(prefix) :]: entry for entry in catalog.store.list(prefix)}
 
 
-def _old(catalog: Catalog, entry: Entry) -> bool:
+def _old(catalog: SnapshipCatalog, entry: Entry) -> bool:
     return catalog.store.now() - entry.modified >= max(catalog.spec.grace_period, SAFE)
 
 
-def read_record(catalog: Catalog, entry: Entry) -> dict[str, Any]:
+def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
     """What a record says; an unreadable one says nothing."""
     try:
         value = json.loads(catalog.store.get(entry.key, 1 << 20) or b"{}")
@@ -50,13 +50,13 @@ def read_record(catalog: Catalog, entry: Entry) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def bases_in_use(catalog: Catalog, origin: str, volume: str) -> set[str]:
+def bases_in_use(catalog: SnapshipCatalog, origin: str, volume: str) -> set[str]:
     """Ids that running shipments rest on."""
     records = [read_record(catalog, entry) for entry in inflight(catalog, origin, volume).values()]
     return {str(record["base"]) for record in records if record.get("base")}
 
 
-def clean_volume(host: Host, catalog: Catalog, origin: str, volume: str) -> list[str]:
+def clean_volume(host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     """Clear away what may go, of one volume. To be called under its lock. Returns what was done."""
     if catalog.spec.append_only or catalog.absent:
         return []
@@ -64,7 +64,7 @@ def clean_volume(host: Host, catalog: Catalog, origin: str, volume: str) -> list
     return done + _retired(catalog, origin, volume)
 
 
-def _dead_shipments(host: Host, catalog: Catalog, origin: str, volume: str) -> list[str]:
+def _dead_shipments(host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     done: list[str] = []
     entries = _inflight(catalog, origin, volume)
     if not entries:
@@ -85,7 +85,7 @@ def _dead_shipments(host: Host, catalog: Catalog, origin: str, volume: str) -> l
     return done
 
 
-def _clear(catalog: Catalog, origin: str, volume: str, backup_id: str, mine: str) -> None:
+def _clear(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str, mine: str) -> None:
     """Mark a shipment, then look for its manifest: without one its data goes, and the mark stays for its writer."""
     record = inflight_key(encode(origin), encode(volume), backup_id)
     mark = f"{record}{MARK}{mine}"
@@ -98,7 +98,7 @@ def _clear(catalog: Catalog, origin: str, volume: str, backup_id: str, mine: str
         catalog.store.delete([record])
 
 
-def _bury(catalog: Catalog, origin: str, volume: str, backup_id: str) -> None:
+def _bury(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str) -> None:
     """What was marked long ago: its data, record and marks go. Where it was committed after all, it counts if whole."""
     record = inflight_key(encode(origin), encode(volume), backup_id)
     listed = [key for key in catalog.keys("backups", origin, volume) if key.id == backup_id]
@@ -112,7 +112,7 @@ def _bury(catalog: Catalog, origin: str, volume: str, backup_id: str) -> None:
     catalog.store.delete([entry.key for entry in catalog.store.list(record)])
 
 
-def _whole(catalog: Catalog, key: BackupKey) -> bool:
+def _whole(catalog: SnapshipCatalog, key: BackupKey) -> bool:
     """Whether all data of a backup is there. What can't be read isn't judged."""
     try:
         manifest = catalog.manifest(key)
@@ -121,7 +121,7 @@ def _whole(catalog: Catalog, key: BackupKey) -> bool:
     return not catalog.missing(manifest)
 
 
-def _retired(catalog: Catalog, origin: str, volume: str) -> list[str]:
+def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     """Put back what another backup rests on; delete data of backups removed longer ago than the grace period."""
     prefix = f"deleted/{encode(origin)}/{encode(volume)}/"
     entries = list(catalog.store.list(prefix))
@@ -148,14 +148,14 @@ def _retired(catalog: Catalog, origin: str, volume: str) -> list[str]:
     return done
 
 
-def _rested_on(catalog: Catalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
+def _rested_on(catalog: SnapshipCatalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
     """Ids that a backup or a running shipment rests on; ids of all backups. Records come first: they become backups."""
     used = bases_in_use(catalog, origin, volume)
     living = catalog.keys("backups", origin, volume)
     return used | {key.base for key in living if key.base}, {key.id for key in living}
 
 
-def retire(catalog: Catalog, key: BackupKey, data: bytes) -> None:
+def retire(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
     """Take a backup off the list: its manifest moves to ``deleted/``, where dependants still find it."""
     catalog.store.put(key.deleted, data)
     catalog.store.sync()
@@ -164,13 +164,13 @@ def retire(catalog: Catalog, key: BackupKey, data: bytes) -> None:
         catalog.store.put(key.deleted, data)  # a cleaner found both, and dropped this one as a left-over
 
 
-def put_back(catalog: Catalog, key: BackupKey, data: bytes) -> None:
+def put_back(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
     """Make a retired backup one again. What is under ``deleted/`` goes later: another run may be moving it too."""
     catalog.store.put(key.manifest, data)
     catalog.store.sync()
 
 
-def put_back_used(catalog: Catalog, origin: str, volume: str) -> None:
+def put_back_used(catalog: SnapshipCatalog, origin: str, volume: str) -> None:
     """Put back at once what was retired although a backup, or a running shipment, rests on it."""
     if catalog.spec.append_only or catalog.absent:
         return
@@ -184,12 +184,12 @@ def put_back_used(catalog: Catalog, origin: str, volume: str) -> None:
             put_back(catalog, retired[backup_id], data)
 
 
-def _delete_data(catalog: Catalog, key: BackupKey) -> None:
+def _delete_data(catalog: SnapshipCatalog, key: BackupKey) -> None:
     catalog.store.sync()  # a manifest that was removed before must not come back after a power loss
     catalog.store.delete([entry.key for entry in catalog.store.list(key.data)])
 
 
-def sweep_orphans(catalog: Catalog, origin: str, volume: str) -> str | None:
+def sweep_orphans(catalog: SnapshipCatalog, origin: str, volume: str) -> str | None:
     """Delete data that belongs to nothing, once it is older than the grace period (a put that outlived its sender)."""
     prefix = f"data/{encode(origin)}/{encode(volume)}/"
     folders = catalog.store.folders(prefix)

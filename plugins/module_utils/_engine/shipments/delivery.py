@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..common.errors import BaseLostError, ConfigError, SnapshipError, VolumeError, need
 from ..common.outcome import Outcome
@@ -18,14 +18,11 @@ from ..repository.manifest import Manifest
 from ..streams import thin
 from ..volumes.provider import Provider, Snapshot
 from .base_choice import Choice
+from .context import Run
 from .holds import Holding
 from .manifest_fields import fields_of
 from .shipment import Shipment
 from .source import opened
-
-if TYPE_CHECKING:
-    from .unit import Run
-
 
 PENDING = "pending"  # in a snapshot's holds: a backup that is being made
 

@@ -22,7 +22,7 @@ VERSION = 2  # one of another version is left to whoever wrote it
 Line = tuple[int, int]  # where a line is in the file: position, length
 
 
-class Stored(NamedTuple):
+class StoredSegment(NamedTuple):
     """One acknowledged segment: what it is, a digest of the regions it was made from, and its index records."""
 
     segment: Segment
@@ -67,7 +67,7 @@ class Journal:
         os.fsync(self._descriptor())
         sync_folder(os.path.dirname(self._path))
 
-    def add(self, stored: Stored, records: bytes) -> Line:
+    def add(self, stored: StoredSegment, records: bytes) -> Line:
         """Write a segment down with its index records. Not from several threads at once."""
         text = base64.b64encode(records).decode()
         return self._append(dict(stored._asdict(), segment=list(stored.segment), records=text))
@@ -81,7 +81,7 @@ class Journal:
                 written += os.write(self._descriptor(), line[written:])
         return at, len(line)
 
-    def read(self) -> Iterator[tuple[Stored, Line]]:
+    def read(self) -> Iterator[tuple[StoredSegment, Line]]:
         """The lines after the head and where they are; a last one cut by a kill is cut off."""
         with open(self._path, "rb") as source:
             source.readline()
@@ -91,7 +91,7 @@ class Journal:
                     value = json.loads(line)
                     value.pop("records")
                     value["segment"] = Segment(*value["segment"])
-                    yield Stored(**value), (good, len(line))
+                    yield StoredSegment(**value), (good, len(line))
                 except (ValueError, KeyError, TypeError):
                     break
                 good += len(line)

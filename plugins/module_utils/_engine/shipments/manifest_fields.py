@@ -14,7 +14,7 @@ from ..local.host import Host
 from ..repository.version import FORMAT_VERSION, versions
 from ..streams import thin
 from ..volumes.provider import Snapshot
-from .journal import Stored
+from .journal import StoredSegment
 from .shipment import Shipment
 
 
@@ -57,7 +57,7 @@ def fields_of(
     }
 
 
-def _stream(stream: dict[str, Any], parts: list[Stored]) -> dict[str, Any]:
+def _stream(stream: dict[str, Any], parts: list[StoredSegment]) -> dict[str, Any]:
     """The manifest's field: for blocks the chunks in it, else the digests of its plain pieces."""
     if stream["format"] == thin.FORMAT:
         return dict(stream, data=sum(part.data for part in parts), unmap=sum(part.unmap for part in parts))

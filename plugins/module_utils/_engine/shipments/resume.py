@@ -7,17 +7,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..common.errors import BaseLostError, need
 from ..common.outcome import Outcome
+from ..repository.catalog import usable
 from ..volumes.provider import Provider, Snapshot
 from .base_choice import Choice
+from .context import Run
 from .delivery import Delivery, deliver, hold
 from .shipment import Shipment
-
-if TYPE_CHECKING:
-    from .unit import Run
 
 
 def resume(run: Run, providers: dict[str, Provider], outcome: Outcome) -> list[Delivery]:
@@ -63,7 +60,7 @@ def _committed(run: Run, snapshot: Snapshot, volume: str) -> bool:
     catalog = run.open_catalog
     for key in catalog.keys("backups", run.wish.origin, volume):
         if key.created == snapshot.created and snapshot.group:
-            manifest = catalog.usable(key)
+            manifest = usable(catalog, key)
             if manifest is not None and manifest.group == snapshot.group["id"]:
                 return True
     return False
@@ -79,7 +76,7 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
     shipment = Shipment.resume(run.host, catalog, head)
     snapshot = _of_state(provider.snapshots(head["volume"]), head["state_id"])
     if catalog.listed(shipment.key):  # killed between commit and the end
-        manifest = catalog.usable(shipment.key)  # none: removed at just this moment, or not for us to read
+        manifest = usable(catalog, shipment.key)  # none: removed at just this moment, or not for us to read
         try:
             if manifest is not None:
                 shipment.confirm(manifest)

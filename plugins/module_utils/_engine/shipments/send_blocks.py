@@ -17,7 +17,7 @@ from ..repository.manifest import Segment
 from ..streams import thin
 from ..streams.index import EXTENT_BYTES, MAPPED, NO_DIGEST, UNMAPPED, Extent, pack
 from ..volumes.provider import Change, Reader
-from .journal import Stored
+from .journal import StoredSegment
 from .shipment import Shipment
 
 # Bytes of volume data in a segment, at most. With what is around it, it stays below 32 MiB: up to there malloc keeps
@@ -31,7 +31,7 @@ _BUFFER = SEGMENT_DATA + (SEGMENT_CHUNKS + 1) * _HEAD + SEGMENT_DATA // ZERO_BLO
 _local = threading.local()
 
 
-class Job(NamedTuple):
+class BlockJob(NamedTuple):
     """One segment to be made: its number and its regions, data regions at most 1 MiB each."""
 
     number: int
@@ -44,18 +44,18 @@ class Job(NamedTuple):
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def cut(changes: Iterable[Change]) -> Iterator[Job]:
+def cut(changes: Iterable[Change]) -> Iterator[BlockJob]:
     """Segments from changes. The first comes even if empty: BEGIN is in it."""
     number, size = 0, 0
     regions: list[Change] = []
     for region in _pieces(changes):
         length = region.length if region.mapped else 0
         if regions and (size + length > SEGMENT_DATA or len(regions) == SEGMENT_CHUNKS):
-            yield Job(number, regions)
+            yield BlockJob(number, regions)
             number, regions, size = number + 1, [], 0
         regions.append(region)
         size += length
-    yield Job(number, regions)
+    yield BlockJob(number, regions)
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[Change]:
@@ -81,13 +81,13 @@ def send(
     """Store all segments of a shipment, END last. ``progress`` gets bytes read, from any thread."""
     count = 0
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[BlockJob]:
         nonlocal count
         for job in cut(changes):
             count += 1
             yield job
 
-    def work(job: Job) -> None:
+    def work(job: BlockJob) -> None:
         name = job.digest
         if not shipment.has(job.number, name):
             _ship(shipment, job, name, *_build(shipment, job, reader, full))
@@ -98,7 +98,7 @@ def send(
     _ship_end(shipment, count)
 
 
-def _build(shipment: Shipment, job: Job, reader: Reader, full: bool) -> tuple[memoryview, list[Extent]]:
+def _build(shipment: Shipment, job: BlockJob, reader: Reader, full: bool) -> tuple[memoryview, list[Extent]]:
     """The plain stream of a segment, in this thread's buffer, and its index records."""
     if not hasattr(_local, "buffer"):
         _local.buffer = bytearray(_BUFFER)
@@ -156,7 +156,7 @@ def _packed(buffer: bytearray, start: int, runs: list[tuple[int, int]]) -> Itera
         to += length + _HEAD
 
 
-def _ship(shipment: Shipment, job: Job, name: str, plain: memoryview, extents: list[Extent]) -> None:
+def _ship(shipment: Shipment, job: BlockJob, name: str, plain: memoryview, extents: list[Extent]) -> None:
     if job.number and not extents:
         shipment.forget([job.number])
         return  # all zeros: nothing to store under this number
@@ -182,4 +182,4 @@ def _put(
 ) -> None:
     stored = shipment.codec.encode(f"{number:08d}", plain)
     segment = Segment(number, len(stored), len(plain), hashlib.sha256(stored).hexdigest())
-    shipment.put(Stored(segment, name, changed, data, unmap, len(extents)), stored, pack(extents))
+    shipment.put(StoredSegment(segment, name, changed, data, unmap, len(extents)), stored, pack(extents))

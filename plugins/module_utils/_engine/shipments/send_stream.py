@@ -20,13 +20,13 @@ from typing import Callable, NamedTuple
 from ..common.workers import Workers
 from ..repository.manifest import Segment
 from ..volumes.provider import ByteSource
-from .journal import Stored
+from .journal import StoredSegment
 from .shipment import Shipment
 
 SEGMENT_BYTES = 30 << 20  # of the stream in a segment; below 32 MiB for the reason given in :mod:`.sending`
 
 
-class Job(NamedTuple):
+class StreamJob(NamedTuple):
     """One piece of the stream: its number, the buffer it is in, and its bytes."""
 
     number: int
@@ -41,19 +41,19 @@ def send_stream(shipment: Shipment, source: ByteSource, workers: Workers, progre
         free.put(None)  # made when it is needed
     count = 0
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[StreamJob]:
         nonlocal count
         while True:
             # Private anonymous memory: pages come as they are filled, and only those.
             buffer = free.get() or mmap.mmap(-1, SEGMENT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             length = source.read_into(memoryview(buffer))
             if length or not count:
-                yield Job(count, buffer, length)
+                yield StreamJob(count, buffer, length)
                 count += 1
             if length < SEGMENT_BYTES:
                 return
 
-    def work(job: Job) -> None:
+    def work(job: StreamJob) -> None:
         try:
             _store(shipment, job)
         finally:
@@ -64,7 +64,7 @@ def send_stream(shipment: Shipment, source: ByteSource, workers: Workers, progre
     shipment.drop_beyond(count)
 
 
-def _store(shipment: Shipment, job: Job) -> None:
+def _store(shipment: Shipment, job: StreamJob) -> None:
     plain = memoryview(job.buffer)[: job.length]
     codec = shipment.codec
     digest = codec.digest(plain).hex()
@@ -73,4 +73,4 @@ def _store(shipment: Shipment, job: Job) -> None:
     stored = codec.encode(f"{job.number:08d}", plain)
     sha256 = digest if codec.transparent else hashlib.sha256(stored).hexdigest()
     segment = Segment(job.number, len(stored), job.length, sha256)
-    shipment.put(Stored(segment, digest, job.length, 0, 0, 0), stored, b"")
+    shipment.put(StoredSegment(segment, digest, job.length, 0, 0, 0), stored, b"")

@@ -26,9 +26,10 @@ from typing import Any
 from ..common.errors import BaseLostError
 from ..common.keys import BackupKey, encode, inflight_key, mint_id
 from ..local.host import Host
+from ..policy.chains import descend
 from ..repository import manifest as manifests
-from ..repository.catalog import Catalog
 from ..repository.manifest import Manifest
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..repository.version import FORMAT_VERSION
 from ..streams import encryption
 from ..streams.codec import Codec, codec_for
@@ -36,7 +37,7 @@ from ..streams.index import PART_RECORDS, RECORD, part_name
 from ..streams.thin import Readable
 from ..volumes.provider import Snapshot
 from .base_choice import Choice
-from .journal import VERSION, Journal, Line, Stored, read_head
+from .journal import VERSION, Journal, Line, StoredSegment, read_head
 
 MARK = "~"  # between a shipment's id and the instance that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
@@ -45,7 +46,7 @@ REFRESH = 600.0  # seconds between renewals of the record under inflight/
 class Shipment:
     """A shipment that has begun. Its head (JSON) is what the journal's first line keeps."""
 
-    def __init__(self, host: Host, catalog: Catalog, head: dict[str, Any], path: str) -> None:
+    def __init__(self, host: Host, catalog: SnapshipCatalog, head: dict[str, Any], path: str) -> None:
         self.catalog = catalog
         self.head = head
         self.key = BackupKey(encode(head["origin"]), encode(head["volume"]), head["id"], head["base"])
@@ -53,7 +54,7 @@ class Shipment:
         self._instance = host.instance()
         self._journal = Journal(path)
         self._lock = threading.Lock()
-        self._stored: dict[int, Stored] = {}
+        self._stored: dict[int, StoredSegment] = {}
         self._lines: dict[int, Line] = {}
         self._renewed = time.monotonic()
         self._retired = False
@@ -66,7 +67,13 @@ class Shipment:
 
     @classmethod
     def begin(
-        cls, host: Host, catalog: Catalog, origin: str, snapshot: Snapshot, choice: Choice, stream: dict[str, Any]
+        cls,
+        host: Host,
+        catalog: SnapshipCatalog,
+        origin: str,
+        snapshot: Snapshot,
+        choice: Choice,
+        stream: dict[str, Any],
     ) -> Shipment:
         """A new shipment of this snapshot: journal, then record. Raises BaseLostError where the base is gone.
 
@@ -100,12 +107,12 @@ class Shipment:
         return shipment
 
     @classmethod
-    def find(cls, host: Host, catalog: Catalog, origin: str, volume: str) -> dict[str, Any] | None:
+    def find(cls, host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Any] | None:
         """The head of an unfinished shipment of this volume to this remote (reading only)."""
         return read_head(host.shipment_path(catalog.store.location, origin, volume))
 
     @classmethod
-    def resume(cls, host: Host, catalog: Catalog, head: dict[str, Any]) -> Shipment:
+    def resume(cls, host: Host, catalog: SnapshipCatalog, head: dict[str, Any]) -> Shipment:
         """Go on with an unfinished one: what the journal says and the remote really has isn't sent again."""
         path = host.shipment_path(catalog.store.location, head["origin"], head["volume"])
         shipment = cls(host, catalog, head, path)
@@ -140,7 +147,7 @@ class Shipment:
         self.resumed += 1
         return True
 
-    def put(self, stored: Stored, data: Readable, records: bytes) -> None:
+    def put(self, stored: StoredSegment, data: Readable, records: bytes) -> None:
         """Store a segment and write down, with its index records, that it is acknowledged. From any thread."""
         self.catalog.store.put(self.key.data + stored.segment.name, data, sha256=stored.segment.sha256)
         with self._lock:
@@ -149,7 +156,7 @@ class Shipment:
             self.sent += stored.segment.size
         self.renew()
 
-    def parts(self) -> list[Stored]:
+    def parts(self) -> list[StoredSegment]:
         """All segments so far, in order."""
         return [self._stored[number] for number in sorted(self._stored)]
 
@@ -183,7 +190,7 @@ class Shipment:
         method = "hmac-sha256" if self.head["encryption"] else "sha256"
         return {"digest": method, "extents": extents, "parts": parts}
 
-    def _rising(self, stored: Stored) -> bytes:
+    def _rising(self, stored: StoredSegment) -> bytes:
         """A segment's index records, which must lie behind those of the segments before it."""
         records = self._journal.records(self._lines[stored.segment.number])
         for offset, length, _number, _kind, _digest in RECORD.iter_unpack(records):
@@ -228,18 +235,16 @@ class Shipment:
         """
         if self.condemned():
             raise BaseLostError("this shipment was taken for dead and cleared away.")
-        missing = self.catalog.missing(Manifest(self.key, fields))
-        if missing:
-            raise BaseLostError(f"{missing[0]} is gone from the remote, or isn't what was put there.")
+        absent = self.catalog.missing(Manifest(self.key, fields))
+        if absent:
+            raise BaseLostError(f"{absent[0]} is gone from the remote, or isn't what was put there.")
         if self.key.base is None:
             return
         keys = self.catalog.keys("backups", self.head["origin"], self.head["volume"])
         bases = {key.id: key.base for key in keys}
-        current: str | None = self.key.base
-        while current is not None:
-            if current not in bases:
-                raise BaseLostError(f"backup {current}, on which this one rests, was removed meanwhile.")
-            current = bases[current]
+        _chain, missing = descend(bases, self.key.base)
+        if missing is not None:
+            raise BaseLostError(f"its base {missing} was removed meanwhile.")
 
     def condemned(self) -> bool:
         """Whether somebody took this shipment for dead."""

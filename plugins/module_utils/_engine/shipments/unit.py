@@ -10,88 +10,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from typing import TYPE_CHECKING
 
-from ..common.errors import BaseLostError, SnapshipError, UnknownError, need
+from ..common.errors import BaseLostError, SnapshipError, UnknownError
 from ..common.outcome import Outcome
 from ..common.units import parse_duration
-from ..common.workers import Workers
-from ..local.host import Host
-from ..remotes.store import ObjectStore
 from ..repository.backup_item import from_manifest
-from ..repository.catalog import Catalog
 from ..repository.manifest import Manifest
+from ..snapshots.selection import looking_at, named
 from ..snapshots.take import fresh, fresh_group, take
-from ..usecases.snapshot import looking_at, named
-from ..volumes.provider import Provider, Snapshot
-from .base_choice import Choice, Look, Wish, check_owner, choose, look, newest_sound, satisfying
+from ..volumes.provider import Snapshot
+from .base_choice import Look, check_owner, choose, look, newest_sound, satisfying
 from .cleanup import clean_volume, put_back_used
+from .context import Run, UnitPlan
 from .delivery import Delivery, deliver
 from .pool_pressure import relieve
 from .resume import resume
 from .source import nothing_changed
 
-if TYPE_CHECKING:
-    from ..usecases.backup import Request
-
 ATTEMPTS = 3  # how often a shipment is planned anew because its base was removed meanwhile
-
-
-@dataclasses.dataclass
-class Run:
-    """What all units of one call share."""
-
-    host: Host
-    catalog: Catalog | None
-    wish: Wish
-    request: Request
-    remote_name: str = ""
-    absent: bool = False
-    workers: Workers | None = None
-
-    @property
-    def open_catalog(self) -> Catalog:
-        """The remote, which a plan that gets here has opened."""
-        return need(self.catalog, "plan() opens the catalog")
-
-    @property
-    def store(self) -> ObjectStore:
-        return self.open_catalog.store
-
-    @property
-    def holder(self) -> str:
-        """Under which snapshots are held for this remote and origin."""
-        return f"{self.store.location} {self.wish.origin} {self.host.instance()}"
-
-    @property
-    def grouped(self) -> bool:
-        """Whether a unit's volumes are to be of one point in time."""
-        return self.request.consistent or self.request.recursive
-
-    def prepare(self) -> None:
-        """What has to be there before the first shipment (writes)."""
-        self.host.keep_origin(self.wish.origin)
-        self.host.instance()
-        if self.absent:
-            self.store.create()
-            self.open_catalog.absent = False
-
-
-@dataclasses.dataclass
-class UnitPlan:
-    """A volume, or a consistent group: what is there and what is to be shipped, by volume."""
-
-    providers: dict[str, Provider]
-    satisfied: dict[str, Manifest] = dataclasses.field(default_factory=dict)
-    newest: dict[str, Manifest | None] = dataclasses.field(default_factory=dict)
-    snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
-    choices: dict[str, Choice] = dataclasses.field(default_factory=dict)
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    error: SnapshipError | None = None
-
-    @property
-    def volumes(self) -> list[str]:
-        return list(self.providers)
 
 
 def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..common.errors import SnapshipError, UsageError
 from ..common.keys import mint_id
-from ..common.units import UTC, parse_duration
+from ..common.units import FUTURE_TOLERANCE, UTC, parse_duration
 from ..volumes.provider import Provider, Snapshot, TakeRequest
 from .quiesce import Hooks
 
@@ -134,7 +134,7 @@ def _torn(volume: str) -> str:
 
 def fresh(snapshots: list[Snapshot], age: float, now: float) -> Snapshot | None:
     """The newest usable snapshot no older than ``age`` seconds, none from the future."""
-    usable = [each for each in snapshots if each.flaw is None and -300 <= now - each.created <= age]
+    usable = [each for each in snapshots if each.flaw is None and -FUTURE_TOLERANCE <= now - each.created <= age]
     return max(usable, key=lambda each: each.created, default=None)
 
 
@@ -146,7 +146,11 @@ def fresh_group(
     groups: dict[str, dict[str, Snapshot]] = {}
     for volume, snapshots in by_volume.items():
         for each in snapshots:
-            wanted = each.name == name if name is not None else age is not None and -300 <= now - each.created <= age
+            wanted = (
+                each.name == name
+                if name is not None
+                else age is not None and -FUTURE_TOLERANCE <= now - each.created <= age
+            )
             if each.group and each.flaw is None and wanted and sorted(each.group["members"]) == sorted(volumes):
                 groups.setdefault(each.group["id"], {})[volume] = each
     whole = [found for found in groups.values() if len(found) == len(volumes)]

@@ -14,36 +14,19 @@ from typing import Any
 
 from ..common.errors import RemoteError, SnapshipError, UsageError
 from ..common.outcome import Outcome
-from ..common.units import parse_duration, show_duration
+from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration, show_duration
 from ..common.workers import Workers
 from ..local.host import Host
-from ..repository.access import OnRemote, warn_of_missing
-from ..repository.backup_item import from_manifest, would_ship
-from ..repository.catalog import FUTURE, Catalog
+from ..repository.access import warn_of_missing
+from ..repository.backup_item import from_manifest
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..shipments.base_choice import Choice, Wish
-from ..shipments.unit import Run, UnitPlan, plan_unit, run_unit
-from ..snapshots.take import Quiesce
+from ..shipments.context import Request, Run, UnitPlan
+from ..shipments.unit import plan_unit, run_unit
+from ..snapshots.selection import looking_at, split
 from ..streams.codec import lacking
-from .snapshot import looking_at, split
 
-
-@dataclasses.dataclass
-class Request(Quiesce, OnRemote):
-    """As the module's options; durations as users write them."""
-
-    adopt_origin: bool = False
-    volumes: list[str] = dataclasses.field(default_factory=list)
-    provider: str | None = None
-    consistent: bool = False
-    recursive: bool = False
-    snapshot: str | None = None
-    max_age: Any = None
-    type: str = "auto"
-    full_every: Any = None
-    skip_unchanged: bool = False
-    pool_high: int = 80
-    parallel: int = 4
-    lock_timeout: Any = "1h"
+__all__ = ["Plan", "Request", "apply", "plan"]
 
 
 @dataclasses.dataclass
@@ -82,9 +65,34 @@ def _preview_volume(outcome: Outcome, run: Run, unit: UnitPlan, volume: str) -> 
         outcome.after[volume] = outcome.before[volume]
         return
     choice = unit.choices.get(volume) or Choice(None, None, "first backup of this volume on this remote")
-    item = would_ship(run, unit, volume, choice)
+    item = _would_ship(run, unit, volume, choice)
     outcome.items.append(item)
     outcome.after[volume] = {"newest": f"(new {item['type']}: {item['reason']})"}
+
+
+def _would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[str, Any]:
+    """A backup that would be made."""
+    snapshot = unit.snapshots.get(volume)
+    item: dict[str, Any] = dict.fromkeys(
+        ("id", "group", "state_id", "bytes_logical", "bytes_changed", "bytes_stored", "segments")
+    )
+    item.update(
+        provider=unit.providers[volume].name,
+        volume=volume,
+        origin=run.wish.origin,
+        remote=run.remote_name,
+        snapshot=snapshot.name if snapshot else run.wish.snapshot,
+        type="incremental" if choice.base else "full",
+        base=choice.base.id if choice.base else None,
+        reason=choice.reason,
+        created=iso_time(snapshot.created) if snapshot else None,
+        bytes_sent=0,
+        seconds=0.0,
+        resumed=0,
+        encrypted=run.catalog is not None and bool(run.catalog.keyring.writes),
+        actions=[],
+    )
+    return item
 
 
 def plan(host: Host, request: Request) -> Plan:
@@ -92,29 +100,29 @@ def plan(host: Host, request: Request) -> Plan:
     wish = _wish(host, request)
     units = split(request.volumes, request.provider, request.consistent, request.recursive)
     run = Run(host, None, wish, request)
-    plans = [UnitPlan(unit.providers) for unit in units]
+    plans = [UnitPlan(members) for members in units]
     spec = request.find(host)
     if isinstance(spec, SnapshipError):
         return Plan(run, plans, missing_remote=spec)
-    run.catalog = Catalog.open(spec)
+    run.catalog = SnapshipCatalog.open(spec)
     run.remote_name = spec.name
     # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
-    with looking_at(unit.providers for unit in units):
-        made = Plan(run, [plan_unit(run, unit) for unit in plans])
-    if any(not unit.satisfied and unit.error is None for unit in made.units):
-        made.lacking = lacking(spec.compression, spec.encryption_key is not None)
-    return made
+    with looking_at(units):
+        plan = Plan(run, [plan_unit(run, unit) for unit in plans])
+    if any(not unit.satisfied and unit.error is None for unit in plan.units):
+        plan.lacking = lacking(spec.compression, spec.encryption_key is not None)
+    return plan
 
 
-def _check_clock(catalog: Catalog) -> None:
+def _check_clock(catalog: SnapshipCatalog) -> None:
     """A backup stamped in the future would count for nothing. Raises RemoteError before one is made."""
     if catalog.absent:
         return
     ahead = time.time() - catalog.store.now()
-    if ahead > FUTURE:
+    if ahead > FUTURE_TOLERANCE:
         raise RemoteError(
             f"this host's clock is {show_duration(ahead)} ahead of the clock of {catalog.store.label}.",
             "Set it right (NTP): what is stamped in the future is never trusted.",
@@ -146,18 +154,18 @@ def _wish(host: Host, request: Request) -> Wish:
     )
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Ship what is missing. One unit's failure doesn't stop the others."""
-    for error in (made.missing_remote, made.lacking):
+    for error in (plan.missing_remote, plan.lacking):
         if error is not None:
             raise error
-    outcome, run = Outcome(), made.run
+    outcome, run = Outcome(), plan.run
     with contextlib.ExitStack() as stack:
         stack.callback(run.store.close)
-        if any(not unit.satisfied and unit.error is None for unit in made.units):
+        if any(not unit.satisfied and unit.error is None for unit in plan.units):
             run.prepare()
         run.workers = stack.enter_context(Workers(run.request.parallel))
-        for result in run.workers.together(made.units, lambda unit: _run_safely(run, unit)):
+        for result in run.workers.together(plan.units, lambda unit: _run_safely(run, unit)):
             outcome.changed = outcome.changed or result.changed
             outcome.items += result.items
             outcome.failures += result.failures

@@ -22,7 +22,7 @@ from ..common.units import iso_time, parse_duration
 from ..local.host import Host
 from ..repository import manifest as manifests
 from ..repository.access import OnRemote, warn_of_missing
-from ..repository.catalog import Catalog
+from ..repository.snapship_catalog import SnapshipCatalog
 from ..shipments.cleanup import bases_in_use, clean_volume, put_back, retire, sweep_orphans
 
 
@@ -42,7 +42,7 @@ class Plan:
 
     request: Request
     origin: str
-    catalog: Catalog | None
+    catalog: SnapshipCatalog | None
     keys: list[BackupKey]
     missing_remote: SnapshipError | None = None
 
@@ -70,12 +70,12 @@ def plan(host: Host, request: Request) -> Plan:
             "Delete with a definition, and a key, that may.",
             code="append_only",
         )
-    catalog = Catalog.open(spec)
+    catalog = SnapshipCatalog.open(spec)
     catalog.absent = not catalog.store.exists()
     return Plan(request, origin, catalog, _find(catalog, origin, request))
 
 
-def _find(catalog: Catalog, origin: str, request: Request) -> list[BackupKey]:
+def _find(catalog: SnapshipCatalog, origin: str, request: Request) -> list[BackupKey]:
     chains = catalog.chains(origin, request.volumes[0] if request.volumes else None)
     for key in chains.keys:
         if key.id == request.id:
@@ -90,30 +90,30 @@ def _find(catalog: Catalog, origin: str, request: Request) -> list[BackupKey]:
     return []
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Retire, look again, clean up what may go."""
-    if made.missing_remote:
-        raise made.missing_remote
-    catalog = need(made.catalog, "a plan with a remote has opened it")
+    if plan.missing_remote:
+        raise plan.missing_remote
+    catalog = need(plan.catalog, "a plan with a remote has opened it")
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
-        if made.keys:
-            component = made.keys[0].volume
-            volume = decode(component) or str(catalog.manifest(made.keys[0]).fields["volume"])
-            timeout = parse_duration(made.request.lock_timeout, "lock_timeout")
+        if plan.keys:
+            component = plan.keys[0].volume
+            volume = decode(component) or str(catalog.manifest(plan.keys[0]).fields["volume"])
+            timeout = parse_duration(plan.request.lock_timeout, "lock_timeout")
             what = f"volume {volume}"
-            stack.enter_context(host.lock(what, timeout, catalog.store.location, made.origin, volume))
-            made.keys = _find(catalog, made.origin, made.request)
-            outcome.changed = bool(made.keys)
-            _retire_all(catalog, made.origin, volume, made.keys)
-            clean_volume(host, catalog, made.origin, volume)
-            sweep_orphans(catalog, made.origin, volume)
-        _show(made, outcome)
+            stack.enter_context(host.lock(what, timeout, catalog.store.location, plan.origin, volume))
+            plan.keys = _find(catalog, plan.origin, plan.request)
+            outcome.changed = bool(plan.keys)
+            _retire_all(catalog, plan.origin, volume, plan.keys)
+            clean_volume(host, catalog, plan.origin, volume)
+            sweep_orphans(catalog, plan.origin, volume)
+        _show(plan, outcome)
     return outcome
 
 
-def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
+def _retire_all(catalog: SnapshipCatalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
     """Retire them, dependants first; put all back where a shipment turns out to rest on one. Raises BusyError then."""
     ids = {key.id for key in keys}
     _refuse_used(catalog, origin, volume, ids)
@@ -131,7 +131,7 @@ def _retire_all(catalog: Catalog, origin: str, volume: str, keys: list[BackupKey
         raise
 
 
-def _refuse_used(catalog: Catalog, origin: str, volume: str, ids: set[str]) -> None:
+def _refuse_used(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[str]) -> None:
     """A running shipment, or a backup that came meanwhile, rests on one of these."""
     used = ids & bases_in_use(catalog, origin, volume)
     used |= {
@@ -147,18 +147,18 @@ def _refuse_used(catalog: Catalog, origin: str, volume: str, ids: set[str]) -> N
         )
 
 
-def _show(made: Plan, outcome: Outcome) -> None:
-    for key in made.keys:
+def _show(plan: Plan, outcome: Outcome) -> None:
+    for key in plan.keys:
         item = {
             "id": key.id,
             "volume": decode(key.volume) or key.volume,
-            "origin": made.origin,
-            "remote": made.catalog.spec.name if made.catalog else made.request.remote,
+            "origin": plan.origin,
+            "remote": plan.catalog.spec.name if plan.catalog else plan.request.remote,
             "type": "incremental" if key.base else "full",
             "base": key.base,
             "created": iso_time(key.created),
             "actions": [f"retired {key.manifest}"],
         }
         outcome.items.append(item)
-    outcome.before = {"backups": [key.id for key in made.keys]}
+    outcome.before = {"backups": [key.id for key in plan.keys]}
     outcome.after = {"backups": []}

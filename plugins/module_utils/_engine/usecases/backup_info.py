@@ -14,11 +14,11 @@ from typing import Any
 from ..common.errors import SnapshipError, UnknownError
 from ..common.keys import ANY, BackupKey, decode, encode
 from ..common.units import iso_time
-from ..layouts import open_catalog
 from ..local.host import Host
-from ..repository.access import OnRemote
+from ..repository.access import OnRemote, open_catalog
 from ..repository.backup_item import from_manifest
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog
+from ..repository.chains import Chains
 
 CHAIN_SHOWN = 1000  # longer chains are counted, not spelled out
 

@@ -14,10 +14,10 @@ from typing import Any
 from ..common.errors import SnapshipError, UnknownError, UsageError
 from ..common.fingerprints import digest
 from ..common.outcome import Outcome
-from ..layouts import open_catalog
 from ..local.host import Host
 from ..remotes.spec import SECRETS, RemoteSpec
 from ..remotes.store import Capabilities
+from ..repository.access import open_catalog
 from ..repository.catalog import Catalog
 from ..shipments.holds import release_all
 from ..streams.codec import lacking
@@ -73,19 +73,19 @@ def plan(host: Host, request: Request) -> Plan:
     if request.state == "absent":
         return Plan(request, before, None)
     after = RemoteSpec.parse(request.name, request.options)
-    made = Plan(request, before, after)
+    plan = Plan(request, before, after)
     if request.probe == "always" or (request.probe == "on_change" and before != after):
-        made.lacking = lacking(after.compression, after.encryption_key is not None)
+        plan.lacking = lacking(after.compression, after.encryption_key is not None)
         catalog = open_catalog(after)
         try:
-            made.create = _missing(catalog)
-            if not made.create:
+            plan.create = _missing(catalog)
+            if not plan.create:
                 catalog.store.probe(False, False)
         finally:
             catalog.store.close()
     elif after.type == "directory":
-        made.create = _missing(open_catalog(after))
-    return made
+        plan.create = _missing(open_catalog(after))
+    return plan
 
 
 def _missing(catalog: Catalog) -> bool:
@@ -94,30 +94,30 @@ def _missing(catalog: Catalog) -> bool:
     return makes and not catalog.store.exists()
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Make what is missing, try it, and only then keep the definition."""
-    if made.lacking:
-        raise made.lacking
-    outcome = made.preview()
-    if made.after is None:
-        if made.before is not None:
-            release_all(host, open_catalog(made.before).store.location)
-            host.forget_remote(made.request.name)
+    if plan.lacking:
+        raise plan.lacking
+    outcome = plan.preview()
+    if plan.after is None:
+        if plan.before is not None:
+            release_all(host, open_catalog(plan.before).store.location)
+            host.forget_remote(plan.request.name)
         return outcome
     found: Capabilities | None = None
-    catalog = open_catalog(made.after)
+    catalog = open_catalog(plan.after)
     try:
-        if made.create:
+        if plan.create:
             catalog.store.create()
-        if made.request.probe == "always" or (made.request.probe == "on_change" and made.changed):
-            writes = not made.after.read_only
-            found = catalog.store.probe(writes, writes and not made.after.append_only)
+        if plan.request.probe == "always" or (plan.request.probe == "on_change" and plan.changed):
+            writes = not plan.after.read_only
+            found = catalog.store.probe(writes, writes and not plan.after.append_only)
     finally:
         catalog.store.close()
-    if made.before != made.after:
-        host.save_remote(made.after)
-        _remember(host, made.after, found)
-    outcome.items = [_shown(made.after, found or _remembered(host, made.after))]
+    if plan.before != plan.after:
+        host.save_remote(plan.after)
+        _remember(host, plan.after, found)
+    outcome.items = [_shown(plan.after, found or _remembered(host, plan.after))]
     return outcome
 
 

@@ -18,9 +18,10 @@ from ..common.units import parse_duration, parse_time
 from ..common.workers import Workers
 from ..local.host import Host
 from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog, advice
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
-from ..restores.backup_choice import Wanted, find_chain
+from ..restores.backup_choice import WantedBackup, find_chain
 from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
 from ..volumes.provider import Place, Provider, ReceiveRequest, TargetState
 from ..volumes.registry import provider_for
@@ -45,7 +46,7 @@ class Request(OnRemote):
 
 
 @dataclasses.dataclass
-class Item:
+class RestoreItem:
     """One volume to restore: where from, where to, and what was found."""
 
     source: str
@@ -75,7 +76,7 @@ class Plan:
     host: Host
     origin: str
     catalog: Catalog | None
-    items: list[Item]
+    items: list[RestoreItem]
     remote_name: str = ""
     missing_remote: SnapshipError | None = None
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -96,63 +97,63 @@ def plan(host: Host, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
     when = _check(request)
     items = [_item(request, each["source"], each["target"]) for each in request.volumes]
-    made = Plan(request, host, host.origin(request.origin), None, list(items))
+    plan = Plan(request, host, host.origin(request.origin), None, list(items))
     if when is not None and when[1]:
-        made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
-    catalog = open_for_reading(made, request)
+        plan.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
+    catalog = open_for_reading(plan, request)
     if catalog is None:
-        return made
+        return plan
     if request.group is not None and not catalog.is_id(request.group):
         raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
-    wanted = Wanted(request.backup, when[0] if when else None, request.group)
+    wanted = WantedBackup(request.backup, when[0] if when else None, request.group)
     for item in items:
         with item.provider.looking_at([item.target]):
-            _find(made, item, wanted)
+            _find(plan, item, wanted)
         if request.recursive and item.manifests:
             below = [_item(request, member, item.target + member[len(item.source) :]) for member in _below(item)]
             for each in below:
-                _find(made, each, Wanted(None, None, item.backup.group))
-            made.items += below
+                _find(plan, each, WantedBackup(None, None, item.backup.group))
+            plan.items += below
     if request.recursive:
-        _check_properties(made)
-    targets = [item.target for item in made.items]
+        _check_properties(plan)
+    targets = [item.target for item in plan.items]
     if len(set(targets)) != len(targets):
         raise UsageError("two volumes are to be restored to one target.")
-    return made
+    return plan
 
 
-def _check_properties(made: Plan) -> None:
+def _check_properties(plan: Plan) -> None:
     """In a tree most volumes inherit what is set on one of them. Raises UsageError for what is set on none."""
-    known = {name for item in made.items if item.manifests for name in _own(item.backup)}
-    unknown = [name for name in made.request.properties if name != "all" and name not in known]
-    if unknown and all(item.manifests for item in made.items):
+    known = {name for item in plan.items if item.manifests for name in _own(item.backup)}
+    unknown = [name for name in plan.request.properties if name != "all" and name not in known]
+    if unknown and all(item.manifests for item in plan.items):
         raise UsageError(
             f"no volume of the tree has a property {unknown[0]!r} of its own (there are: "
             f"{', '.join(sorted(known)) or 'none'})."
         )
 
 
-def _item(request: Request, source: str, target: str) -> Item:
+def _item(request: Request, source: str, target: str) -> RestoreItem:
     provider = provider_for(target, request.provider)
-    return Item(source, Place(provider.normalise(target), request.pool), provider)
+    return RestoreItem(source, Place(provider.normalise(target), request.pool), provider)
 
 
-def _below(item: Item) -> list[str]:
+def _below(item: RestoreItem) -> list[str]:
     """The volumes below this one that were backed up at the same point in time, parents first."""
     members = (item.backup.fields.get("group") or {}).get("members", [])
     return sorted(member for member in members if member.startswith(item.source + "/"))
 
 
-def _find(made: Plan, item: Item, wanted: Wanted) -> None:
+def _find(plan: Plan, item: RestoreItem, wanted: WantedBackup) -> None:
     """The backup that is meant, and what is at its target; what goes wrong is kept in the item."""
-    catalog = need(made.catalog, "plan() opens it")
+    catalog = need(plan.catalog, "plan() opens it")
     try:
-        item.chains, item.manifests = find_chain(catalog, made.origin, item.source, wanted)
-        _look_at_target(made, item)
+        item.chains, item.manifests = find_chain(catalog, plan.origin, item.source, wanted)
+        _look_at_target(plan, item)
         if not item.done:
-            made.warnings += [text for text in catalog.cautions(item.manifests) if text not in made.warnings]
+            plan.warnings += [text for text in catalog.cautions(item.manifests) if text not in plan.warnings]
     except SnapshipError as error:
-        item.error = error.about(volume=item.source, remote=made.remote_name)
+        item.error = error.about(volume=item.source, remote=plan.remote_name)
 
 
 def _check(request: Request) -> tuple[float, bool] | None:
@@ -171,13 +172,13 @@ def _check(request: Request) -> tuple[float, bool] | None:
     return parse_time(request.at, "at") if request.at is not None else None
 
 
-def _look_at_target(made: Plan, item: Item) -> None:
-    request, backup = made.request, item.backup
+def _look_at_target(plan: Plan, item: RestoreItem) -> None:
+    request, backup = plan.request, item.backup
     check_kind(backup, item.provider, item.target)
     item.there = there = item.provider.target_state(item.place)
     if not there.exists:
         return
-    stamp = made.host.provenance(item.target)
+    stamp = plan.host.provenance(item.target)
     ours = bool(stamp) and there.witness.get("identity") == stamp["witness"].get("identity")
     item.own = ours and there.witness == stamp["witness"]
     same = ours and (stamp["id"], stamp["state_id"]) == (backup.id, backup.fields["state_id"])
@@ -206,37 +207,37 @@ def _look_at_target(made: Plan, item: Item) -> None:
         )
 
 
-def _look_again(made: Plan) -> None:
+def _look_again(plan: Plan) -> None:
     """Under the lock: another run may have restored to a target since it was planned."""
-    for item in made.items:
+    for item in plan.items:
         if item.error is None:
             item.done = item.own = False
             try:
                 with item.provider.looking_at([item.target]):
                     item.provider.recover(item.place)
-                    _look_at_target(made, item)
+                    _look_at_target(plan, item)
             except SnapshipError as error:
-                item.error = error.about(volume=item.source, remote=made.remote_name)
+                item.error = error.about(volume=item.source, remote=plan.remote_name)
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Restore what the plan says. One volume's failure doesn't stop the others, unless they are a group."""
-    if made.missing_remote:
-        raise made.missing_remote
-    catalog = need(made.catalog, "a plan with a remote has opened it")
-    outcome = Outcome(warnings=list(made.warnings))
-    together = made.request.group is not None or made.request.recursive
+    if plan.missing_remote:
+        raise plan.missing_remote
+    catalog = need(plan.catalog, "a plan with a remote has opened it")
+    outcome = Outcome(warnings=list(plan.warnings))
+    together = plan.request.group is not None or plan.request.recursive
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
-        workers = stack.enter_context(Workers(made.request.parallel))
-        timeout = parse_duration(made.request.lock_timeout, "lock_timeout")
-        for target in sorted(item.target for item in made.items):
+        workers = stack.enter_context(Workers(plan.request.parallel))
+        timeout = parse_duration(plan.request.lock_timeout, "lock_timeout")
+        for target in sorted(item.target for item in plan.items):
             stack.enter_context(host.lock(f"target {target}", timeout, "target", target))
-        _look_again(made)
-        errors = [item.error for item in made.items if item.error is not None]
+        _look_again(plan)
+        errors = [item.error for item in plan.items if item.error is not None]
         if together and errors:
             raise errors[0]
-        received = workers.together(made.items, lambda item: _receive_safely(made, item, workers))
+        received = workers.together(plan.items, lambda item: _receive_safely(plan, item, workers))
         failed = [result.error for result in received if result.error is not None]
         # parents first: what was restored below them goes into them
         for result in sorted(received, key=lambda each: each.item.target.count("/")):
@@ -247,7 +248,7 @@ def apply(host: Host, made: Plan) -> Outcome:
         if together and failed:
             raise failed[0]
         outcome.failures += [error.as_dict() for error in failed]
-        order = [item.target for item in made.items]
+        order = [item.target for item in plan.items]
         outcome.items.sort(key=lambda each: order.index(each["target"]))
     return outcome
 
@@ -256,8 +257,8 @@ def apply(host: Host, made: Plan) -> Outcome:
 class Result:
     """A restore that lies checked beside its target (none: there was nothing to do), or the error that stopped it."""
 
-    made: Plan
-    item: Item
+    plan: Plan
+    item: RestoreItem
     fetched: Fetched | None = None
     error: SnapshipError | None = None
 
@@ -268,27 +269,27 @@ class Result:
 
     def finish(self, outcome: Outcome) -> None:
         """Stamp it and swap it in."""
-        item, made = self.item, self.made
+        item, plan = self.item, self.plan
         if self.fetched is None:
-            _show(made, outcome, item, {"changed": False})
+            _show(plan, outcome, item, {"changed": False})
             return
         target = self.fetched.target
         try:
             # the stamp first: it names the new volume, so it says nothing of the old one should we die in between
-            made.host.stamp(item.target, _stamp(made, item, target.witness()))
-            previous = target.commit(None if item.own and not made.request.recursive else _keep_as(item))
+            plan.host.stamp(item.target, _stamp(plan, item, target.witness()))
+            previous = target.commit(None if item.own and not plan.request.recursive else _keep_as(item))
         except SnapshipError as error:
             target.abort()
-            outcome.failures.append(error.about(volume=item.source, remote=made.remote_name).as_dict())
+            outcome.failures.append(error.about(volume=item.source, remote=plan.remote_name).as_dict())
             return
         outcome.changed = True
         for text in self.fetched.facts.pop("warnings"):
             outcome.warn(text)
         actions = [f"swapped {item.target} in"] + ([f"kept {previous}"] if previous else [])
-        _show(made, outcome, item, dict(self.fetched.facts, changed=True, previous=previous, actions=actions))
+        _show(plan, outcome, item, dict(self.fetched.facts, changed=True, previous=previous, actions=actions))
 
 
-def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
+def _stamp(plan: Plan, item: RestoreItem, witness: dict[str, Any]) -> dict[str, Any]:
     return {
         "target": item.target,
         "id": item.backup.id,
@@ -299,7 +300,7 @@ def _stamp(made: Plan, item: Item, witness: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _keep_as(item: Item) -> str:
+def _keep_as(item: RestoreItem) -> str:
     name = os.path.basename(item.target)
     suffix = f".before-{item.backup.id}"
     while len((name + suffix).encode("utf-8", "surrogateescape")) > 250:  # room for a number
@@ -307,15 +308,15 @@ def _keep_as(item: Item) -> str:
     return name + suffix
 
 
-def _receive_safely(made: Plan, item: Item, workers: Workers) -> Result:
-    result = Result(made, item)
+def _receive_safely(plan: Plan, item: RestoreItem, workers: Workers) -> Result:
+    result = Result(plan, item)
     try:
         if item.error is not None:
             raise item.error
         if not item.done:
-            result.fetched = _receive(made, item, workers)
+            result.fetched = _receive(plan, item, workers)
     except SnapshipError as error:
-        result.error = error.about(volume=item.source, remote=made.remote_name)
+        result.error = error.about(volume=item.source, remote=plan.remote_name)
     return result
 
 
@@ -325,34 +326,34 @@ def _own(backup: Manifest) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _receive(made: Plan, item: Item, workers: Workers) -> Fetched:
-    catalog = need(made.catalog, "a plan with a remote has opened it")
-    backup, request = item.backup, made.request
+def _receive(plan: Plan, item: RestoreItem, workers: Workers) -> Fetched:
+    catalog = need(plan.catalog, "a plan with a remote has opened it")
+    backup, request = item.backup, plan.request
     recorded = backup.fields.get("properties", {})
     wanted = [name for name in request.properties if not request.recursive or name == "all" or name in _own(backup)]
     receive = ReceiveRequest(item.place, backup.size, recorded, wanted)
     there = need(item.there, "plan() has looked")
 
     def progress(done: int, total: int) -> None:
-        made.host.progress(item.target, done, total)
+        plan.host.progress(item.target, done, total)
 
     try:
         return fetch(catalog, item.manifests, item.provider, receive, there, workers, progress)
     except CorruptError as error:
         chains = need(item.chains, "plan() has listed them")
-        explain_damage(error, item.manifests, lambda bad: catalog.advice(chains, bad))
+        explain_damage(error, item.manifests, lambda bad: advice(catalog, chains, bad))
         raise
 
 
-def _show(made: Plan, outcome: Outcome, item: Item, facts: dict[str, Any]) -> None:
+def _show(plan: Plan, outcome: Outcome, item: RestoreItem, facts: dict[str, Any]) -> None:
     backup = item.backup if item.manifests else None
     shown: dict[str, Any] = {
         "source": item.source,
         "target": item.target,
         "id": backup.id if backup else None,
         "group": backup.group if backup else None,
-        "origin": backup.fields["origin"] if backup else made.origin,
-        "remote": made.remote_name,
+        "origin": backup.fields["origin"] if backup else plan.origin,
+        "remote": plan.remote_name,
         "provider": item.provider.name,
         "created": backup.fields["created"] if backup else None,
         "chain": [manifest.id for manifest in item.manifests],
@@ -365,6 +366,6 @@ def _show(made: Plan, outcome: Outcome, item: Item, facts: dict[str, Any]) -> No
     }
     shown.update(facts)
     outcome.items.append(shown)
-    stamp = made.host.provenance(item.target) if item.own and not facts["changed"] else {}
+    stamp = plan.host.provenance(item.target) if item.own and not facts["changed"] else {}
     outcome.before[item.target] = {"backup": stamp.get("id"), "exists": bool(item.there and item.there.exists)}
     outcome.after[item.target] = {"backup": shown["id"], "exists": True}

@@ -7,19 +7,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..common.errors import SnapshipError, UnknownError, UsageError
+from ..common.errors import SnapshipError, UsageError
 from ..common.outcome import Outcome
 from ..common.units import iso_time, parse_duration
 from ..local.host import Host
+from ..snapshots.selection import Members, looking_at, split
 from ..snapshots.take import Quiesce, check_name, fresh, fresh_group, take
-from ..volumes.provider import Provider, Snapshot
-from ..volumes.registry import provider_for
+from ..volumes.provider import Snapshot
 
 
 @dataclasses.dataclass
@@ -36,10 +34,10 @@ class Request(Quiesce):
 
 
 @dataclasses.dataclass
-class Unit:
+class SnapshotUnit:
     """Volumes that get their snapshots together: one, or a group."""
 
-    providers: dict[str, Provider]
+    providers: Members
     there: list[Snapshot] = dataclasses.field(default_factory=list)
     error: SnapshipError | None = None
 
@@ -53,7 +51,7 @@ class Plan:
     """What is there and what is to be made or removed."""
 
     request: Request
-    units: list[Unit]
+    units: list[SnapshotUnit]
     lenient: bool = True  # check mode: a volume an earlier task would have made isn't there yet
 
     def preview(self) -> Outcome:
@@ -86,8 +84,9 @@ def plan(host: Host, request: Request) -> Plan:
         parse_duration(request.max_age, "max_age")
     request.hooks()
     together = request.consistent and request.state == "present"
-    units = split(request.volumes, request.provider, together, request.recursive)
-    with looking_at(unit.providers for unit in units):
+    selected = split(request.volumes, request.provider, together, request.recursive)
+    units = [SnapshotUnit(members) for members in selected]
+    with looking_at(selected):
         for unit in units:
             try:
                 unit.there = _there(unit, request)
@@ -96,37 +95,7 @@ def plan(host: Host, request: Request) -> Plan:
     return Plan(request, units)
 
 
-def split(volumes: list[str], provider: str | None, together: bool, recursive: bool = False) -> list[Unit]:
-    """The volumes one by one, each with all below it if ``recursive``, or all in one unit."""
-    units: list[Unit] = []
-    known: set[str] = set()
-    for volume in volumes:
-        one = provider_for(volume, provider)
-        name = one.normalise(volume)
-        names = [name, *one.children(name)] if recursive else [name]
-        unit = Unit({each: one for each in names if each not in known})
-        known.update(names)
-        if unit.providers:
-            units.append(unit)
-    if together:
-        return [Unit({volume: one for unit in units for volume, one in unit.providers.items()})]
-    return units
-
-
-@contextlib.contextmanager
-def looking_at(units: Iterable[dict[str, Provider]]) -> Iterator[None]:
-    """Inside, in this thread, volumes are looked up together and once."""
-    by_provider: dict[int, tuple[Provider, list[str]]] = {}
-    for unit in units:
-        for volume, provider in unit.items():
-            by_provider.setdefault(id(provider), (provider, []))[1].append(volume)
-    with contextlib.ExitStack() as stack:
-        for provider, volumes in by_provider.values():
-            stack.enter_context(provider.looking_at(volumes))
-        yield
-
-
-def _there(unit: Unit, request: Request) -> list[Snapshot]:
+def _there(unit: SnapshotUnit, request: Request) -> list[Snapshot]:
     """The snapshots that satisfy the request (present), or are to go (absent)."""
     by_volume = {volume: provider.snapshots(volume) for volume, provider in unit.providers.items()}
     if request.state == "absent":
@@ -144,10 +113,10 @@ def _there(unit: Unit, request: Request) -> list[Snapshot]:
     return [each for each in snapshots if each.name == request.name]
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Make or remove what the plan says; one volume's failure doesn't stop the others."""
-    outcome, request = Outcome(), made.request
-    for unit in made.units:
+    outcome, request = Outcome(), plan.request
+    for unit in plan.units:
         try:
             if unit.error:
                 raise unit.error
@@ -174,7 +143,7 @@ def apply(host: Host, made: Plan) -> Outcome:
     return outcome
 
 
-def _expected(request: Request, unit: Unit) -> list[dict[str, Any]]:
+def _expected(request: Request, unit: SnapshotUnit) -> list[dict[str, Any]]:
     """Stand-ins for snapshots that would be made."""
     return [
         {
@@ -195,7 +164,7 @@ def _expected(request: Request, unit: Unit) -> list[dict[str, Any]]:
     ]
 
 
-def _show(outcome: Outcome, unit: Unit, after: list[Any]) -> None:
+def _show(outcome: Outcome, unit: SnapshotUnit, after: list[Any]) -> None:
     shown = [each.public() if isinstance(each, Snapshot) else each for each in after]
     outcome.items += shown
     for volume in unit.volumes:
@@ -207,21 +176,11 @@ def describe(volumes: list[str], provider: str | None = None) -> list[dict[str, 
     """All snapshots of these volumes, newest first."""
     found: list[Snapshot] = []
     units = split(volumes, provider, False)
-    with looking_at(unit.providers for unit in units):
-        for unit in units:
-            for volume, one in unit.providers.items():
+    with looking_at(units):
+        for members in units:
+            for volume, one in members.items():
                 snapshots = one.snapshots(volume)
                 if not snapshots:
                     one.info(volume)  # says so if there is no such volume
                 found += snapshots
     return [each.public() for each in sorted(found, key=lambda each: each.created, reverse=True)]
-
-
-def named(provider: Provider, volume: str, name: str) -> Snapshot:
-    """A volume's snapshot of this name. Raises UnknownError with those there are."""
-    snapshots = provider.snapshots(volume)
-    for each in snapshots:
-        if each.name == name:
-            return each
-    there = ", ".join(each.name for each in snapshots) or "none"
-    raise UnknownError(f"{volume} has no snapshot {name!r} (there: {there}).", code="unknown_snapshot")

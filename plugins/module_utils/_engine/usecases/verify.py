@@ -14,14 +14,15 @@ from typing import Any
 
 from ..common.errors import CorruptError, SnapshipError, UsageError, need
 from ..common.outcome import Outcome
-from ..common.units import iso_time, parse_duration
+from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration
 from ..common.workers import Workers
 from ..local.host import Host
 from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
 from ..repository.backup_item import from_manifest
-from ..repository.catalog import Catalog, Chains
+from ..repository.catalog import Catalog, advice
+from ..repository.chains import Chains
 from ..repository.manifest import Manifest
-from ..restores.backup_choice import Wanted, find_chain
+from ..restores.backup_choice import WantedBackup, find_chain
 from ..restores.fetch import explain_damage
 from ..restores.proofs import PROOFS, Proof, Task
 
@@ -50,7 +51,7 @@ class Request(OnRemote):
 
 
 @dataclasses.dataclass
-class Item:
+class VerifyItem:
     """One volume's backup and when it was last proved to be good."""
 
     volume: str
@@ -71,7 +72,7 @@ class Plan:
     request: Request
     host: Host
     origin: str
-    items: list[Item]
+    items: list[VerifyItem]
     catalog: Catalog | None = None
     remote_name: str = ""
     missing_remote: SnapshipError | None = None
@@ -92,17 +93,19 @@ def plan(host: Host, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
     age = _check(request)
     volumes = list(dict.fromkeys(request.volumes))
-    made = Plan(request, host, host.origin(request.origin), [Item(volume) for volume in volumes])
-    catalog = open_for_reading(made, request)
+    plan = Plan(request, host, host.origin(request.origin), [VerifyItem(volume) for volume in volumes])
+    catalog = open_for_reading(plan, request)
     if catalog is None:
-        return made
-    for item in made.items:
+        return plan
+    for item in plan.items:
         try:
-            item.chains, item.chain = find_chain(catalog, made.origin, item.volume, Wanted(request.backup, None, None))
-            item.verified = _recent(made, item, age)
+            item.chains, item.chain = find_chain(
+                catalog, plan.origin, item.volume, WantedBackup(request.backup, None, None)
+            )
+            item.verified = _recent(plan, item, age)
         except SnapshipError as error:
-            item.error = error.about(volume=item.volume, remote=made.remote_name)
-    return made
+            item.error = error.about(volume=item.volume, remote=plan.remote_name)
+    return plan
 
 
 def _check(request: Request) -> float | None:
@@ -118,41 +121,41 @@ def _check(request: Request) -> float | None:
     return None if request.max_age is None else parse_duration(request.max_age, "max_age")
 
 
-def _recent(made: Plan, item: Item, age: float | None) -> float | None:
+def _recent(plan: Plan, item: VerifyItem, age: float | None) -> float | None:
     """When the backup was proved in this mode or a stronger one, if within ``age`` seconds."""
     if not age:
         return None
-    location = need(made.catalog, "plan() opens it").store.location
-    known = made.host.verified(location, made.origin, item.volume).get(item.backup.id, {})
-    times = [known[mode] for mode in _COVERED_BY[made.request.mode] if mode in known]
+    location = need(plan.catalog, "plan() opens it").store.location
+    known = plan.host.verified(location, plan.origin, item.volume).get(item.backup.id, {})
+    times = [known[mode] for mode in _COVERED_BY[plan.request.mode] if mode in known]
     now = time.time()
-    return max((each for each in times if -300 <= now - each <= age), default=None)
+    return max((each for each in times if -FUTURE_TOLERANCE <= now - each <= age), default=None)
 
 
-def apply(host: Host, made: Plan) -> Outcome:
+def apply(host: Host, plan: Plan) -> Outcome:
     """Verify what the plan says, one volume after the other; one's failure doesn't stop the others."""
-    if made.missing_remote:
-        raise made.missing_remote
-    catalog = need(made.catalog, "a plan with a remote has opened it")
+    if plan.missing_remote:
+        raise plan.missing_remote
+    catalog = need(plan.catalog, "a plan with a remote has opened it")
     outcome = Outcome()
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
-        workers = stack.enter_context(Workers(made.request.parallel))
-        for item in made.items:
+        workers = stack.enter_context(Workers(plan.request.parallel))
+        for item in plan.items:
             try:
                 if item.error is not None:
                     raise item.error
-                _verify(made, catalog, item, workers, outcome)
+                _verify(plan, catalog, item, workers, outcome)
             except SnapshipError as error:
-                outcome.failures.append(error.about(volume=item.volume, remote=made.remote_name).as_dict())
+                outcome.failures.append(error.about(volume=item.volume, remote=plan.remote_name).as_dict())
     return outcome
 
 
-def _verify(made: Plan, catalog: Catalog, item: Item, workers: Workers, outcome: Outcome) -> None:
+def _verify(plan: Plan, catalog: Catalog, item: VerifyItem, workers: Workers, outcome: Outcome) -> None:
     if item.verified is not None:
-        _show(made, outcome, item, item.verified, Proof())
+        _show(plan, outcome, item, item.verified, Proof())
         return
-    request, host = made.request, made.host
+    request, host = plan.request, plan.host
 
     def progress(done: int, total: int) -> None:
         host.progress(item.volume, done, total)
@@ -166,23 +169,23 @@ def _verify(made: Plan, catalog: Catalog, item: Item, workers: Workers, outcome:
     except CorruptError as error:
         chains = need(item.chains, "plan() has listed them")
         if error.code == "corrupt":
-            explain_damage(error, item.chain, lambda bad: catalog.advice(chains, bad))
+            explain_damage(error, item.chain, lambda bad: advice(catalog, chains, bad))
         raise
     proof.seconds = round(time.monotonic() - started, 3)
     now = time.time()
-    host.note_verified(catalog.store.location, made.origin, item.volume, item.backup.id, request.mode, now)
+    host.note_verified(catalog.store.location, plan.origin, item.volume, item.backup.id, request.mode, now)
     outcome.changed = True
     for text in catalog.cautions(item.chain):
         outcome.warn(text)
-    _show(made, outcome, item, now, proof)
+    _show(plan, outcome, item, now, proof)
 
 
-def _show(made: Plan, outcome: Outcome, item: Item, verified: float | None, proof: Proof) -> None:
-    mode = made.request.mode
+def _show(plan: Plan, outcome: Outcome, item: VerifyItem, verified: float | None, proof: Proof) -> None:
+    mode = plan.request.mode
     if not item.chain:
         outcome.after[item.volume] = {"mode": mode}
         return
-    shown = from_manifest(item.backup, made.remote_name)
+    shown = from_manifest(item.backup, plan.remote_name)
     for name in ("bytes_sent", "resumed", "reason", "segments", "bytes_changed"):
         shown.pop(name)
     shown.update(

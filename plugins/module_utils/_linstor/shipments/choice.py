@@ -10,9 +10,8 @@ from __future__ import annotations
 import dataclasses
 
 from ..._engine.common.errors import VolumeError
-from ..._engine.common.units import show_duration
+from ..._engine.common.units import FUTURE_TOLERANCE, show_duration
 from ..._engine.policy import chains
-from ..._engine.policy.protection import FUTURE
 from ..state.backups import Backup, newest_first, under_way
 from ..state.s3_bases import Standing, base_of, own_base
 from ..state.snapshots import Snap
@@ -91,7 +90,7 @@ def newest_sound(look: Look) -> Backup | None:
             look.warnings.append(f"backup {backup.id} doesn't count: {backup.problem}.")
         if not backup.complete or backup.created is None:
             continue
-        if backup.created - look.now > FUTURE:
+        if backup.created - look.now > FUTURE_TOLERANCE:
             ahead = show_duration(backup.created - look.now)
             look.warnings.append(f"backup {backup.id} doesn't count: it is stamped {ahead} in the future.")
             continue

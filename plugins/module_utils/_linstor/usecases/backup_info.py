@@ -18,9 +18,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._engine.common.errors import UnknownError, UsageError
-from ..._engine.common.units import iso_time, show_duration
+from ..._engine.common.units import FUTURE_TOLERANCE, iso_time, show_duration
 from ..._engine.policy import chains
-from ..._engine.policy.protection import FUTURE
 from ..api import polling as waiting
 from ..api.cluster import Access, Cluster
 from ..shipments.results import chain_size, logical
@@ -226,7 +225,7 @@ def _problem(backup: Backup, now: float) -> str | None:
     if backup.state != "success":
         words = {"unknown": "it has no meta object", "lost": "it was queued, and isn't any more"}
         return words.get(backup.state, f"it is {backup.state}")
-    if backup.created is not None and backup.created - now > FUTURE:
+    if backup.created is not None and backup.created - now > FUTURE_TOLERANCE:
         return f"it is stamped {show_duration(backup.created - now)} in the future"
     return backup.problem
 

@@ -15,14 +15,16 @@ from ...common.units import iso_time
 from ...local.host import Host
 from ...remotes.registry import open_store
 from ...remotes.spec import RemoteSpec
+from ...remotes.store import ObjectStore
 from ...streams.encryption import Keyring
-from ..catalog import Blocks, Catalog, Chains, Streams
+from ..chain_reader import Blocks, Streams
+from ..chains import Chains
 from ..manifest import Manifest
 from .blocks import LinstorBlocks
 from .bucket import Bucket, scan
 from .meta import THIN, Backup, Volume
 from .names import META_END, parse_meta, resource_of
-from .object_reader import Stored, sniff
+from .object_reader import StoredObject, sniff
 from .streams import LinstorStreams
 
 _SHOWN = 20  # volumes that a message names
@@ -86,34 +88,33 @@ class BucketChains(Chains):
 
     def _gap(self, key: BackupKey) -> str:
         """Where a chain that isn't whole is broken."""
-        seen: set[str] = set()
-        below: BackupKey | None = key
-        while below is not None and below.id not in seen:
-            seen.add(below.id)
-            lowest, below = below, self._base_of(below)
-        if below is not None:
-            return f"it rests on {below.id}, which rests on itself"
-        base = lowest.base or ""
+        found, base = self.breaks_at(key)
+        if base is None or base in {each.id for each in found}:
+            return f"it rests on {base}, which rests on itself"
         if base in self._damaged:
             return f"it rests on {base}: {self._damaged[base]}"
-        return f"a backup that it rests on is missing: {base}{META_END}"
+        return f"a backup of its chain is missing: {base}{META_END}"
 
 
 def _problem(key: BackupKey) -> str | None:
     return key.of.problem if isinstance(key, BucketKey) else None
 
 
-class LinstorCatalog(Catalog):
+class LinstorCatalog:
     """A bucket, or a copy of one, that LINSTOR shipped backups to."""
 
-    _scans: dict[str, Bucket]
+    def __init__(self, spec: RemoteSpec, store: ObjectStore) -> None:
+        """Keys and options for writing mean nothing here."""
+        self.spec = spec
+        self.store = store
+        self.keyring = Keyring.parse(None, [])
+        self.absent = False
+        self._scans: dict[str, Bucket] = {}
 
     @classmethod
     def open(cls, spec: RemoteSpec) -> LinstorCatalog:
-        """Keys and options for writing mean nothing here."""
-        catalog = cls(spec, open_store(spec), Keyring.parse(None, []))
-        catalog._scans = {}
-        return catalog
+        """Connects lazily. Raises as :func:`.registry.open_store`."""
+        return cls(spec, open_store(spec))
 
     def origin(self, host: Host, given: str | None) -> str:
         """A cluster's id: needed only where several clusters ship to one bucket."""
@@ -173,7 +174,7 @@ class LinstorCatalog(Catalog):
             raise CorruptError(f"{_problem(key) or key.manifest}.")
         backup, volume = key.backup, key.of
         size = next(scanned.sizes[volume.key] for scanned in self._scans.values() if volume.key in scanned.sizes)
-        kind = volume.format or sniff(Stored(self.store, volume.key, size))
+        kind = volume.format or sniff(StoredObject(self.store, volume.key, size))
         members = [each.name for each in backup.volumes]
         return Manifest(
             key,

@@ -17,7 +17,7 @@ from typing import Callable, NamedTuple
 from ...common.errors import CorruptError, VolumeError
 from ...remotes.store import ObjectStore
 from ...streams import thin
-from ...streams.unfolding import unfold
+from ...streams.zstd_reader import unfold
 from ...volumes.zfs import stream_header as zfs_begin
 from ..manifest import Manifest
 from .meta import THIN, ZFS
@@ -27,7 +27,7 @@ _HEAD = 256 << 10  # bytes that surely have the first block of a zstd frame in t
 _BUFFER = 1 << 20
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     """An object with a zstd stream in it."""
 
     store: ObjectStore
@@ -96,12 +96,12 @@ class Stored(NamedTuple):
             return bytes(found)
 
 
-def stored_of(store: ObjectStore, manifest: Manifest) -> Stored:
+def stored_of(store: ObjectStore, manifest: Manifest) -> StoredObject:
     """The object with a backup's data."""
-    return Stored(store, manifest.key.data, manifest.segments[0].size)
+    return StoredObject(store, manifest.key.data, manifest.segments[0].size)
 
 
-def sniff(stored: Stored) -> str:
+def sniff(stored: StoredObject) -> str:
     """The format of a stream whose metadata doesn't tell. Raises CorruptError for one that is neither."""
     head = stored.head()
     if len(head) >= 8 and int.from_bytes(head[:8], "big") in (thin.MAGIC_1_1, thin.MAGIC_1_0, thin.MAGIC_OLD):
@@ -110,7 +110,7 @@ def sniff(stored: Stored) -> str:
     return ZFS
 
 
-def zfs_beginning(stored: Stored, head: bytes) -> zfs_begin.Begin:
+def zfs_beginning(stored: StoredObject, head: bytes) -> zfs_begin.Begin:
     """Which states a ``zfs send`` stream is about."""
     try:
         return zfs_begin.parse(head)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import unfolding
+from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import zstd_reader
 
 MIB = 1 << 20
 
@@ -24,7 +24,7 @@ MIB = 1 << 20
 @pytest.fixture(params=["program", "library"], autouse=True)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "library":
-        monkeypatch.setattr(unfolding.shutil, "which", lambda _name: None)
+        monkeypatch.setattr(zstd_reader.shutil, "which", lambda _name: None)
     return str(request.param)
 
 
@@ -38,7 +38,7 @@ def pieces(data: bytes, size: int) -> Generator[bytes, None, None]:
 
 
 def unfolded(data: bytes, size: int = 1000) -> bytes:
-    with contextlib.closing(unfolding.unfold(pieces(data, size))) as plain:
+    with contextlib.closing(zstd_reader.unfold(pieces(data, size))) as plain:
         found = []
         while piece := plain.read(70_000):
             found.append(piece)
@@ -96,7 +96,7 @@ def test_what_fetching_raises_is_raised() -> None:
         yield zstd(CONTENTS["noise"])[: MIB // 2]
         raise RemoteError("the line is cut", code="unreachable")
 
-    with contextlib.closing(unfolding.unfold(broken())) as plain, pytest.raises(RemoteError, match="the line is cut"):
+    with contextlib.closing(zstd_reader.unfold(broken())) as plain, pytest.raises(RemoteError, match="the line is cut"):
         while plain.read(100_000):
             pass
 
@@ -104,7 +104,7 @@ def test_what_fetching_raises_is_raised() -> None:
 def test_closing_early_ends_everything() -> None:
     before = threading.active_count()
     for _turn in range(5):
-        plain = unfolding.unfold(pieces(zstd(CONTENTS["zeros"]) * 20, 1000))
+        plain = zstd_reader.unfold(pieces(zstd(CONTENTS["zeros"]) * 20, 1000))
         assert plain.read(10) == bytes(10)
         plain.close()
     assert threading.active_count() == before
@@ -121,7 +121,7 @@ def zstd_children() -> list[str]:
 def test_memory_is_bounded(backend: str) -> None:
     """40 MiB in one kilobyte: never more of it at once than is asked for."""
     data = zstd(CONTENTS["zeros"]) * 50
-    with contextlib.closing(unfolding.unfold(pieces(data, len(data)))) as plain:
+    with contextlib.closing(zstd_reader.unfold(pieces(data, len(data)))) as plain:
         buffer: Any = memoryview(bytearray(100_000))
         total = 0
         while count := plain.readinto(buffer):
