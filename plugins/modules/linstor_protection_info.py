@@ -237,24 +237,26 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.linstor_target import target_access, target_cluster
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
-def request(params: Mapping[str, Any]) -> protection.Request:
+def request(params: Mapping[str, Any]) -> protection_info.Request:
     """What the task asks to see."""
-    return protection.Request(
+    return protection_info.Request(
         resources=names(params["resources"], "resources"),
         rpo=params["rpo"],
         promises=[_promise(given) for given in params["remotes"] or ()],
     )
 
 
-def _promise(given: Mapping[str, Any]) -> protection.Promise:
+def _promise(given: Mapping[str, Any]) -> protection_info.Promise:
     resources = names(given["resources"], "remotes.resources")
-    return protection.Promise(given["name"], given["rpo"], resources or None, target_access(given["target_cluster"]))
+    return protection_info.Promise(
+        given["name"], given["rpo"], resources or None, target_access(given["target_cluster"])
+    )
 
 
 def main() -> None:
@@ -281,7 +283,7 @@ def main() -> None:
     more: dict[str, Any] = {"breached": [], "unprotected": [], "schedules": []}
 
     def look(cluster: Cluster, params: Mapping[str, Any]) -> Outcome:
-        found = protection.report(cluster, request(params))
+        found = protection_info.report(cluster, request(params))
         more.update(breached=found.breached, unprotected=found.unprotected, schedules=found.schedules)
         return Outcome(items=found.protection, warnings=found.warnings)
 

@@ -290,7 +290,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 OPTIONS: arguments.Spec = {
@@ -307,9 +307,9 @@ OPTIONS: arguments.Spec = {
 }
 
 
-def request(params: Mapping[str, Any]) -> define.Request:
+def request(params: Mapping[str, Any]) -> remote.Request:
     """What the task asks for."""
-    return define.Request(
+    return remote.Request(
         name=params["name"],
         state=params["state"],
         type=params["type"],
@@ -349,7 +349,7 @@ def main() -> None:
         supports_check_mode=True,
         required_by={"reverse_name": "target", "reverse_url": "target", "reverse_passphrase": "target"},
     )
-    linstor.carry_out(module, define, request, "remotes")
+    linstor.carry_out(module, remote, request, "remotes")
 
 
 if __name__ == "__main__":

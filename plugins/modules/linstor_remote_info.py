@@ -131,13 +131,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 
 def listing(cluster: Cluster, params: Mapping[str, Any]) -> Outcome:
     """What the task asks to see."""
-    return Outcome(items=define.describe(cluster, params["name"]))
+    return Outcome(items=remote.describe(cluster, params["name"]))
 
 
 def main() -> None:
@@ -146,7 +146,7 @@ def main() -> None:
         argument_spec=arguments.merge(linstor.connection(), {"name": {"type": "str"}}),
         supports_check_mode=True,
     )
-    linstor.answer(module, listing, "remotes", about=define.about)
+    linstor.answer(module, listing, "remotes", about=remote.about)
 
 
 if __name__ == "__main__":

@@ -256,7 +256,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import copy as snapshot_copy
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import resource_copy
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
@@ -273,7 +273,7 @@ def request(params: Mapping[str, Any]) -> snapshot.Request:
         nodes=params["nodes"] or (),
         discard_changes=params["discard_changes"],
         parallel=params["parallel"],
-        copy=snapshot_copy.Options(
+        copy=resource_copy.Options(
             to_resource=params["to_resource"] or "",
             resource_group=params["resource_group"],
             nodes=params["nodes"] or (),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -43,7 +43,7 @@ class Task:
             pytest.MonkeyPatch.context() as patch,
             Cluster(access(self.simulation), pauses=(0.05, 0.1, 0.2)) as cluster,
         ):
-            patch.setattr(waiting, "now", lambda: self.simulation.cluster.clock.seconds)
+            patch.setattr(clock, "now", lambda: self.simulation.cluster.clock.seconds)
             plan = self.use_case.plan(cluster, self.use_case.Request(**fields))
             outcome: Outcome = plan.preview() if check else self.use_case.apply(cluster, plan)
             self.requests = cluster.requests

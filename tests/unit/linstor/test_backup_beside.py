@@ -8,12 +8,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import error_reports as reports
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import judge as judging
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import look as looking
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import refused
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import timeouts as overtime
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_listing as listing
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import (
+    error_reports,
+    findings,
+    judge,
+    refused,
+    timeouts,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_list
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, retention, snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -70,8 +72,8 @@ def test_what_linstor_takes_for_aborted_although_it_is_in_the_bucket(cluster: Si
 def elsewhere(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """A cluster that ships another resource to another cluster for as long as it takes."""
     home, away = two_clusters
-    monkeypatch.setattr(looking, "_PATIENCE", 0.0)
-    monkeypatch.setattr(listing, "PATIENCE", 0.0)
+    monkeypatch.setattr(findings, "_PATIENCE", 0.0)
+    monkeypatch.setattr(s3_list, "PATIENCE", 0.0)
     protect(home, "db", "web")
     join(home, away)
     home.shipment_fault("hang", resource="web")
@@ -92,7 +94,7 @@ def test_a_bucket_that_can_not_be_listed(elsewhere: Simulation) -> None:
     assert not again.changed
     assert "can't list the backups" in again.warnings[0]
     with Cluster(access(elsewhere)) as linstor:
-        with pytest.raises(listing.UnlistableError, match="another remote"):
+        with pytest.raises(s3_list.UnlistableError, match="another remote"):
             backup_info.listing(linstor, backup_info.Request(remote=S3))
         linstor.change("backup_abort", DR, "web", create=True, what="aborting")
     listed = db(resources=["db"])
@@ -109,9 +111,9 @@ def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.Mo
         with Cluster(access(elsewhere)) as linstor:
             linstor.change("backup_abort", DR, "web", create=True, what="aborting")
 
-    monkeypatch.setattr(listing.time, "sleep", ended)
+    monkeypatch.setattr(s3_list.time, "sleep", ended)
     with Cluster(access(elsewhere)) as linstor:
-        assert listing.backup_list(linstor, S3, patience=60.0).linstor == []
+        assert s3_list.backup_list(linstor, S3, patience=60.0).linstor == []
     assert len(asked) == 1
 
 
@@ -119,7 +121,7 @@ def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.Mo
 def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """A cluster that doesn't end aborts, as another one was refused whose snapshot is gone, and that ships for ever."""
     home, away = two_clusters
-    for module in (judging, overtime):
+    for module in (judge, timeouts):
         monkeypatch.setattr(module, "ABORTING_FOR", 0.3)
     monkeypatch.setattr(refused, "SETTLED", 0.0)
     protect(home, "db", "web")
@@ -192,5 +194,5 @@ ErrorContext:
 Call backtrace:
 """
     said = "Unable to daemon for SnapshotShipping: Access Denied. (Service: Amazon S3; Status Code: 403)"
-    assert reports.what_it_says({"text": text}) == said
-    assert reports.what_it_says({"text": "Error message:  the disk is on fire"}) == "the disk is on fire"
+    assert error_reports.what_it_says({"text": text}) == said
+    assert error_reports.what_it_says({"text": "Error message:  the disk is on fire"}) == "the disk is on fire"

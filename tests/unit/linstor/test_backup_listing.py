@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, protection_info
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases.protection_info import Promise
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, only, protect
@@ -31,7 +30,7 @@ class Seen:
 
     def _ask(self, use: Any, request: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch, Cluster(access(self.simulation)) as cluster:
-            patch.setattr(waiting, "now", lambda: self.simulation.cluster.clock.seconds)
+            patch.setattr(clock, "now", lambda: self.simulation.cluster.clock.seconds)
             found = use(cluster, request)
             self.requests = cluster.requests
         return found
@@ -40,8 +39,8 @@ class Seen:
         found: backup_info.Listing = self._ask(backup_info.listing, backup_info.Request(**request))
         return found
 
-    def report(self, **request: Any) -> protection.Report:
-        found: protection.Report = self._ask(protection.report, protection.Request(**request))
+    def report(self, **request: Any) -> protection_info.Report:
+        found: protection_info.Report = self._ask(protection_info.report, protection_info.Request(**request))
         return found
 
 

@@ -298,16 +298,16 @@ def test_the_controller_is_away_for_a_while(db: Task, cluster: Simulation) -> No
 
 def watched(task: Task, at_each_look: Callable[[], None]) -> Outcome:
     """Run with something happening before each look."""
-    from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import run as shipping
+    from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import run
 
-    original = shipping.Shipping._look
+    original = run.Shipping._look
     with pytest.MonkeyPatch.context() as patch:
 
-        def look(self: shipping.Shipping) -> None:
+        def look(self: run.Shipping) -> None:
             at_each_look()
             original(self)
 
-        patch.setattr(shipping.Shipping, "_look", look)
+        patch.setattr(run.Shipping, "_look", look)
         return task()
 
 

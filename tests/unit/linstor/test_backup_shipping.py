@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
@@ -363,7 +363,7 @@ def test_two_runs_at_once(clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> No
     """LINSTOR names snapshots by the second, and refuses the second one of a name."""
     home, _away = clusters
     # Both replace the clock while they run, and may put it back in any order.
-    monkeypatch.setattr(waiting, "now", lambda: home.cluster.clock.seconds)
+    monkeypatch.setattr(clock, "now", lambda: home.cluster.clock.seconds)
     for name in ("web", "wal"):
         home.add_resource(name)
     task = {"resources": ["db", "web", "wal"], "remote": DR}

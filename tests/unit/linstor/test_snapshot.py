@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import copy as snapshot_copy
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import resource_copy
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, access, only
@@ -171,7 +171,7 @@ def test_answers_that_get_lost(runs: Runs, cluster: Simulation, how: str) -> Non
 
 
 def copy(to: str = "db-before", **more: Any) -> dict[str, Any]:
-    options = snapshot_copy.Options(to_resource=to, **more)
+    options = resource_copy.Options(to_resource=to, **more)
     return {"resources": ["db"], "name": "before", "state": "restored", "copy": options}
 
 
@@ -332,7 +332,7 @@ def test_nodes_without_a_disk(runs: Runs, cluster: Simulation) -> None:
 def test_copies_to_where_nothing_is(runs: Runs, cluster: Simulation, options: dict[str, Any], code: str) -> None:
     runs(resources=["db"], name="first")
     before = changes(cluster)
-    copy = snapshot_copy.Options("copy", **options)
+    copy = resource_copy.Options("copy", **options)
     for check in (True, False):
         with pytest.raises(SnapshipError) as told:
             runs(resources=["db"], name="first", state="restored", copy=copy, check=check)

@@ -16,8 +16,8 @@ from ..._engine.common.fingerprints import fingerprint, matches
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Access, Cluster
 from ..api.notes import Notes
+from ..state.passphrase import locked
 from ..state.remotes import KINDS, Remote, list_remotes, note_key, noted, remote_url
-from ..usecases.encryption import locked
 
 UPDATES = ("on_change", "always", "never")
 

@@ -17,7 +17,7 @@ from typing import Callable
 from ..._engine.common.errors import RemoteError, SnapshipError
 from ..api.cluster import Cluster
 from ..api.replies import LostReply
-from ..state.resources import Deployed, look_at
+from ..state.resources import Deployed, read_definition
 from ..state.snapshots import Snap
 
 
@@ -25,7 +25,7 @@ def define(cluster: Cluster, name: str, group: str | None) -> Deployed:
     """Make a resource definition, with nothing in it yet."""
     what = f"making resource definition {name}"
     make = functools.partial(cluster.change, "resource_dfn_create", name, resource_group=group, what=what)
-    _once(make, lambda: look_at(cluster, name) is not None)
+    _once(make, lambda: read_definition(cluster, name) is not None)
     return _present(cluster, name)
 
 
@@ -46,7 +46,7 @@ def unfold(
         lambda: bool(_present(cluster, name).diskful),
     )
     actions.append(f"restored {of} into {name}")
-    found = look_at(cluster, name)
+    found = read_definition(cluster, name)
     if found is None or not found.diskful:
         raise RemoteError(f"LINSTOR has made no resource {name} from snapshot {snap.name}.", code="restore_failed")
     return found
@@ -79,7 +79,7 @@ def _once(change: Callable[[], object], is_done: Callable[[], bool]) -> None:
 
 
 def _present(cluster: Cluster, name: str) -> Deployed:
-    there = look_at(cluster, name)
+    there = read_definition(cluster, name)
     if there is None:
         raise SnapshipError(
             f"the resource definition {name} is gone.", "Somebody else has removed it; run the task again."

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from ..._engine.common.errors import BusyError, RemoteError, need
 from ..._engine.common.units import parse_duration, show_duration
+from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.notes import keep
-from ..api.polling import Pace, unreachable
 from ..api.replies import ControllerError, LostReply
 from ..state.snapshots import Snap, list_snapshots
 from .item import Item, Wish, errors_of

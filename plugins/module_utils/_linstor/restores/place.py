@@ -14,7 +14,7 @@ from ..._engine.common.errors import BusyError, SnapshipError, VolumeError, need
 from ..api.cluster import Cluster
 from ..state import provenance
 from ..state.provenance import Provenance
-from ..state.resources import Deployed, look_at
+from ..state.resources import Deployed, read_definition
 from .deploy import define, unfold
 from .item import Item
 
@@ -38,7 +38,7 @@ def place(
             "Choose one of these; replicas on other nodes can be made afterwards.",
             code="unknown_node",
         )
-    fresh = look_at(cluster, item.target)
+    fresh = read_definition(cluster, item.target)
     _still_as_planned(item, fresh)
     try:
         there = fresh or define(cluster, item.target, group)
@@ -86,7 +86,7 @@ def _remove(cluster: Cluster, item: Item, there: Deployed) -> None:
 def _undo(cluster: Cluster, name: str) -> None:
     """Remove a definition that was made here, and has nothing in it."""
     try:
-        there = look_at(cluster, name)
+        there = read_definition(cluster, name)
         if there is not None and not there.diskful and not there.diskless:
             cluster.change("resource_dfn_delete", name, what=f"removing resource definition {name} again")
     except SnapshipError:

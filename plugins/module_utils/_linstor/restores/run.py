@@ -11,12 +11,12 @@ import dataclasses
 
 from ..._engine.common.errors import RemoteError, need
 from ..._engine.common.units import iso_time
+from ..api.clock import Pace
 from ..api.cluster import Cluster
 from ..api.notes import keep
-from ..api.polling import Pace
 from ..state import provenance
 from ..state.provenance import Provenance
-from ..state.resources import Deployed, look_at
+from ..state.resources import Deployed, read_definition
 from .download import start, watch
 from .item import Item, Wish, errors_of
 from .place import place
@@ -71,7 +71,7 @@ def _deployed_by_linstor(cluster: Cluster, item: Item) -> Deployed:
     pace = Pace(2.0)
     until = pace.clock() + _DEPLOYS_IN
     while True:
-        found = look_at(cluster, item.target)
+        found = read_definition(cluster, item.target)
         if found is not None and found.diskful and not found.restoring:
             return found
         if pace.clock() >= until:

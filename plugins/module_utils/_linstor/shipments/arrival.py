@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..._engine.common.errors import BusyError, RemoteError, SnapshipError
+from ..api.clock import Pace, until
 from ..api.cluster import Cluster
-from ..api.polling import Pace, until
 from ..state import backups
 from ..state.backups import Backup
 from ..state.snapshots import list_snapshots

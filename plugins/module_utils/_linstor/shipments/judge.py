@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 
 from ..._engine.common.errors import RemoteError, SnapshipError
-from ..api import polling as waiting
+from ..api import clock
+from ..api.clock import Pace
 from ..api.cluster import Cluster
-from ..api.polling import Pace
-from ..falling_back import instead_of_increment
+from ..api.replies import Replies
 from ..state.backups import GRACE, Backup, of_snapshot
 from ..state.snapshots import Snap
 from .choice import Wish, choose, would_satisfy
@@ -23,6 +23,7 @@ from .unit import Unit
 
 #: seconds for which a shipment is looked for whose start wasn't confirmed
 LOOK_FOR = 30.0
+_TELLING = ("incremental", "full backup", "common snapshot")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Judge:
             self._lost(unit, RemoteError(f"{gone}.", "Somebody has aborted or deleted it.", "aborted"))
 
     def _succeeded(self, unit: Unit, backup: Backup) -> None:
-        if unit.joined and not would_satisfy(backup, self.wish, waiting.now()):
+        if unit.joined and not would_satisfy(backup, self.wish, clock.now()):
             self._start_own(unit, backup)
             return
         self._end(unit, backup)
@@ -134,7 +135,7 @@ class Judge:
 
     def _start_own(self, unit: Unit, ended: Backup) -> None:
         """What was waited for didn't bring what is wanted."""
-        unit.look = unit.look.later(ended, waiting.now())
+        unit.look = unit.look.later(ended, clock.now())
         try:
             unit.choice = choose(unit.look, self.wish)
         except SnapshipError as error:
@@ -150,7 +151,7 @@ class Judge:
             return
         unit.result = backup
         if unit.began is not None and self.order.wait:
-            unit.seconds = round(max(waiting.now() - unit.began, 0.0), 3)
+            unit.seconds = round(max(clock.now() - unit.began, 0.0), 3)
 
     def _check_kind(self, unit: Unit, backup: Backup, snaps: list[Snap]) -> None:
         """Whether LINSTOR ships what it should: it falls back to a full one without a word."""
@@ -181,3 +182,21 @@ class Judge:
             "Use type: auto to ship a full one.",
             "no_base",
         )
+
+
+def instead_of_increment(base: Backup | None, snaps: list[Snap], snap: Snap | None, replies: Replies) -> str:
+    """Why LINSTOR ships a full backup instead of an increment: in the controller's words, or from what has changed.
+
+    LINSTOR rarely says so itself.
+    """
+    said = [reply.text for reply in replies if any(word in reply.message.lower() for word in _TELLING)]
+    if said:
+        return "; ".join(dict.fromkeys(text.rstrip(".") for text in said))
+    if base is None:
+        return "there was nothing to build on"
+    there = next((snap for snap in snaps if snap.name == base.snapshot), None)
+    if there is None:
+        return f"the snapshot {base.snapshot} of the last backup is gone"
+    if snap is not None and dict(there.sizes) != dict(snap.sizes):
+        return f"the size of its volumes has changed since {base.snapshot}"
+    return f"LINSTOR didn't take {base.snapshot} as the base, and only its controller's log says why"

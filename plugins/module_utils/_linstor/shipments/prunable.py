@@ -14,7 +14,7 @@ from ..._engine.policy.retention_calendar import Point
 from ..api.cluster import Cluster
 from ..state.backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
 from ..state.origins import is_from, source_of
-from ..state.s3_listing import read_list
+from ..state.s3_list import read_list
 from ..state.snapshots import Snap
 from .refused import TOO_EARLY, in_mind
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterable
 
 from ..._engine.common.errors import RemoteError, SnapshipError
-from ..api import polling as waiting
+from ..api import clock
+from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
-from ..api.polling import Pace, unreachable
 from ..api.replies import ControllerError, LostReply, Replies
 from ..state.backups import queued
 from ..state.snapshots import Snap, list_snapshots
@@ -72,7 +72,7 @@ class Shipping:
             elif self.fatal is not None:
                 unit.error = _not_started(self.fatal)
             else:
-                unit.began = waiting.now()
+                unit.began = clock.now()
                 self.starting[pool.submit(self._start, unit)] = unit
             self.pace.again()
 
@@ -81,7 +81,7 @@ class Shipping:
         if self.wish.snapshot is None:
             taken = max((snap.created or 0.0 for snap in unit.look.snaps), default=0.0)
             # LINSTOR names snapshots by the second; of one name it ships again what it has, not what is there now.
-            if 0.0 <= waiting.now() - taken < _NEXT_NAME:
+            if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)
         full = unit.choice is not None and unit.choice.full
         return start(self.cluster, self.order, unit.resource, full, self.wish.snapshot)

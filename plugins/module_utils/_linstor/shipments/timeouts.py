@@ -11,8 +11,8 @@ import contextlib
 
 from ..._engine.common.errors import BusyError, RemoteError, SnapshipError
 from ..._engine.common.units import show_duration
+from ..api.clock import Pace
 from ..api.cluster import Cluster
-from ..api.polling import Pace
 from ..api.replies import LostReply
 from ..state.backups import PREPARING_FOR
 from .order import Order, abort

@@ -15,7 +15,7 @@ from ..._engine.common.errors import SnapshipError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Cluster
 from ..state.snapshots import Snap
-from .copy import find
+from .resource_copy import find
 
 
 @dataclasses.dataclass
@@ -71,7 +71,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     for snap, item in zip(made.snaps, outcome.items):
         try:
             what = f"rolling {snap.resource} back to snapshot {snap.name}"
-            cluster.change("snapshot_rollback", snap.resource, snap.name, what=what)
+            cluster.change("rollback", snap.resource, snap.name, what=what)
         except SnapshipError as error:
             outcome.failures.append(error.about(volume=snap.resource).as_dict())
             outcome.after[snap.resource] = outcome.before[snap.resource]

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..._engine.common.errors import RemoteError, SnapshipError, UnknownError, VolumeError
+from ..._engine.common.errors import SnapshipError, UnknownError, VolumeError
 from ..api.cluster import Cluster
 
 #: what LINSTOR can ship from
@@ -123,24 +123,6 @@ def _replica(entry: Mapping[str, Any], online: Mapping[str, bool]) -> Replica:
         online=online.get(node.lower(), False),
         providers=tuple(str(each.get("provider_kind") or "") for each in volumes),
         allocated=sum(sizes) * _KIB if known else None,
-    )
-
-
-def lock(cluster: Cluster) -> SnapshipError | None:
-    """The error where an S3 remote's keys can't be read, as the master passphrase isn't set or entered. One request.
-
-    Controllers before REST 1.25 don't tell; there the first backup fails with the same code.
-    """
-    if cluster.rest_version < (1, 25):
-        return None
-    status = getattr(cluster.read("crypt_status", what="reading the state of encryption"), "status", None)
-    if status not in ("unset", "locked"):
-        return None
-    said = "isn't set" if status == "unset" else "has to be entered, as after each start of the controller"
-    return RemoteError(
-        f"the master passphrase of {cluster.name} {said}; without it LINSTOR can't read the remote's keys.",
-        "snapship.dr.linstor_encryption sets and enters it.",
-        "locked",
     )
 
 

@@ -40,7 +40,7 @@ class Deployed:
         return ",".join(f"{number}:{size}" for number, size in sorted(self.sizes.items()))
 
 
-def look(cluster: Cluster, names: Iterable[str]) -> dict[str, Deployed]:
+def read_definitions(cluster: Cluster, names: Iterable[str]) -> dict[str, Deployed]:
     """The definitions of these names that there are, by the name in lower case."""
     wanted = {name.lower() for name in names}
     found: dict[str, Deployed] = {}
@@ -60,9 +60,9 @@ def look(cluster: Cluster, names: Iterable[str]) -> dict[str, Deployed]:
     return found
 
 
-def look_at(cluster: Cluster, name: str) -> Deployed | None:
+def read_definition(cluster: Cluster, name: str) -> Deployed | None:
     """One of them."""
-    return look(cluster, [name]).get(name.lower())
+    return read_definitions(cluster, [name]).get(name.lower())
 
 
 def _definition(entry: Mapping[str, Any]) -> Deployed:

@@ -13,97 +13,38 @@ look at all that runs, and one list of backups in the end.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import parse_duration
-from ..api import polling as waiting
-from ..api.cluster import Access, Cluster, same_version
-from ..api.polling import Pace
+from ..api import clock
+from ..api.clock import Pace
+from ..api.cluster import Cluster, same_version
 from ..api.replies import ControllerError
-from ..shipments import choice as choosing
-from ..shipments import error_reports as reports
-from ..shipments import refused, results
+from ..shipments import choice, error_reports, refused, results
 from ..shipments.arrival import confirm
 from ..shipments.choice import Wish, would_satisfy
 from ..shipments.destination import Destination
-from ..shipments.look import Looking, look_at
+from ..shipments.findings import Findings, read_findings
 from ..shipments.order import Order
+from ..shipments.plan import Plan, Request
 from ..shipments.run import Shipping
 from ..shipments.unit import Unit
-from ..state import target_names as targets
+from ..state import target_names
 from ..state.backups import Backup, under_way
-from ..state.readiness import Survey, lock, survey
+from ..state.passphrase import lock
+from ..state.readiness import survey
 from ..state.remotes import Remote, find_remote
 from ..state.s3_bases import standings
-from ..state.target_names import Target
+
+__all__ = ["Plan", "Request", "apply", "check", "plan"]
 
 KINDS = ("s3", "linstor")
-#: what a play that is only checked may not have done yet
 _NEVER = {
     "preparing": refused.TOO_EARLY,
     "stuck": "it waits in LINSTOR's queue for one that has failed. Abort it with: linstor backup abort --create",
 }
-_NOT_YET = ("unknown_volume", "unknown_snapshot", "no_replica")
-
-
-@dataclasses.dataclass
-class Request:
-    """As the module's options; durations as users write them."""
-
-    remote: str = ""
-    resources: list[str] = dataclasses.field(default_factory=list)
-    snapshot: str | None = None
-    max_age: Any = None
-    type: str = "auto"
-    full_every: Any = None
-    max_chain: int | None = None
-    target: Target = dataclasses.field(default_factory=Target)
-    target_cluster: Access | None = None
-    source_node: str | None = None
-    wait: bool = True
-    wait_timeout: Any = "6h"
-    poll_interval: Any = "5s"
-    abort_on_timeout: bool = False
-    parallel: int = 4
-    sizes: bool = True
-
-
-@dataclasses.dataclass
-class Plan:
-    """What each resource needs. ``obstacle`` is what has to be put right before anything can be shipped."""
-
-    cluster: Cluster
-    request: Request
-    wish: Wish
-    order: Order
-    units: list[Unit]
-    survey: Survey | None = None
-    obstacle: SnapshipError | None = None
-    same_cluster: bool = False
-
-    @property
-    def work(self) -> list[Unit]:
-        """Those that something is to be done for."""
-        return [unit for unit in self.units if not unit.ended]
-
-    def preview(self) -> Outcome:
-        """What would be done."""
-        outcome = Outcome()
-        if self.obstacle:
-            outcome.warn(f"{self.obstacle.msg} A run would fail unless that is put right before.")
-        for unit in self.units:
-            if unit.error is not None and unit.error.code not in _NOT_YET:
-                outcome.failures.append(unit.error.as_dict())
-                continue
-            if unit.error is not None:
-                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
-            outcome.changed = outcome.changed or results.would_change(unit, self.wish)
-            results.preview(outcome, self, unit)
-        return outcome
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
@@ -116,20 +57,20 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         return _unseen(cluster, request, wish, order, error)
     _check_kind(request, remote)
     order = _order(request, remote.name, remote.type)
-    same = remote.type == "linstor" and targets.is_same_cluster(cluster, remote.options.get("url"))
-    targets.check(order.target, request.resources, same)
+    same = remote.type == "linstor" and target_names.is_same_cluster(cluster, remote.options.get("url"))
+    target_names.check(order.target, request.resources, same)
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(Cluster(request.target_cluster)) if request.target_cluster else None
         try:
-            looking = look_at(cluster, order, request.resources, there, same)
+            findings = read_findings(cluster, order, request.resources, there, same)
         except ControllerError as error:
             if error.code != "locked" or order.kind != "s3":
                 raise
             return _unseen(cluster, request, wish, order, lock(cluster) or error)  # the remote's keys can't be read
-        made = Plan(cluster, request, wish, order, [_unit(looking, name, wish) for name in request.resources])
+        made = Plan(cluster, request, wish, order, [_unit(findings, name, wish) for name in request.resources])
         made.same_cluster = same
         if made.work:
-            _prepare(cluster, made, looking, there)
+            _prepare(cluster, made, findings, there)
     return made
 
 
@@ -189,31 +130,31 @@ def _unseen(cluster: Cluster, request: Request, wish: Wish, order: Order, error:
     """Nobody knows what is on the remote; for all that can be told, each would be shipped."""
     units = []
     for name in request.resources:
-        look = choosing.Look(name, [], [], waiting.now(), True)
-        units.append(Unit(look, choosing.Choice(False, None, "first backup of this resource on this remote")))
+        look = choice.Look(name, [], [], clock.now(), True)
+        units.append(Unit(look, choice.Choice(False, None, "first backup of this resource on this remote")))
     return Plan(cluster, request, wish, order, units, obstacle=error)
 
 
-def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
-    look = looking.of(resource)
-    satisfied = choosing.satisfying(look, wish)
-    if satisfied is None and look.strangers and looking.adopt(look):
-        satisfied = choosing.satisfying(look, wish)
+def _unit(findings: Findings, resource: str, wish: Wish) -> Unit:
+    look = findings.of(resource)
+    satisfied = choice.satisfying(look, wish)
+    if satisfied is None and look.strangers and findings.adopt(look):
+        satisfied = choice.satisfying(look, wish)
     unit = Unit(look, satisfied=satisfied, warnings=list(look.warnings))
     if satisfied is None:
-        looking.settle_queue(look)
+        findings.settle_queue(look)
         unit.warnings += [
-            f"the snapshot {each.snapshot} of {resource} was to be shipped to {looking.order.remote} and never will be:"
-            f" {_NEVER[each.state]}"
+            f"the snapshot {each.snapshot} of {resource} was to be shipped to {findings.order.remote} and never"
+            f" will be: {_NEVER[each.state]}"
             for each in look.backups
             if each.state in _NEVER and not under_way(each, look.now)
         ]
     return unit
 
 
-def _prepare(cluster: Cluster, made: Plan, looking: Looking, there: Cluster | None) -> None:
+def _prepare(cluster: Cluster, made: Plan, findings: Findings, there: Cluster | None) -> None:
     """Look at what is needed to ship, and choose how."""
-    made.survey = looking.survey = looking.survey or survey(cluster)
+    made.survey = findings.survey = findings.survey or survey(cluster)
     if made.order.kind == "s3":
         known = standings(cluster, made.order.remote)
         for unit in made.work:
@@ -246,7 +187,7 @@ def _look_at_target(made: Plan, receiving: Cluster) -> None:
 
 def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:
     """How it is shipped, or what is waited for."""
-    unit.join = choosing.joinable(unit.look, wish)
+    unit.join = choice.joinable(unit.look, wish)
     if wish.snapshot is not None and unit.join is None:
         snap = next((each for each in unit.look.snaps if each.name.lower() == wish.snapshot.lower()), None)
         if snap is None or snap.failed:
@@ -257,7 +198,7 @@ def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:
                 code="unknown_snapshot",
             )
     try:
-        unit.choice = choosing.choose(unit.look, wish)
+        unit.choice = choice.choose(unit.look, wish)
     except SnapshipError as error:
         if unit.join is None or not would_satisfy(unit.join, wish, unit.look.now):
             return error
@@ -277,7 +218,7 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     if made.order.wait:
         _confirm(cluster, made, work, pace)
     refused.settle(cluster, made.order, work)
-    reports.explain(cluster, work)
+    error_reports.explain(cluster, work)
     listed: Mapping[tuple[str, str], Backup] = {}
     shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]
     if shipped and made.order.kind == "s3":

@@ -13,15 +13,15 @@ from typing import Any
 from ..._engine.common.errors import RemoteError, UnknownError, UsageError
 from ..._engine.common.outcome import Outcome
 from ..._engine.policy import chains
+from ..api.clock import Pace, until
 from ..api.cluster import Cluster
-from ..api.polling import Pace, until
 from ..api.replies import LostReply
+from ..shipments.items import item
 from ..shipments.order import Order
-from ..shipments.results import item
 from ..state import backups
 from ..state.backups import Backup
 from ..state.remotes import find_remote
-from ..state.s3_listing import backup_list
+from ..state.s3_list import backup_list
 
 
 @dataclasses.dataclass

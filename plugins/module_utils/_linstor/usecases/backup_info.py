@@ -20,15 +20,14 @@ from typing import Any
 from ..._engine.common.errors import UnknownError, UsageError
 from ..._engine.common.units import FUTURE_TOLERANCE, iso_time, show_duration
 from ..._engine.policy import chains
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Access, Cluster
-from ..shipments.results import chain_size, logical
-from ..state import backups
-from ..state import target_names as targets
+from ..shipments.items import chain_size, logical
+from ..state import backups, target_names
 from ..state.backups import Backup, Snaps
 from ..state.origins import source_of
 from ..state.remotes import Remote, find_remote
-from ..state.s3_listing import backup_list
+from ..state.s3_list import backup_list
 from ..state.snapshots import SOURCE, Snap, list_snapshots
 
 _RECEIVED_BASE = "BackupLastSnapshot"
@@ -122,7 +121,7 @@ def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[Backup]:
     found = backups.on_s3(answer, snaps, remote.name)
     backups.mark_broken(found)
     there = {(each.resource.lower(), each.snapshot.lower()) for each in found}
-    now = waiting.now()
+    now = clock.now()
     # What is under way may not be in the bucket yet.
     going = [each for each in backups.shipments(snaps, remote.name) if backups.under_way(each, now)]
     return [*found, *(each for each in going if (each.resource.lower(), each.snapshot.lower()) not in there)]
@@ -134,7 +133,7 @@ def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | No
         there: Snaps | None = None
         if target is not None:
             there = list_snapshots(stack.enter_context(Cluster(target)))
-        elif targets.is_same_cluster(cluster, remote.options.get("url")):
+        elif target_names.is_same_cluster(cluster, remote.options.get("url")):
             there = snaps
         if there is not None:
             backups.attach_received(found, there)
@@ -164,7 +163,7 @@ def queue(cluster: Cluster, remote: str | None) -> list[dict[str, Any]]:
 
 
 def _items(cluster: Cluster, remote: Remote | None, found: list[Backup], request: Request) -> list[dict[str, Any]]:
-    now = waiting.now()
+    now = clock.now()
     bases = {each.id: each.base for each in found if each.state == "success"}
     listed = remote is not None and remote.type == "s3"
     chosen = backups.newest_first(found)

@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
-from ..._engine.common.errors import RemoteError, SnapshipError, UsageError
+from ..._engine.common.errors import RemoteError, UsageError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Cluster
 from ..api.replies import FAIL_INVALID_PASSPHRASE, ControllerError, LostReply
+from ..state.passphrase import passphrase_status
 
 STATES = ("present", "unlocked")
 _LOST_TRIES = 2
@@ -76,26 +76,6 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
     elif made.steps == ["modify"]:
         _modify(cluster, request)
     return _outcome(made.status, passphrase_status(cluster) if done else made.status, done)
-
-
-def passphrase_status(cluster: Cluster) -> str:
-    """``unset``, ``locked`` or ``unlocked``."""
-    told = cluster.read("crypt_status", what="reading the state of the master passphrase").data_v1
-    first = told[0] if isinstance(told, list) and told else told  # the documentation says that it is a list
-    return str(first.get("status", "unset")).lower() if isinstance(first, Mapping) else "unset"
-
-
-def locked(cluster: Cluster, why: str) -> SnapshipError | None:
-    """The error where the master passphrase isn't entered, or ``None``; ``why`` it is needed."""
-    status = passphrase_status(cluster)
-    if status == "unlocked":
-        return None
-    state = "isn't set" if status == "unset" else "wasn't entered since the controller was started"
-    return RemoteError(
-        f"{cluster.name}: the master passphrase {state}, and {why}.",
-        "Set or enter it with snapship.dr.linstor_encryption.",
-        "locked",
-    )
 
 
 def _outcome(before: str, after: str, steps: list[str]) -> Outcome:

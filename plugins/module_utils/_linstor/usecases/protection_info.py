@@ -18,17 +18,15 @@ from typing import Any
 
 from ..._engine.common.errors import RemoteError, UsageError
 from ..._engine.common.units import iso_time, parse_duration
-from ..._engine.policy import chains
-from ..._engine.policy import protection as shape
+from ..._engine.policy import chains, protection
 from ..._engine.policy.protection import Newest
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Access, Cluster
-from ..shipments.results import logical
-from ..state import backups
-from ..state import target_names as targets
+from ..shipments.items import logical
+from ..state import backups, target_names
 from ..state.backups import Backup, Snaps
 from ..state.remotes import Remote, list_remotes
-from ..state.s3_listing import backup_list
+from ..state.s3_list import backup_list
 from ..state.snapshots import list_snapshots
 
 
@@ -71,7 +69,7 @@ def report(cluster: Cluster, request: Request) -> Report:
     there = _resources(cluster)
     copies = {name for name, theirs in snaps.items() if any(snap.received is not None for snap in theirs)}
     made.schedules = schedules(cluster)
-    now = waiting.now()
+    now = clock.now()
     covered: set[str] = set()
     promises = request.promises or [Promise(each.name) for each in remotes.values() if each.type in ("s3", "linstor")]
     for promise in promises:
@@ -84,10 +82,10 @@ def report(cluster: Cluster, request: Request) -> Report:
                 newest.problem = "there is no such resource in the cluster"
             if not request.promises and rpo is None and newest.created is None and newest.problem is None:
                 continue  # nobody promised it
-            made.protection.append(shape.protection(newest, rpo, now))
+            made.protection.append(protection.protection(newest, rpo, now))
             if newest.created is not None or promise.resources is not None:
                 covered.add(name.lower())
-    made.breached = shape.breaches(made.protection)
+    made.breached = protection.breaches(made.protection)
     scheduled = {str(each["volume"]).lower() for each in made.schedules if each["enabled"]}
     wanted = {name.lower() for name in request.resources} or {name.lower() for name in there}
     made.unprotected = sorted(
@@ -139,7 +137,7 @@ def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -
         if promise.target_cluster is not None:
             there = stack.enter_context(Cluster(promise.target_cluster))
             backups.attach_received(found, list_snapshots(there))
-        elif targets.is_same_cluster(cluster, remote.options.get("url")):
+        elif target_names.is_same_cluster(cluster, remote.options.get("url")):
             backups.attach_received(found, snaps)
     return found
 

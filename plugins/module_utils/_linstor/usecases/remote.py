@@ -17,9 +17,9 @@ from ..api.notes import Notes, keep
 from ..api.replies import DELETED, MODIFIED, ControllerError, LostReply, Replies
 from ..remotes.compare import UPDATES, Plan, Request, compare
 from ..remotes.reverse import itself, reverse, with_target
+from ..state.passphrase import passphrase_status
 from ..state.remotes import KINDS, list_remotes, noted
 from ..state.target_names import is_same_cluster
-from .encryption import passphrase_status
 
 __all__ = ["Plan", "Request", "about", "apply", "describe", "plan"]
 

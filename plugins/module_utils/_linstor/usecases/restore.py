@@ -27,8 +27,8 @@ from ..restores.run import carry_out
 from ..state import provenance
 from ..state.backups import Backup, mark_broken, on_s3
 from ..state.origins import resolve
-from ..state.resources import Deployed, look
-from ..state.s3_listing import read_list
+from ..state.resources import Deployed, read_definitions
+from ..state.s3_list import read_list
 from ..state.snapshots import list_snapshots
 from ..state.storage_pools import fit, read_pools
 
@@ -122,7 +122,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     if when is not None and when[1]:
         made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
     wanted = points.Wanted(request.backup, request.snapshot, when[0] if when else None)
-    there = look(cluster, [item.target for item in made.items])
+    there = read_definitions(cluster, [item.target for item in made.items])
     choose = (_on_remote if request.remote is not None else _received)(cluster, request, wanted)
     for item in made.items:
         item.there = there.get(item.target.lower())

@@ -18,7 +18,7 @@ from ..._engine.common.errors import SnapshipError, UnknownError, UsageError, Vo
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import iso_time
 from ..._engine.policy.retention_calendar import Rules, Verdict, decide, too_many
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Cluster
 from ..api.replies import FAIL_DEPENDENT_BACKUP, ControllerError, LostReply
 from ..shipments.prunable import LOCAL, RECEIVED, REMOTE, Candidate, left_behind, on_remote, received_here
@@ -130,7 +130,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
 def _plan(cluster: Cluster, request: Request, rules: Mapping[str, Rules]) -> Plan:
     wanted = None if request.all_resources else request.resources
     snaps = list_snapshots(cluster, wanted)
-    now = waiting.now()
+    now = clock.now()
     made = Plan(request, [])
     if request.received_from is not None:
         found = received_here(snaps, resolve(cluster, request.received_from))

@@ -17,11 +17,10 @@ from typing import Any, Union
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import iso_time, parse_duration
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Cluster
 from ..shipments.refused import TOO_EARLY, in_mind
-from ..snapshots import copy as snapshot_copy
-from ..snapshots import rollback as snapshot_rollback
+from ..snapshots import resource_copy, rollback
 from ..snapshots.changes import Step, remove, side_by_side, take, take_together, without_disk
 from ..state.s3_bases import taken_last
 from ..state.snapshots import Snap, list_snapshots
@@ -46,7 +45,7 @@ class Request:
     nodes: Sequence[str] = ()
     discard_changes: bool = False
     parallel: int = 4
-    copy: snapshot_copy.Options = dataclasses.field(default_factory=snapshot_copy.Options)
+    copy: resource_copy.Options = dataclasses.field(default_factory=resource_copy.Options)
 
 
 @dataclasses.dataclass
@@ -73,7 +72,7 @@ class Plan:
         return outcome
 
 
-AnyPlan = Union[Plan, snapshot_copy.Plan, snapshot_rollback.Plan]
+AnyPlan = Union[Plan, resource_copy.Plan, rollback.Plan]
 
 
 def plan(cluster: Cluster, request: Request) -> AnyPlan:
@@ -88,9 +87,9 @@ def plan(cluster: Cluster, request: Request) -> AnyPlan:
         raise missing[0]
     snaps = list_snapshots(cluster, found) if found else {}
     if request.state == "restored":
-        return snapshot_copy.plan(cluster, found[0], request.name or "", snaps[found[0]], request.copy)
+        return resource_copy.plan(cluster, found[0], request.name or "", snaps[found[0]], request.copy)
     if request.state == "rolled_back":
-        return snapshot_rollback.plan(found, request.name or "", snaps)
+        return rollback.plan(found, request.name or "", snaps)
     made = Plan(request, failures=[error.as_dict() for error in missing])
     if request.state == "absent":
         made.steps = [_absent(name, request.name or "", snaps[name]) for name in found]
@@ -104,10 +103,10 @@ def plan(cluster: Cluster, request: Request) -> AnyPlan:
 
 def apply(cluster: Cluster, made: AnyPlan) -> Outcome:
     """Carry it out: a group by one request, others side by side. One that fails doesn't stop the others."""
-    if isinstance(made, snapshot_copy.Plan):
-        return snapshot_copy.apply(cluster, made)
-    if isinstance(made, snapshot_rollback.Plan):
-        return snapshot_rollback.apply(cluster, made)
+    if isinstance(made, resource_copy.Plan):
+        return resource_copy.apply(cluster, made)
+    if isinstance(made, rollback.Plan):
+        return rollback.apply(cluster, made)
     outcome = made.preview()
     todo = [step for step in made.steps if step.act]
     if not todo:
@@ -210,9 +209,9 @@ def _single(request: Request, resource: str, snaps: Sequence[Snap]) -> Step:
     if request.name is not None:
         there = _named(snaps, request.name)
         return Step(resource, there.name if there else request.name, there, act=there is None)
-    oldest = waiting.now() - parse_duration(request.max_age or "0", "max_age")
+    oldest = clock.now() - parse_duration(request.max_age or "0", "max_age")
     fresh = [snap for snap in _own(snaps) if snap.created is not None and snap.created >= oldest]
-    if fresh and oldest < waiting.now():
+    if fresh and oldest < clock.now():
         return Step(resource, fresh[-1].name, fresh[-1])
     return Step(resource, _new_name(SINGLE), act=True)
 
@@ -238,7 +237,7 @@ def _group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> list[Step]:
 
 def _fresh_group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> str | None:
     age = parse_duration(request.max_age or "0", "max_age")
-    oldest = waiting.now() - age
+    oldest = clock.now() - age
     shared = set.intersection(*({snap.name for snap in _own(each)} for each in snaps.values())) if age else set()
     times: dict[str, list[float]] = {}
     for name in shared:

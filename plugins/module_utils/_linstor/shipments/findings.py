@@ -3,18 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Looking at many resources at once: their snapshots, and what a remote has of them."""
+"""Findings at many resources at once: their snapshots, and what a remote has of them."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Cluster
 from ..state import backups
 from ..state.backups import Backup
 from ..state.readiness import Survey, survey
-from ..state.s3_listing import UnlistableError, backup_list
+from ..state.s3_list import UnlistableError, backup_list
 from ..state.snapshots import Snap, list_snapshots
 from .choice import Look
 from .order import Order
@@ -24,7 +24,7 @@ _PATIENCE = 6.0
 
 
 @dataclasses.dataclass
-class Looking:
+class Findings:
     """What was read, and what may have to be read besides."""
 
     cluster: Cluster
@@ -77,7 +77,7 @@ def _never_ends(look: Look, name: str) -> bool:
     return found.state != "success" or found.noted not in (None, "success")
 
 
-def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster | None, same: bool) -> Looking:
+def read_findings(cluster: Cluster, order: Order, resources: list[str], there: Cluster | None, same: bool) -> Findings:
     """Read the snapshots, and the list of the remote or the snapshots on the target where these can be read.
 
     ``there`` is the target cluster; ``same`` says that the remote is this very cluster.
@@ -97,7 +97,7 @@ def look_at(cluster: Cluster, order: Order, resources: list[str], there: Cluster
         names = [order.target.name_of(name) for name in resources]
         arrived = every if there is None else list_snapshots(there, names)
         backups.attach_received(found, {name: _of(arrived, name) for name in names})
-    return Looking(cluster, order, snaps, _by_resource(found), _by_resource(strangers), waiting.now(), warning=warning)
+    return Findings(cluster, order, snaps, _by_resource(found), _by_resource(strangers), clock.now(), warning=warning)
 
 
 def _on_s3(

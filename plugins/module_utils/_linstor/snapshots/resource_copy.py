@@ -18,9 +18,8 @@ from ..._engine.common.units import iso_time
 from ..api.cluster import Cluster
 from ..restores.deploy import define, unfold
 from ..state import provenance
-from ..state import resources as deployed
 from ..state.provenance import Provenance
-from ..state.resources import Deployed
+from ..state.resources import Deployed, read_definition
 from ..state.snapshots import Snap
 from ..state.storage_pools import read_pools
 
@@ -68,8 +67,8 @@ def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], opti
     snap = find(resource, name, snaps)
     if options.to_resource.lower() == resource.lower():
         raise UsageError("to_resource: a resource can't be restored beside itself.", "state: rolled_back is for that.")
-    there = deployed.look_at(cluster, options.to_resource)
-    source = deployed.look_at(cluster, resource)
+    there = read_definition(cluster, options.to_resource)
+    source = read_definition(cluster, resource)
     group = options.resource_group or (source.group if source else None) or None
     made = Plan(options, snap, group, there)
     if there is None:
@@ -140,7 +139,7 @@ def _make(cluster: Cluster, made: Plan) -> None:
     """What it made is removed again where it fails."""
     snap, to = made.snap, made.options.to_resource
     stamp = Provenance("", snap.name, snap.uuid, created=_created(snap))
-    there = deployed.look_at(cluster, to)
+    there = read_definition(cluster, to)
     created = there is None
     there = there or define(cluster, to, made.group)
     try:
