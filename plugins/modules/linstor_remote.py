@@ -290,20 +290,17 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import LINSTOR_TYPES
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 OPTIONS: arguments.Spec = {
-    "endpoint": {"type": "str"},
-    "bucket": {"type": "str"},
-    "region": {"type": "str"},
-    "access_key": {"type": "str", "no_log": True},
-    "secret_key": {"type": "str", "no_log": True},
-    "use_path_style": {"type": "bool"},
-    "url": {"type": "str"},
-    "cluster_id": {"type": "str"},
-    "passphrase": {"type": "str", "no_log": True},
-    "availability_zone": {"type": "str"},
+    **{
+        name: {"type": "bool" if name in each.booleans else "str"}
+        for each in LINSTOR_TYPES.values()
+        for name in each.public
+    },
+    **{name: {"type": "str", "no_log": True} for each in LINSTOR_TYPES.values() for name in each.secret},
 }
 
 
@@ -333,7 +330,7 @@ def main() -> None:
             {
                 "name": {"type": "str", "required": True},
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                "type": {"type": "str", "choices": ["s3", "linstor", "ebs"]},
+                "type": {"type": "str", "choices": list(LINSTOR_TYPES)},
                 "update_secret": {
                     "type": "str",
                     "choices": ["on_change", "always", "never"],

@@ -11,19 +11,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import LINSTOR_TYPES
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import FROM_ENVIRONMENT, Remote
 
 _KEYS = ("access_key", "secret_key")
-#: The options of a definition by its type, and those of them that are needed.
-_KNOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "s3": (("bucket", "endpoint_url", "region", "addressing_style", "layout", *_KEYS), ("bucket", *_KEYS)),
-    "ebs": (("endpoint_url", "region", "availability_zone", *_KEYS), ("region", "availability_zone", *_KEYS)),
-    "linstor": (("url", "peer", "cluster_id", "passphrase", "reverse_name", "reverse_url", "reverse_passphrase"), ()),
-}
-
-#: what the module linstor_remote calls otherwise
-_CALLED = {"endpoint": "endpoint_url", "use_path_style": "addressing_style (path, virtual)"}
+#: Inventories use the words of the module remote. Those of the module linstor_remote on the left are refused.
+_WORDS = {"endpoint": "endpoint_url", "use_path_style": "addressing_style"}
+_VALUES = {"addressing_style": " (path, virtual)"}
 
 
 def linstor_options(remote: Remote) -> dict[str, Any]:
@@ -45,14 +40,16 @@ def linstor_options(remote: Remote) -> dict[str, Any]:
 def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
     """Whether LINSTOR can have this remote as it was defined."""
     place = f"{where}, {remote.name}"
-    known, needed = _KNOWN[remote.type]
+    made_of = LINSTOR_TYPES[remote.type]
+    known = [_WORDS.get(name, name) for name in (*made_of.public, *made_of.secret)]
     given: Mapping[str, Any] = linstor_options(remote)
     for key in remote.options:
-        if key in _CALLED:
-            mistakes.add(place, f"{key} is called {_CALLED[key]} here, as in the module remote.")
-        elif key not in (*known, "type"):
+        if key in _WORDS:
+            word = _WORDS[key]
+            mistakes.add(place, f"{key} is called {word}{_VALUES.get(word, '')} here, as in the module remote.")
+        elif key not in (*known, *made_of.inventory_only, "type"):
             mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; give it one without.")
-    for key in needed:
+    for key in made_of.inventory_required:
         if not given.get(key):
             variable = FROM_ENVIRONMENT.get(key)
             hint = f", and {variable} isn't set here" if variable else ""

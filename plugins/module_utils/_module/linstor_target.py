@@ -12,7 +12,7 @@ from typing import Any
 
 from .._engine.common.errors import UsageError
 from .._linstor.api.access import Access
-from .._linstor.state.target_names import Target
+from .._linstor.state.target_names import ShipmentTarget
 from . import linstor
 from .arguments import Spec
 
@@ -31,10 +31,10 @@ def target_access(given: Mapping[str, Any] | None) -> Access | None:
     return linstor.access(given)
 
 
-def destination(given: Mapping[str, Any] | None) -> Target:
+def destination(given: Mapping[str, Any] | None) -> ShipmentTarget:
     """What a task says of where resources go. Raises UsageError."""
     if given is None:
-        return Target()
+        return ShipmentTarget()
     fields = {name: value for name, value in given.items() if value is not None}
     resource = fields.get("resource")
     if resource is not None and not isinstance(resource, (str, Mapping)):
@@ -44,4 +44,4 @@ def destination(given: Mapping[str, Any] | None) -> Target:
     pools = fields.get("storage_pool_map", {})
     if not all(isinstance(name, str) for name in pools.values()):
         raise UsageError("target.storage_pool_map: one of the pools isn't a string.", "Put quotes around it.")
-    return Target(**fields)
+    return ShipmentTarget(**fields)

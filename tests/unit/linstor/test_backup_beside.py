@@ -16,7 +16,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments imp
     timeouts,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_list
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, retention, snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
@@ -126,7 +126,7 @@ def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.M
     monkeypatch.setattr(refused, "SETTLED", 0.0)
     protect(home, "db", "web")
     join(home, away)
-    web = Task(home, resources=["web"], remote=DR, target=Target(storage_pool="nowhere"))
+    web = Task(home, resources=["web"], remote=DR, target=ShipmentTarget(storage_pool="nowhere"))
     assert "suitable storage pool" in failure(web())["msg"]
     (left,) = home.cluster.definition("web").snapshots
     with Cluster(access(home)) as linstor:
@@ -164,7 +164,7 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     protect(home, "db", "web")
     join(home, away)
     web = Task(home, resources=["web"], remote=DR)
-    told = web(target=Target(storage_pool="nowhere"))
+    told = web(target=ShipmentTarget(storage_pool="nowhere"))
     assert failure(told)["code"] == "controller"
     assert "only after the controller was started anew" in told.warnings[0]
     (left,) = home.cluster.definition("web").snapshots

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, protection_info
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases.protection_info import Promise
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -35,8 +35,8 @@ class Seen:
             self.requests = cluster.requests
         return found
 
-    def listing(self, **request: Any) -> backup_info.Listing:
-        found: backup_info.Listing = self._ask(backup_info.listing, backup_info.Request(**request))
+    def listing(self, **request: Any) -> backup_info.BackupList:
+        found: backup_info.BackupList = self._ask(backup_info.listing, backup_info.Request(**request))
         return found
 
     def report(self, **request: Any) -> protection_info.Report:
@@ -82,7 +82,7 @@ def test_a_linstor_remote(two_clusters: Pair) -> None:
     home, away = two_clusters
     join(home, away)
     home.add_resource("db")
-    task = Task(home, resources=["db"], remote=DR, target=Target(resource="db-dr"))
+    task = Task(home, resources=["db"], remote=DR, target=ShipmentTarget(resource="db-dr"))
     first = only(task())
     home.advance(7200)
     away.advance(7200)
@@ -155,7 +155,7 @@ def test_protection_in_another_cluster(two_clusters: Pair) -> None:
     home, away = two_clusters
     join(home, away)
     home.add_resource("db")
-    only(Task(home, resources=["db"], remote=DR, target=Target(resource="db-dr"))())
+    only(Task(home, resources=["db"], remote=DR, target=ShipmentTarget(resource="db-dr"))())
     blind, looking = Promise(DR, "1h"), Promise(DR, "1h", target_cluster=access(away))
     assert not Seen(home).report(promises=[looking]).breached
     away.cluster.definitions["db-dr"].snapshots.clear()

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -91,7 +91,7 @@ def test_nothing_to_do(db: Task, seen: Task) -> None:
 
 def test_where_it_goes(db: Task, clusters: Pair) -> None:
     _home, away = clusters
-    target = Target(resource="{resource}-dr", node="echo", storage_pool="thinpool", download_only=True)
+    target = ShipmentTarget(resource="{resource}-dr", node="echo", storage_pool="thinpool", download_only=True)
     item = only(db.four_times(target=target))
     assert item["target"] == "db-dr"
     received = away.cluster.definitions["db-dr"]
@@ -105,8 +105,8 @@ def test_several_names(clusters: Pair) -> None:
     task = Task(home, resources=["db", "web"], remote=DR)
     for wrong in ("copy", "{resource}!", "x" * 60):
         with pytest.raises(UsageError):
-            task(target=Target(resource=wrong))
-    outcome = task(target=Target(resource={"db": "database"}))
+            task(target=ShipmentTarget(resource=wrong))
+    outcome = task(target=ShipmentTarget(resource={"db": "database"}))
     assert [item["target"] for item in outcome.items] == ["database", "web"]
     assert sorted(away.cluster.definitions) == ["database", "web"]
 
@@ -130,7 +130,7 @@ def test_the_same_cluster(cluster: Simulation) -> None:
     with pytest.raises(UsageError) as raised:
         task()
     assert "same cluster" in raised.value.msg
-    target = Target(resource="{resource}-far", node="charlie", storage_pool="thinpool")
+    target = ShipmentTarget(resource="{resource}-far", node="charlie", storage_pool="thinpool")
     item = only(task.four_times(target=target))
     assert item["target_snapshot"] == item["snapshot"]
     assert cluster.read("db-far") == cluster.read("db")
@@ -284,7 +284,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("soon")
 def test_the_target_refuses(db: Task, clusters: Pair) -> None:
     home, _away = clusters
-    told = failure(db(target=Target(node="nosuch")))
+    told = failure(db(target=ShipmentTarget(node="nosuch")))
     assert "Remote 'dr-site'" in told["msg"]
     assert len(home.cluster.definitions["db"].snapshots) == 1
     home.advance(2)
@@ -341,7 +341,7 @@ def test_older_clusters(version: str) -> None:
 
 def test_options_that_contradict_each_other(db: Task) -> None:
     with pytest.raises(UsageError):
-        db(target=Target(download_only=True, force_restore=True))
+        db(target=ShipmentTarget(download_only=True, force_restore=True))
 
 
 def test_300_resources(clusters: Pair) -> None:

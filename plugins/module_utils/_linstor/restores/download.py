@@ -16,22 +16,22 @@ from ..api.cluster import Cluster
 from ..api.notes import keep
 from ..api.replies import ControllerError, LostReply
 from ..state.snapshots import Snap, list_snapshots
-from .item import Item, Wish, errors_of
+from .item import Item, RestoreRequest, errors_of
 
 #: seconds for which a download is looked for whose start wasn't confirmed
 _LOOK_FOR = 30.0
 
 
-def start(cluster: Cluster, wish: Wish, item: Item) -> None:
+def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     """Have LINSTOR download it, and make the resource of it too where nothing has to go first."""
     point = need(item.point, "it was chosen")
-    remote = need(wish.remote, "only a remote is downloaded from")
+    remote = need(request.remote, "only a remote is downloaded from")
     if item.leftover is not None:
         # LINSTOR takes what is left of a failed download for the whole.
         what = f"deleting snapshot {item.leftover.name} of {item.target}, left by a download that failed"
         cluster.change("snapshot_delete", item.target, item.leftover.name, what=what)
         item.actions.append(what)
-    by_itself = not (wish.download_only or item.replaces)
+    by_itself = not (request.download_only or item.replaces)
     if by_itself:
         item.place = False
         keep(cluster, {item.note_key: point.id})
@@ -43,12 +43,12 @@ def start(cluster: Cluster, wish: Wish, item: Item) -> None:
             need(item.node, "a node was chosen"),
             item.target,
             bak_id=point.id,
-            passphrase=wish.passphrase,
-            stor_pool_map=wish.storage_pool_map or None,
+            passphrase=request.passphrase,
+            stor_pool_map=request.storage_pool_map or None,
             download_only=not by_itself,
-            dst_rsc_grp=wish.resource_group if not item.replaces else None,
+            dst_rsc_grp=request.resource_group if not item.replaces else None,
             what=what,
-            hide=[wish.passphrase],
+            hide=[request.passphrase],
         )
         item.warnings += replies.warnings
     except LostReply as error:
@@ -61,10 +61,10 @@ def start(cluster: Cluster, wish: Wish, item: Item) -> None:
     item.actions.append(f"downloading backup {point.id} from {remote} to {item.node} into {item.target}")
 
 
-def watch(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
+def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
     """Wait until each has arrived or has an error, with one list request at a time for all of them."""
-    timeout = parse_duration(wish.wait_timeout, "wait_timeout")
-    pace = Pace(parse_duration(wish.poll_interval, "poll_interval"))
+    timeout = parse_duration(request.wait_timeout, "wait_timeout")
+    pace = Pace(parse_duration(request.poll_interval, "poll_interval"))
     began = pace.clock()
     while items:
         snaps: Mapping[str, list[Snap]] = {}
@@ -76,7 +76,7 @@ def watch(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
                     item.error = error
                 return
         for item in items:
-            with errors_of(item, wish):
+            with errors_of(item, request):
                 if snaps:
                     _judge(cluster, item, snaps[item.target], pace.clock() - began)
                 if item.arriving and pace.clock() - began >= timeout:

@@ -17,10 +17,10 @@ from ..api.replies import LostReply
 from ..state.provenance import Provenance
 from ..state.resources import Deployed
 from ..state.snapshots import Snap
-from .points import Point
+from .points import RestorePoint
 
 
-class Wish(Protocol):
+class RestoreRequest(Protocol):
     """What is needed of a request."""
 
     remote: str | None
@@ -45,7 +45,7 @@ class Item:
 
     source: str
     target: str
-    point: Point | None = None
+    point: RestorePoint | None = None
     there: Deployed | None = None
     existed: bool = False
     was: Provenance | None = None
@@ -119,12 +119,12 @@ class Item:
 
 
 @contextlib.contextmanager
-def errors_of(item: Item, wish: Wish) -> Iterator[None]:
+def errors_of(item: Item, request: RestoreRequest) -> Iterator[None]:
     """Keeps what goes wrong with an item in it."""
     try:
         yield
     except SnapshipError as error:
-        item.error = error.about(volume=item.source, remote=wish.remote)
+        item.error = error.about(volume=item.source, remote=request.remote)
 
 
 def leave_together(items: list[Item]) -> None:

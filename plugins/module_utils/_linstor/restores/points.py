@@ -12,13 +12,14 @@ from collections.abc import Iterable
 
 from ..._engine.common.errors import CorruptError, SnapshipError, UnknownError
 from ..._engine.common.units import iso_time
-from ..state.backups import Backup
+from ..._engine.policy import chains
+from ..state.backups import RemoteBackup
 from ..state.origins import is_from, source_of
-from ..state.snapshots import Shipment, Snap
+from ..state.snapshots import ShipmentStatus, Snap
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class WantedPoint:
     """At most one of these is given; none means the newest. ``when``: seconds since the epoch."""
 
     backup: str | None = None
@@ -27,7 +28,7 @@ class Wanted:
 
 
 @dataclasses.dataclass
-class Point:
+class RestorePoint:
     """What is to be restored. ``origin``: the remote, or the cluster it was received from; ``chain``: the full first.
 
     ``held``: the received snapshot, where it is one. ``started``: when its upload began.
@@ -42,14 +43,14 @@ class Point:
     problem: str | None = None
     started: float | None = None
 
-    def is_held_by(self, arrival: Shipment) -> bool:
+    def is_held_by(self, arrival: ShipmentStatus) -> bool:
         """Whether this is what was downloaded: from where, and when its upload began. LINSTOR keeps no more of it."""
         if arrival.remote.lower() != self.origin.lower():
             return False
         return arrival.started is None or self.started is None or abs(arrival.started - self.started) < 1.0
 
 
-def on_remote(backups: Iterable[Backup], source: str, remote: str, wanted: Wanted) -> Point:
+def on_remote(backups: Iterable[RemoteBackup], source: str, remote: str, wanted: WantedPoint) -> RestorePoint:
     """A complete backup of ``source``. Raises UnknownError, or CorruptError for one that can't be restored."""
     complete = [each for each in backups if each.state == "success"]
     own = [each for each in complete if each.resource.lower() == source.lower()]
@@ -62,21 +63,20 @@ def on_remote(backups: Iterable[Backup], source: str, remote: str, wanted: Wante
         )
     by_id = {each.id: each for each in own}
     points = [
-        Point(each.id, each.snapshot, remote, each.created, _chain(each, by_id), None, each.problem, each.started)
+        RestorePoint(
+            each.id, each.snapshot, remote, each.created, _chain(each, by_id), None, each.problem, each.started
+        )
         for each in own
     ]
     return _choose(points, source, f"on remote {remote}", wanted)
 
 
-def _chain(backup: Backup, by_id: dict[str, Backup]) -> list[str]:
-    found = [backup.id]
-    while backup.base in by_id and backup.base not in found:
-        backup = by_id[backup.base]
-        found.insert(0, backup.id)
-    return found
+def _chain(backup: RemoteBackup, by_id: dict[str, RemoteBackup]) -> list[str]:
+    found, _broken = chains.descend({each.id: each.base for each in by_id.values()}, backup.id)
+    return found[::-1]
 
 
-def received(snaps: Iterable[Snap], resource: str, source: str, wanted: Wanted) -> Point:
+def received(snaps: Iterable[Snap], resource: str, source: str, wanted: WantedPoint) -> RestorePoint:
     """A snapshot of ``resource`` that was received in full."""
     points = []
     for snap in snaps:
@@ -84,11 +84,11 @@ def received(snaps: Iterable[Snap], resource: str, source: str, wanted: Wanted) 
         if arrival is None or arrival.state != "success" or not is_from(snap, source):
             continue
         created = arrival.started or snap.created
-        points.append(Point(snap.name, snap.name, source_of(snap) or source, created, [snap.name], snap))
+        points.append(RestorePoint(snap.name, snap.name, source_of(snap) or source, created, [snap.name], snap))
     return _choose(points, resource, "that was received here", wanted)
 
 
-def _choose(points: list[Point], source: str, where: str, wanted: Wanted) -> Point:
+def _choose(points: list[RestorePoint], source: str, where: str, wanted: WantedPoint) -> RestorePoint:
     points.sort(key=lambda point: (point.created or 0.0, point.id), reverse=True)
     if not points:
         raise UnknownError(f"{source} has no complete backup {where}.", "Check source.", code="unknown_backup")
@@ -102,7 +102,7 @@ def _choose(points: list[Point], source: str, where: str, wanted: Wanted) -> Poi
     return found
 
 
-def _meant(point: Point, wanted: Wanted) -> bool:
+def _meant(point: RestorePoint, wanted: WantedPoint) -> bool:
     if wanted.backup not in (None, "latest"):
         return point.id == str(wanted.backup).removesuffix(".meta")
     if wanted.snapshot is not None:
@@ -110,7 +110,7 @@ def _meant(point: Point, wanted: Wanted) -> bool:
     return wanted.when is None or (point.created is not None and point.created <= wanted.when)
 
 
-def _none(points: list[Point], source: str, where: str, wanted: Wanted) -> SnapshipError:
+def _none(points: list[RestorePoint], source: str, where: str, wanted: WantedPoint) -> SnapshipError:
     if wanted.when is not None:
         oldest = points[-1].created
         return UnknownError(

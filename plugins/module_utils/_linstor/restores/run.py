@@ -18,32 +18,32 @@ from ..state import provenance
 from ..state.provenance import Provenance
 from ..state.resources import Deployed, read_definition
 from .download import start, watch
-from .item import Item, Wish, errors_of
+from .item import Item, RestoreRequest, errors_of
 from .place import place
 
 #: seconds that LINSTOR may take to make the resource once the download is complete
 _DEPLOYS_IN = 120.0
 
 
-def carry_out(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
+def carry_out(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
     """Bring each item to its end: ``done``, an ``error``, or on its way where nobody waits."""
     for item in items:
-        with errors_of(item, wish):
+        with errors_of(item, request):
             if item.needs_download:
-                start(cluster, wish, item)
+                start(cluster, request, item)
     arriving = [item for item in items if item.error is None and item.arriving]
-    if arriving and wish.wait:
-        watch(cluster, wish, arriving)
+    if arriving and request.wait:
+        watch(cluster, request, arriving)
     for item in items:
         if item.error is None and item.held is not None and not item.arriving:
-            with errors_of(item, wish):
-                _finish(cluster, wish, item)
+            with errors_of(item, request):
+                _finish(cluster, request, item)
 
 
-def _finish(cluster: Cluster, wish: Wish, item: Item) -> None:
+def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     """The data is here. Put it in its place, unless LINSTOR does, and record where it is from."""
     held, point = need(item.held, "it is here"), need(item.point, "it was chosen")
-    if wish.download_only:
+    if request.download_only:
         item.done = True
         return
     stamp = Provenance(
@@ -54,14 +54,14 @@ def _finish(cluster: Cluster, wish: Wish, item: Item) -> None:
     )
     if item.place:
         # A download has chosen node and pools already.
-        pools = wish.storage_pool_map if wish.remote is None else {}
-        node = wish.node if wish.remote is None else None
-        item.there = place(cluster, item, stamp, node, pools, wish.resource_group)
+        pools = request.storage_pool_map if request.remote is None else {}
+        node = request.node if request.remote is None else None
+        item.there = place(cluster, item, stamp, node, pools, request.resource_group)
     else:
         item.there = _deployed_by_linstor(cluster, item)
-    made = item.there
-    provenance.write(cluster, made, dataclasses.replace(stamp, volumes=made.volumes))
-    item.actions.append(f"recorded in {made.name} what it was restored from")
+    resource = item.there
+    provenance.write(cluster, resource, dataclasses.replace(stamp, volumes=resource.volumes))
+    item.actions.append(f"recorded in {resource.name} what it was restored from")
     if item.begun or not item.place:
         keep(cluster, {}, [item.note_key])
     item.done = True

@@ -21,7 +21,7 @@ NUMBERS = ("keep_local", "keep_remote", "max_retries")
 FIELDS = ("full_cron", "inc_cron", *NUMBERS, "on_failure")
 
 
-class Asked(Protocol):
+class ScheduleOptions(Protocol):
     """What is needed of a request, besides the other options that are among ``FIELDS``."""
 
     name: str
@@ -52,7 +52,7 @@ class Definition:
         return self.was is None or self.wanted is None or bool(self.changes)
 
 
-def slots_of(request: Asked) -> dict[str, dict[str, Any]]:
+def slots_of(request: ScheduleOptions) -> dict[str, dict[str, Any]]:
     """The schedules that are to be there, and the cron fields that differ between them."""
     if request.state == "absent":
         return {}
@@ -67,15 +67,15 @@ def slots_of(request: Asked) -> dict[str, dict[str, Any]]:
     step = window / request.spread_slots
     if step < 1:
         raise UsageError("spread: the slots are less than a minute apart.", "Spread over more time, or fewer slots.")
-    made: dict[str, dict[str, Any]] = {}
+    slots: dict[str, dict[str, Any]] = {}
     for number in range(request.spread_slots):
         later = int(number * step)
         moved = {field: shift(cron, later, field) if cron else cron for field, cron in crons.items()}
-        made[f"{request.name}-slot{number + 1}"] = moved
-    return made
+        slots[f"{request.name}-slot{number + 1}"] = moved
+    return slots
 
 
-def compare(cluster: Cluster, request: Asked, slots: Mapping[str, dict[str, Any]]) -> list[Definition]:
+def compare(cluster: Cluster, request: ScheduleOptions, slots: Mapping[str, dict[str, Any]]) -> list[Definition]:
     """The wanted schedules beside what there is of them, and what an earlier spread has left. One list request."""
     there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
     by_name = {name.lower(): name for name in there}
@@ -96,7 +96,7 @@ def _fields(found: Any) -> dict[str, Any]:
     return {field: value for field, value in data.items() if value not in (None, "")}
 
 
-def _merged(request: Asked, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
+def _merged(request: ScheduleOptions, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
     """The fields as they should be: what is there, with what is asked for."""
     wanted = dict(was or {"on_failure": "SKIP"})
     # LINSTOR tells them in a spelling of its own

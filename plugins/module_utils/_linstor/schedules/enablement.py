@@ -18,7 +18,7 @@ from .scope import CLUSTER, GROUP, RESOURCE, Level, Setting
 _ENABLED = {"enabled": True, "disabled": False, "inherited": None}
 
 
-class Asked(Protocol):
+class EnablementOptions(Protocol):
     """What is needed of a request, besides the options of :class:`.levels.Setting`."""
 
     name: str
@@ -40,7 +40,11 @@ class Enablement:
 
 
 def enablements(
-    cluster: Cluster, request: Asked, schedules: list[str], properties: dict[str, str], missing: list[SnapshipError]
+    cluster: Cluster,
+    request: EnablementOptions,
+    schedules: list[str],
+    properties: dict[str, str],
+    missing: list[SnapshipError],
 ) -> list[Enablement]:
     """What is set on each level that was asked for, in each of the schedules, and what should be.
 
@@ -92,7 +96,7 @@ def one_of(there: dict[str, Any], name: str, kind: str) -> Any:
     return found
 
 
-def _wanted(request: Asked, was: Setting) -> Setting:
+def _wanted(request: EnablementOptions, was: Setting) -> Setting:
     enabled = _ENABLED[request.enablement]
     if enabled is None:
         return _taken_back(was)

@@ -13,7 +13,7 @@ from ..._engine.common.errors import BusyError, RemoteError, SnapshipError
 from ..api.clock import Pace, until
 from ..api.cluster import Cluster
 from ..state import backups
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.snapshots import list_snapshots
 from .order import Order
 from .unit import Unit
@@ -71,13 +71,13 @@ def _let_restore(target: Cluster, order: Order, arrived: Sequence[Unit], pace: P
             unit.warnings.append(f"{unit.resource} has arrived, but: {error.msg}")
 
 
-def _expected(backup: Backup) -> bool:
+def _expected(backup: RemoteBackup) -> bool:
     """Whether it may still come."""
     received = backup.target.received if backup.target is not None else None
     return backup.target is None or received is not None and received.under_way
 
 
-def _not_there(unit: Unit, backup: Backup, order: Order, trouble: SnapshipError | None) -> SnapshipError:
+def _not_there(unit: Unit, backup: RemoteBackup, order: Order, trouble: SnapshipError | None) -> SnapshipError:
     unreadable = trouble is not None and trouble.code != "timeout"
     why = trouble.msg if trouble is not None and unreadable else backup.problem or "it isn't on the target"
     return RemoteError(

@@ -12,13 +12,13 @@ import dataclasses
 from ..._engine.common.errors import VolumeError
 from ..._engine.common.units import FUTURE_TOLERANCE, show_duration
 from ..._engine.policy import chains
-from ..state.backups import Backup, newest_first, under_way
-from ..state.s3_bases import Standing, base_of, own_base
+from ..state.backups import RemoteBackup, newest_first, under_way
+from ..state.s3_bases import BaseRecord, base_of, own_base
 from ..state.snapshots import Snap
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
+class Demand:
     """What is asked of each resource; durations in seconds. ``wait``: what is under way is waited for."""
 
     kind: str = "auto"  # auto, full, incremental
@@ -30,7 +30,7 @@ class Wish:
 
 
 @dataclasses.dataclass
-class Look:
+class History:
     """What there is of one resource: its backups and shipments on the remote (newest first), and its snapshots.
 
     ``listed`` says whether the remote is a bucket, with a list of its own, where a base has to be too; ``strangers``
@@ -38,13 +38,13 @@ class Look:
     """
 
     resource: str
-    backups: list[Backup]
+    backups: list[RemoteBackup]
     snaps: list[Snap]
     now: float
     listed: bool
-    strangers: list[Backup] = dataclasses.field(default_factory=list)
+    strangers: list[RemoteBackup] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
-    standing: Standing | None = None
+    base_record: BaseRecord | None = None
 
     def __post_init__(self) -> None:
         self.backups = newest_first(self.backups)
@@ -58,65 +58,65 @@ class Look:
         """The snapshot of that name."""
         return next((snap for snap in self.snaps if snap.name.lower() == name.lower()), None)
 
-    def shipped(self, snap: Snap | None) -> Backup | None:
+    def shipped(self, snap: Snap | None) -> RemoteBackup | None:
         """What became of this snapshot on the remote."""
         if snap is None:
             return None
         return next((each for each in self.backups if each.snapshot.lower() == snap.name.lower()), None)
 
-    def later(self, ended: Backup, now: float) -> Look:
+    def later(self, ended: RemoteBackup, now: float) -> History:
         """The same, now that a shipment has ended that was waited for."""
         others = [each for each in self.backups if each.snapshot != ended.snapshot]
-        snaps, standing = self.snaps, self.standing
+        snaps, base_record = self.snaps, self.base_record
         if ended.snap is not None and self.snap(ended.snapshot) is None:
             snaps = [*snaps, ended.snap]
-            standing = standing and dataclasses.replace(standing, last=ended.snapshot)
-        return dataclasses.replace(self, backups=[*others, ended], snaps=snaps, standing=standing, now=now)
+            base_record = base_record and dataclasses.replace(base_record, last=ended.snapshot)
+        return dataclasses.replace(self, backups=[*others, ended], snaps=snaps, base_record=base_record, now=now)
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class BaseChoice:
     """How a resource is to be backed up: ``full``, or on what LINSTOR should choose, which is ``base``; and why."""
 
     full: bool
-    base: Backup | None
+    base: RemoteBackup | None
     reason: str
 
 
-def newest_sound(look: Look) -> Backup | None:
+def newest_sound(history: History) -> RemoteBackup | None:
     """The newest complete backup; those that don't count are warned about."""
-    for backup in look.backups:
+    for backup in history.backups:
         if backup.state == "success" and backup.problem is not None:
-            look.warnings.append(f"backup {backup.id} doesn't count: {backup.problem}.")
+            history.warnings.append(f"backup {backup.id} doesn't count: {backup.problem}.")
         if not backup.complete or backup.created is None:
             continue
-        if backup.created - look.now > FUTURE_TOLERANCE:
-            ahead = show_duration(backup.created - look.now)
-            look.warnings.append(f"backup {backup.id} doesn't count: it is stamped {ahead} in the future.")
+        if backup.created - history.now > FUTURE_TOLERANCE:
+            ahead = show_duration(backup.created - history.now)
+            history.warnings.append(f"backup {backup.id} doesn't count: it is stamped {ahead} in the future.")
             continue
         return backup
     return None
 
 
-def satisfying(look: Look, wish: Wish) -> Backup | None:
+def satisfying(history: History, demand: Demand) -> RemoteBackup | None:
     """The backup that fulfils the wish already."""
-    if wish.snapshot is not None:
-        same = (each for each in look.backups if each.snapshot.lower() == wish.snapshot.lower())
-        return next((each for each in same if each.complete and (each.snap or not look.snaps)), None)
-    newest = newest_sound(look)
-    if newest is None or not wish.max_age or wish.kind == "full" and newest.type != "full":
+    if demand.snapshot is not None:
+        same = (each for each in history.backups if each.snapshot.lower() == demand.snapshot.lower())
+        return next((each for each in same if each.complete and (each.snap or not history.snaps)), None)
+    newest = newest_sound(history)
+    if newest is None or not demand.max_age or demand.kind == "full" and newest.type != "full":
         return None
-    return newest if look.now - (newest.created or 0.0) <= wish.max_age else None
+    return newest if history.now - (newest.created or 0.0) <= demand.max_age else None
 
 
-def joinable(look: Look, wish: Wish) -> Backup | None:
+def joinable(history: History, demand: Demand) -> RemoteBackup | None:
     """The newest shipment that goes on; where a snapshot is named, that of this one or of what it will be built on."""
-    newest = next((backup.created or 0.0 for backup in look.backups if backup.complete), 0.0)
-    going = [backup for backup in look.backups if under_way(backup, look.now)]
-    if wish.snapshot is not None:
-        names = {wish.snapshot.lower()}
-        if look.listed:
-            base = _bucket_base(look, wish)[0]
+    newest = next((backup.created or 0.0 for backup in history.backups if backup.complete), 0.0)
+    going = [backup for backup in history.backups if under_way(backup, history.now)]
+    if demand.snapshot is not None:
+        names = {demand.snapshot.lower()}
+        if history.listed:
+            base = _bucket_base(history, demand)[0]
             names |= {base.name.lower()} if base else set()
         going = [backup for backup in going if backup.snapshot.lower() in names]
     else:  # what holds an older state than there is already brings nothing
@@ -124,20 +124,20 @@ def joinable(look: Look, wish: Wish) -> Backup | None:
     return going[0] if going else None
 
 
-def would_satisfy(backup: Backup, wish: Wish, now: float) -> bool:
+def would_satisfy(backup: RemoteBackup, demand: Demand, now: float) -> bool:
     """Whether a shipment that goes on will do, once it ends well."""
-    if wish.snapshot is not None:
-        return backup.snapshot.lower() == wish.snapshot.lower()
-    if not wish.max_age or wish.kind == "full" and backup.type == "incremental":
+    if demand.snapshot is not None:
+        return backup.snapshot.lower() == demand.snapshot.lower()
+    if not demand.max_age or demand.kind == "full" and backup.type == "incremental":
         return False
-    return backup.created is None or now - backup.created <= wish.max_age
+    return backup.created is None or now - backup.created <= demand.max_age
 
 
-def choose(look: Look, wish: Wish) -> Choice:
+def choose(history: History, demand: Demand) -> BaseChoice:
     """Full or increment, and why. Raises VolumeError where an increment is demanded and impossible."""
-    choice = _choose(look, wish)
-    if wish.kind == "incremental" and choice.base is None:
-        raise no_base(look.resource, choice.reason)
+    choice = _choose(history, demand)
+    if demand.kind == "incremental" and choice.base is None:
+        raise no_base(history.resource, choice.reason)
     return choice
 
 
@@ -150,61 +150,63 @@ def no_base(resource: str, reason: str) -> VolumeError:
     )
 
 
-def _choose(look: Look, wish: Wish) -> Choice:
-    if wish.kind == "full":
-        return Choice(True, None, "a full was asked for")
-    complete = [each for each in look.backups if each.complete]
-    choice = _on_bucket(look, wish) if look.listed else _on_cluster(complete)
+def _choose(history: History, demand: Demand) -> BaseChoice:
+    if demand.kind == "full":
+        return BaseChoice(True, None, "a full was asked for")
+    complete = [each for each in history.backups if each.complete]
+    choice = _on_bucket(history, demand) if history.listed else _on_cluster(complete)
     if not complete:
-        return Choice(choice.full, None, "first backup of this resource on this remote")
-    due = _full_is_due(look, wish, choice.base or complete[0])
-    return choice if due is None else Choice(True, None, due)
+        return BaseChoice(choice.full, None, "first backup of this resource on this remote")
+    due = _full_is_due(history, demand, choice.base or complete[0])
+    return choice if due is None else BaseChoice(True, None, due)
 
 
-def _on_cluster(complete: list[Backup]) -> Choice:
+def _on_cluster(complete: list[RemoteBackup]) -> BaseChoice:
     """The other cluster tells which of its states are the same as here."""
     base = next((each for each in complete if each.snap is not None), None)
     if base is None:
-        return Choice(False, None, "no snapshot here is of a state that the remote has")
-    return Choice(False, base, f"newest common state is {base.id}")
+        return BaseChoice(False, None, "no snapshot here is of a state that the remote has")
+    return BaseChoice(False, base, f"newest common state is {base.id}")
 
 
-def _on_bucket(look: Look, wish: Wish) -> Choice:
-    snap, why = _bucket_base(look, wish)
+def _on_bucket(history: History, demand: Demand) -> BaseChoice:
+    snap, why = _bucket_base(history, demand)
     if snap is None:
-        return Choice(False, None, why)
-    shipped = look.shipped(snap)
+        return BaseChoice(False, None, why)
+    shipped = history.shipped(snap)
     if shipped is not None and shipped.buildable:
-        return Choice(False, shipped, f"newest common state is {shipped.id}")
-    own = wish.snapshot is None
-    if shipped is not None and under_way(shipped, look.now) and (own or wish.wait):
-        return Choice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
+        return BaseChoice(False, shipped, f"newest common state is {shipped.id}")
+    own = demand.snapshot is None
+    if shipped is not None and under_way(shipped, history.now) and (own or demand.wait):
+        return BaseChoice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
     if shipped is not None and (own or shipped.state == "success"):
         # It would rest on what is no good, or wait in the queue for what never ends.
         what = f"is no good: {shipped.problem}" if shipped.problem else f"is {shipped.noted or shipped.state}"
-        return Choice(True, None, f"LINSTOR would build on what it shipped last, and that ({shipped.snapshot}) {what}")
-    return Choice(False, None, f"LINSTOR would build it on {snap.name}, whose backup isn't on the remote")
+        return BaseChoice(
+            True, None, f"LINSTOR would build on what it shipped last, and that ({shipped.snapshot}) {what}"
+        )
+    return BaseChoice(False, None, f"LINSTOR would build it on {snap.name}, whose backup isn't on the remote")
 
 
-def _bucket_base(look: Look, wish: Wish) -> tuple[Snap | None, str]:
+def _bucket_base(history: History, demand: Demand) -> tuple[Snap | None, str]:
     """The snapshot that LINSTOR would take as the base, if its backup is there; or why there is none."""
-    wanted = look.snap(wish.snapshot) if wish.snapshot is not None else None
+    wanted = history.snap(demand.snapshot) if demand.snapshot is not None else None
     if wanted is not None:
-        return base_of(wanted, look.snaps)
-    if look.standing is not None:
-        return own_base(look.standing, look.snaps)
+        return base_of(wanted, history.snaps)
+    if history.base_record is not None:
+        return own_base(history.base_record, history.snaps)
     return None, "no snapshot here is of a state that the remote has"
 
 
-def _full_is_due(look: Look, wish: Wish, base: Backup) -> str | None:
-    bases = {**look.bases, base.id: base.base} if base.base_known else look.bases  # it may be on its way
-    if wish.max_chain is not None and base.id in bases:
+def _full_is_due(history: History, demand: Demand, base: RemoteBackup) -> str | None:
+    bases = {**history.bases, base.id: base.base} if base.base_known else history.bases  # it may be on its way
+    if demand.max_chain is not None and base.id in bases:
         length = chains.known_length(bases, base.id)
-        if length >= wish.max_chain:
-            return f"the chain has {length} backups, max_chain is {wish.max_chain}"
-    if wish.full_every is not None:
+        if length >= demand.max_chain:
+            return f"the chain has {length} backups, max_chain is {demand.max_chain}"
+    if demand.full_every is not None:
         root = chains.root(bases, base.id)
-        created = next((each.created for each in look.backups if each.id == root), None)
-        if created is not None and look.now - created > wish.full_every:
-            return f"the newest full one is older than {show_duration(wish.full_every)}"
+        created = next((each.created for each in history.backups if each.id == root), None)
+        if created is not None and history.now - created > demand.full_every:
+            return f"the newest full one is older than {show_duration(demand.full_every)}"
     return None

@@ -15,13 +15,13 @@ from collections.abc import Collection, Iterable, Sequence
 from ..._engine.common.errors import SnapshipError, UnknownError, VolumeError
 from ..api.cluster import Cluster
 from ..state.storage_pools import Pool, read_pools, same_kind
-from ..state.target_names import Target
+from ..state.target_names import ShipmentTarget
 
 
 class Destination:
     """What there is on the target, read once and only as far as it matters: pools, and groups or nodes if asked for."""
 
-    def __init__(self, cluster: Cluster, target: Target) -> None:
+    def __init__(self, cluster: Cluster, target: ShipmentTarget) -> None:
         self._target = target
         self._name = cluster.name
         self._pools = read_pools(cluster)
@@ -72,7 +72,7 @@ class Destination:
         )
 
 
-def _unknown_group(cluster: Cluster, target: Target) -> SnapshipError | None:
+def _unknown_group(cluster: Cluster, target: ShipmentTarget) -> SnapshipError | None:
     if target.resource_group is None:
         return None
     names = _names(cluster.read("resource_group_list_raise", what="listing resource groups").resource_groups)
@@ -85,7 +85,7 @@ def _unknown_group(cluster: Cluster, target: Target) -> SnapshipError | None:
     )
 
 
-def _unknown_interface(cluster: Cluster, target: Target) -> SnapshipError | None:
+def _unknown_interface(cluster: Cluster, target: ShipmentTarget) -> SnapshipError | None:
     if target.net_interface is None:
         return None
     nodes = cluster.read("node_list", what="listing nodes").nodes

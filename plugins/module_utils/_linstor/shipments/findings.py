@@ -12,11 +12,11 @@ import dataclasses
 from ..api import clock
 from ..api.cluster import Cluster
 from ..state import backups
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.readiness import Survey, survey
 from ..state.s3_list import UnlistableError, backup_list
 from ..state.snapshots import Snap, list_snapshots
-from .choice import Look
+from .choice import History
 from .order import Order
 
 #: seconds for which the bucket's list is asked for again, before what the cluster itself knows has to do
@@ -30,35 +30,35 @@ class Findings:
     cluster: Cluster
     order: Order
     snaps: dict[str, list[Snap]]
-    found: dict[str, list[Backup]]
-    strangers: dict[str, list[Backup]]
+    found: dict[str, list[RemoteBackup]]
+    strangers: dict[str, list[RemoteBackup]]
     now: float
     survey: Survey | None = None
     queue: dict[tuple[str, str], str] | None = None
     warning: str | None = None
 
-    def of(self, resource: str) -> Look:
+    def of(self, resource: str) -> History:
         """What there is of one resource."""
         found, strangers = self.found.get(resource, []), self.strangers.get(resource, [])
         warnings = [self.warning] if self.warning else []
-        return Look(resource, found, self.snaps[resource], self.now, self.order.kind == "s3", strangers, warnings)
+        return History(resource, found, self.snaps[resource], self.now, self.order.kind == "s3", strangers, warnings)
 
-    def adopt(self, look: Look) -> bool:
+    def adopt(self, history: History) -> bool:
         """Take in those backups of a bucket's list whose snapshots are gone, but which a node of this cluster made.
 
         Reads nodes and resources, once. Whether there were any.
         """
-        if not any(each.complete for each in look.strangers):
+        if not any(each.complete for each in history.strangers):
             return False
         self.survey = self.survey or survey(self.cluster)
-        mine = [each for each in look.strangers if backups.is_ours(each, self.survey.nodes)]
-        look.backups = backups.newest_first([*look.backups, *mine])
-        look.strangers = []
+        mine = [each for each in history.strangers if backups.is_ours(each, self.survey.nodes)]
+        history.backups = backups.newest_first([*history.backups, *mine])
+        history.strangers = []
         return bool(mine)
 
-    def settle_queue(self, look: Look) -> None:
+    def settle_queue(self, history: History) -> None:
         """Of what was queued when it was last heard of, see whether it still is. One request, once, where needed."""
-        doubtful = [each for each in look.backups if each.state == "lost"]
+        doubtful = [each for each in history.backups if each.state == "lost"]
         if not doubtful:
             return
         if self.queue is None:
@@ -66,13 +66,13 @@ class Findings:
         for each in sorted(doubtful, key=lambda each: each.created or 0.0):
             base = self.queue.get((each.resource.lower(), each.snapshot.lower()))
             if base is not None:
-                each.state = "stuck" if _never_ends(look, base) else "queued"
+                each.state = "stuck" if _never_ends(history, base) else "queued"
 
 
-def _never_ends(look: Look, name: str) -> bool:
+def _never_ends(history: History, name: str) -> bool:
     """Whether what waits for this snapshot's backup waits for ever, as that has failed."""
-    found = next((each for each in look.backups if each.snapshot.lower() == name.lower()), None)
-    if found is None or backups.under_way(found, look.now):
+    found = next((each for each in history.backups if each.snapshot.lower() == name.lower()), None)
+    if found is None or backups.under_way(found, history.now):
         return False
     return found.state != "success" or found.noted not in (None, "success")
 
@@ -85,7 +85,7 @@ def read_findings(cluster: Cluster, order: Order, resources: list[str], there: C
     every = list_snapshots(cluster, None if same else resources)
     snaps = {name: _of(every, name) for name in resources}
     found = backups.shipments(snaps, order.remote)
-    strangers: list[Backup] = []
+    strangers: list[RemoteBackup] = []
     warning = None
     if order.kind == "s3":
         try:
@@ -101,8 +101,8 @@ def read_findings(cluster: Cluster, order: Order, resources: list[str], there: C
 
 
 def _on_s3(
-    cluster: Cluster, order: Order, resources: list[str], snaps: dict[str, list[Snap]], shipped: list[Backup]
-) -> tuple[list[Backup], list[Backup]]:
+    cluster: Cluster, order: Order, resources: list[str], snaps: dict[str, list[Snap]], shipped: list[RemoteBackup]
+) -> tuple[list[RemoteBackup], list[RemoteBackup]]:
     """What the bucket has that is surely ours, together with what is under way; and the rest."""
     only = resources[0] if len(resources) == 1 else None
     listing = backup_list(cluster, order.remote, only, _PATIENCE)
@@ -124,8 +124,8 @@ def _of(every: dict[str, list[Snap]], resource: str) -> list[Snap]:
     return next((snaps for name, snaps in every.items() if name.lower() == resource.lower()), [])
 
 
-def _by_resource(found: list[Backup]) -> dict[str, list[Backup]]:
-    sorted_out: dict[str, list[Backup]] = {}
+def _by_resource(found: list[RemoteBackup]) -> dict[str, list[RemoteBackup]]:
+    sorted_out: dict[str, list[RemoteBackup]] = {}
     for each in found:
         sorted_out.setdefault(each.resource, []).append(each)
     return sorted_out

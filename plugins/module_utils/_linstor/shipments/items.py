@@ -12,14 +12,14 @@ from typing import Any
 from ..._engine.common.errors import RemoteError
 from ..._engine.common.units import iso_time
 from ..api.cluster import Cluster
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.snapshots import Snap
 from .order import Order
 
 _KIB = 1024
 
 
-def item(cluster: Cluster, order: Order, resource: str, backup: Backup | None) -> dict[str, Any]:
+def item(cluster: Cluster, order: Order, resource: str, backup: RemoteBackup | None) -> dict[str, Any]:
     """A backup as it is returned; what this run did for it is added by the caller."""
     snap = backup.snap if backup else None
     # In a bucket it has no name before it is there.

@@ -14,9 +14,9 @@ from ..api import clock
 from ..api.clock import Pace
 from ..api.cluster import Cluster
 from ..api.replies import Replies
-from ..state.backups import GRACE, Backup, of_snapshot
+from ..state.backups import GRACE, RemoteBackup, of_snapshot
 from ..state.snapshots import Snap
-from .choice import Wish, choose, would_satisfy
+from .choice import Demand, choose, would_satisfy
 from .order import Order
 from .timeouts import ABORTING_FOR, stop, timed_out
 from .unit import Unit
@@ -32,18 +32,18 @@ class Judge:
 
     cluster: Cluster
     order: Order
-    wish: Wish
+    demand: Demand
     pace: Pace
 
     def may_be_queued(self, unit: Unit, snaps: list[Snap]) -> bool:
         """Whether the queue has to be read to know its state."""
         found = self._find(unit, snaps, frozenset())
         # A snapshot that is shipped once more keeps what became of it the first time until it is its turn.
-        again = self.wish.snapshot is not None and not unit.joined
+        again = self.demand.snapshot is not None and not unit.joined
         return found is not None and (found.state == "lost" or again and found.state in ("failed", "aborted"))
 
-    def _find(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> Backup | None:
-        known = {snap.name.lower() for snap in unit.look.snaps}
+    def _find(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> RemoteBackup | None:
+        known = {snap.name.lower() for snap in unit.history.snaps}
         for snap in reversed(snaps):
             named = unit.snapshot is not None and snap.name.lower() == unit.snapshot.lower()
             new = unit.snapshot is None and (unit.joined or snap.name.lower() not in known)
@@ -56,11 +56,11 @@ class Judge:
                 return backup
         return None
 
-    def _is_of_before(self, unit: Unit, backup: Backup) -> bool:
+    def _is_of_before(self, unit: Unit, backup: RemoteBackup) -> bool:
         """Whether it is what became of the same snapshot before this run had it shipped."""
         if unit.joined or backup.started is None or backup.state not in ("failed", "aborted"):
             return False
-        before = (each for each in unit.look.backups if each.snapshot == backup.snapshot)
+        before = (each for each in unit.history.backups if each.snapshot == backup.snapshot)
         return any(each.started == backup.started for each in before)
 
     def judge(self, unit: Unit, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> None:
@@ -89,7 +89,7 @@ class Judge:
         elif not self.order.wait:
             self._end(unit, backup)
 
-    def _missing(self, unit: Unit, backup: Backup | None, since: float) -> None:
+    def _missing(self, unit: Unit, backup: RemoteBackup | None, since: float) -> None:
         """It can't be seen: not yet, or not any more."""
         if unit.abort_at is not None and backup is None:
             self._end(unit, None)  # LINSTOR removes the snapshot of what it has aborted
@@ -103,13 +103,13 @@ class Judge:
             gone = f"the snapshot {unit.snapshot} of {unit.resource} is gone, and with it what was shipped of it"
             self._lost(unit, RemoteError(f"{gone}.", "Somebody has aborted or deleted it.", "aborted"))
 
-    def _succeeded(self, unit: Unit, backup: Backup) -> None:
-        if unit.joined and not would_satisfy(backup, self.wish, clock.now()):
+    def _succeeded(self, unit: Unit, backup: RemoteBackup) -> None:
+        if unit.joined and not would_satisfy(backup, self.demand, clock.now()):
             self._start_own(unit, backup)
             return
         self._end(unit, backup)
 
-    def _failed(self, unit: Unit, backup: Backup) -> None:
+    def _failed(self, unit: Unit, backup: RemoteBackup) -> None:
         words = {"lost": "was queued, and isn't any more: the controller has lost it"}
         said = words.get(backup.state, f"ended {backup.state}")
         where = f" (on node {backup.node})" if backup.node else ""
@@ -123,7 +123,7 @@ class Judge:
             backup,
         )
 
-    def _lost(self, unit: Unit, error: SnapshipError, backup: Backup | None = None) -> None:
+    def _lost(self, unit: Unit, error: SnapshipError, backup: RemoteBackup | None = None) -> None:
         if unit.abort_at is not None:
             self._end(unit, None)
         elif unit.joined and backup is not None:
@@ -133,11 +133,11 @@ class Judge:
             unit.error = error
             unit.current = backup or unit.current
 
-    def _start_own(self, unit: Unit, ended: Backup) -> None:
+    def _start_own(self, unit: Unit, ended: RemoteBackup) -> None:
         """What was waited for didn't bring what is wanted."""
-        unit.look = unit.look.later(ended, clock.now())
+        unit.history = unit.history.later(ended, clock.now())
         try:
-            unit.choice = choose(unit.look, self.wish)
+            unit.choice = choose(unit.history, self.demand)
         except SnapshipError as error:
             unit.error = error
             return
@@ -145,7 +145,7 @@ class Judge:
         unit.aborting = None
         unit.again = True
 
-    def _end(self, unit: Unit, backup: Backup | None) -> None:
+    def _end(self, unit: Unit, backup: RemoteBackup | None) -> None:
         if unit.abort_at is not None and unit.error is None:
             unit.error = timed_out(self.order, unit, "It was aborted; nothing of it is left.")
             return
@@ -153,7 +153,7 @@ class Judge:
         if unit.began is not None and self.order.wait:
             unit.seconds = round(max(clock.now() - unit.began, 0.0), 3)
 
-    def _check_kind(self, unit: Unit, backup: Backup, snaps: list[Snap]) -> None:
+    def _check_kind(self, unit: Unit, backup: RemoteBackup, snaps: list[Snap]) -> None:
         """Whether LINSTOR ships what it should: it falls back to a full one without a word."""
         if not unit.started or unit.choice is None:
             return
@@ -162,16 +162,16 @@ class Judge:
             if unit.choice.base is None:
                 unit.reason = f"LINSTOR has built it on {backup.base}"
             return
-        if unit.choice.base is None and self.wish.kind != "incremental":
+        if unit.choice.base is None and self.demand.kind != "incremental":
             return
         why = instead_of_increment(unit.choice.base, snaps, backup.snap, unit.replies)
         unit.reason = f"an increment wasn't possible: {why}"
-        if self.wish.kind == "incremental":
+        if self.demand.kind == "incremental":
             self._stop_full(unit, backup, why)
         else:
             unit.warnings.append(f"{unit.resource}: LINSTOR ships a full one instead of an increment: {why}.")
 
-    def _stop_full(self, unit: Unit, backup: Backup, why: str) -> None:
+    def _stop_full(self, unit: Unit, backup: RemoteBackup, why: str) -> None:
         ending = "it is complete, and stays"
         if backup.state != "success":
             asked = stop(self.cluster, self.order, unit)
@@ -184,7 +184,7 @@ class Judge:
         )
 
 
-def instead_of_increment(base: Backup | None, snaps: list[Snap], snap: Snap | None, replies: Replies) -> str:
+def instead_of_increment(base: RemoteBackup | None, snaps: list[Snap], snap: Snap | None, replies: Replies) -> str:
     """Why LINSTOR ships a full backup instead of an increment: in the controller's words, or from what has changed.
 
     LINSTOR rarely says so itself.

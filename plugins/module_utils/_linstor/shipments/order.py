@@ -11,7 +11,7 @@ import dataclasses
 
 from ..api.cluster import Cluster
 from ..api.replies import Replies
-from ..state.target_names import Target
+from ..state.target_names import ShipmentTarget
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Order:
 
     remote: str
     kind: str
-    target: Target = dataclasses.field(default_factory=Target)
+    target: ShipmentTarget = dataclasses.field(default_factory=ShipmentTarget)
     source_node: str | None = None
     wait: bool = True
     wait_timeout: float = 21600.0

@@ -13,10 +13,10 @@ from typing import Any
 from ..._engine.common.errors import SnapshipError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Access, Cluster
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.readiness import Survey
-from ..state.target_names import Target
-from .choice import Wish, would_satisfy
+from ..state.target_names import ShipmentTarget
+from .choice import Demand, would_satisfy
 from .items import item, logical
 from .order import Order
 from .unit import Unit
@@ -36,7 +36,7 @@ class Request:
     type: str = "auto"
     full_every: Any = None
     max_chain: int | None = None
-    target: Target = dataclasses.field(default_factory=Target)
+    target: ShipmentTarget = dataclasses.field(default_factory=ShipmentTarget)
     target_cluster: Access | None = None
     source_node: str | None = None
     wait: bool = True
@@ -53,7 +53,7 @@ class Plan:
 
     cluster: Cluster
     request: Request
-    wish: Wish
+    demand: Demand
     order: Order
     units: list[Unit]
     survey: Survey | None = None
@@ -81,9 +81,9 @@ class Plan:
 
     def _preview(self, unit: Unit, outcome: Outcome) -> None:
         """What would be done for one resource."""
-        starts = _starts(unit, self.wish)
+        starts = _starts(unit, self.demand)
         outcome.changed = outcome.changed or starts
-        newest = next((each for each in unit.look.backups if each.complete), None)
+        newest = next((each for each in unit.history.backups if each.complete), None)
         outcome.before[unit.resource] = {"newest": newest.id if newest else None}
         for text in unit.warnings:
             outcome.warn(text)
@@ -106,16 +106,16 @@ class Plan:
         """The item of a backup that would be started."""
         choice = unit.choice
         base = choice.base if choice else None
-        planned = Backup(id="", resource=unit.resource, snapshot="", state="", base=base.id if base else None)
+        planned = RemoteBackup(id="", resource=unit.resource, snapshot="", state="", base=base.id if base else None)
         entry = item(self.cluster, self.order, unit.resource, planned)
-        entry.update(id=None, state=None, snapshot=self.wish.snapshot, type=planned.type if choice else None)
+        entry.update(id=None, state=None, snapshot=self.demand.snapshot, type=planned.type if choice else None)
         entry["reason"] = choice.reason if choice else None
-        entry["bytes_logical"] = logical(unit.look.snaps[-1]) if unit.look.snaps else None
+        entry["bytes_logical"] = logical(unit.history.snaps[-1]) if unit.history.snaps else None
         return entry
 
 
-def _starts(unit: Unit, wish: Wish) -> bool:
+def _starts(unit: Unit, demand: Demand) -> bool:
     """Whether something would be started for a resource."""
     if unit.satisfied is not None:
         return False
-    return unit.join is None or not would_satisfy(unit.join, wish, unit.look.now)
+    return unit.join is None or not would_satisfy(unit.join, demand, unit.history.now)

@@ -12,7 +12,17 @@ from collections.abc import Iterable, Mapping
 
 from ..._engine.policy.retention_calendar import Point
 from ..api.cluster import Cluster
-from ..state.backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
+from ..state.backups import (
+    RemoteBackup,
+    Snaps,
+    identity,
+    is_ours,
+    mark_broken,
+    of_snapshot,
+    on_s3,
+    shipments,
+    under_way,
+)
 from ..state.origins import is_from, source_of
 from ..state.s3_list import read_list
 from ..state.snapshots import Snap
@@ -75,15 +85,15 @@ def on_remote(
 
 
 def _of_backup(
-    backup: Backup,
-    backups: list[Backup],
+    backup: RemoteBackup,
+    backups: list[RemoteBackup],
     remote: str,
-    running: list[Backup],
+    running: list[RemoteBackup],
     here: set[tuple[str, str]],
     ours: bool,
     now: float,
 ) -> Candidate:
-    made = Candidate(
+    candidate = Candidate(
         id=backup.id,
         place=REMOTE,
         resource=backup.resource,
@@ -97,21 +107,21 @@ def _of_backup(
         needed_here=(backup.resource.lower(), backup.snapshot.lower()) in here,
     )
     if backup.state == "success" and backup.problem:
-        made.pinned = f"it can't be restored: {backup.problem}"
-        made.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was left as it is."
+        candidate.pinned = f"it can't be restored: {backup.problem}"
+        candidate.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was left as it is."
     elif under_way(backup, now):
-        made.pinned = _UNDER_WAY
+        candidate.pinned = _UNDER_WAY
     elif backup.state != "success":
-        made.pinned = "it isn't complete, and LINSTOR deletes by their ids only backups that are"
+        candidate.pinned = "it isn't complete, and LINSTOR deletes by their ids only backups that are"
     elif not ours:
-        made.pinned = "another cluster made it"
-        made.warning = f"some backups on {remote} were made by another cluster, or a node that is gone; they stay."
+        candidate.pinned = "another cluster made it"
+        candidate.warning = f"some backups on {remote} were made by another cluster, or a node that is gone; they stay."
     else:
-        made.pinned = _rested_on(backup, running)
-    return made
+        candidate.pinned = _rested_on(backup, running)
+    return candidate
 
 
-def _rested_on(backup: Backup, running: list[Backup]) -> str:
+def _rested_on(backup: RemoteBackup, running: list[RemoteBackup]) -> str:
     for each in running:
         if each.resource.lower() != backup.resource.lower():
             continue
@@ -129,7 +139,7 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
         for snap, arrival in received:
             if not is_from(snap, source):
                 continue
-            made = Candidate(
+            candidate = Candidate(
                 id=identity(resource, snap.name),
                 place=RECEIVED,
                 resource=resource,
@@ -140,10 +150,10 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
                 complete=arrival.state == "success",
             )
             if arrival.under_way or arrival.state == "unknown":
-                made.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
-            elif busy and made.complete:
-                made.pinned = f"something that is {_UNDER_WAY} may rest on it"
-            found.append(made)
+                candidate.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
+            elif busy and candidate.complete:
+                candidate.pinned = f"something that is {_UNDER_WAY} may rest on it"
+            found.append(candidate)
     return found
 
 
@@ -158,7 +168,7 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
             backup = None if snap.received is not None else of_snapshot(resource, snap, remote)
             if backup is None:
                 continue
-            made = Candidate(
+            candidate = Candidate(
                 id=identity(resource, snap.name),
                 place=LOCAL,
                 resource=resource,
@@ -169,12 +179,12 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
                 complete=backup.state == "success" and snap.taken,
             )
             if any(_goes_on(resource, snap, each, now) for each in snap.shipped_to()):
-                made.pinned = _UNDER_WAY
+                candidate.pinned = _UNDER_WAY
             elif in_mind(snap) is not None:
-                made.pinned = f"LINSTOR may have it in mind still: {TOO_EARLY}"
+                candidate.pinned = f"LINSTOR may have it in mind still: {TOO_EARLY}"
             elif (resource.lower(), snap.name.lower()) in needed:
-                made.pinned = "the next increment rests on it"
-            found.append(made)
+                candidate.pinned = "the next increment rests on it"
+            found.append(candidate)
     return found
 
 

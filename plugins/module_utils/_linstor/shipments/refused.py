@@ -53,7 +53,7 @@ def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
     except SnapshipError:
         return  # the next run takes them for what they are after a while
     for unit in refused:
-        known = {snap.name.lower() for snap in unit.look.snaps}
+        known = {snap.name.lower() for snap in unit.history.snaps}
         for snap in snaps[unit.resource]:
             left = of_snapshot(unit.resource, snap, order.remote)
             if left is not None and left.state == "preparing" and snap.name.lower() not in known:

@@ -15,13 +15,13 @@ from ..._engine.common.errors import RemoteError, SnapshipError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Cluster
 from ..state import backups
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.s3_list import UnlistableError, backup_list
 from .items import chain_size, item
 from .plan import Plan
 from .unit import Unit
 
-Listed = Mapping[tuple[str, str], Backup]
+Listed = Mapping[tuple[str, str], RemoteBackup]
 Sizes = Mapping[str, int]
 
 
@@ -45,41 +45,41 @@ def listed(cluster: Cluster, remote: str, shipped: Sequence[Unit]) -> Listed:
     }
 
 
-def outcome(cluster: Cluster, made: Plan, there: Listed) -> Outcome:
+def outcome(cluster: Cluster, plan: Plan, there: Listed) -> Outcome:
     """All that came of it."""
     told = Outcome()
-    _complete(made, there)
-    sizes = _sizes(cluster, made) if made.request.sizes and made.order.kind == "s3" else {}
-    for unit in made.units:
+    _complete(plan, there)
+    sizes = _sizes(cluster, plan) if plan.request.sizes and plan.order.kind == "s3" else {}
+    for unit in plan.units:
         told.changed = told.changed or unit.started
         for text in unit.warnings:
             told.warn(text)
         if unit.error is not None:
-            told.failures.append(unit.error.about(unit.resource, made.order.remote).as_dict())
+            told.failures.append(unit.error.about(unit.resource, plan.order.remote).as_dict())
             continue
-        newest = next((each for each in unit.look.backups if each.complete), None)
+        newest = next((each for each in unit.history.backups if each.complete), None)
         told.before[unit.resource] = {"newest": newest.id if newest else None}
-        entry = _finished(made, unit, sizes)
+        entry = _finished(plan, unit, sizes)
         told.items.append(entry)
         told.after[unit.resource] = {"newest": entry["id"]}
     return told
 
 
-def _complete(made: Plan, there: Listed) -> None:
+def _complete(plan: Plan, there: Listed) -> None:
     """Take what the bucket's list says of what was shipped; fail what isn't in it."""
-    if made.order.kind != "s3":
+    if plan.order.kind != "s3":
         return
-    for unit in made.units:
+    for unit in plan.units:
         if unit.result is None or unit.result.state != "success":
             continue
         found = there.get((unit.resource.lower(), unit.result.snapshot.lower()))
         if found is None or found.problem is not None:
-            unit.error = _not_there(unit, made.order.remote, found)
+            unit.error = _not_there(unit, plan.order.remote, found)
         else:
             unit.result = found
 
 
-def _not_there(unit: Unit, remote: str, found: Backup | None) -> SnapshipError:
+def _not_there(unit: Unit, remote: str, found: RemoteBackup | None) -> SnapshipError:
     what = found.problem if found else "it isn't in the remote's list"
     name = unit.result.snapshot if unit.result else None
     return RemoteError(
@@ -89,11 +89,11 @@ def _not_there(unit: Unit, remote: str, found: Backup | None) -> SnapshipError:
     )
 
 
-def _finished(made: Plan, unit: Unit, sizes: Sizes) -> dict[str, Any]:
+def _finished(plan: Plan, unit: Unit, sizes: Sizes) -> dict[str, Any]:
     if unit.satisfied is not None:
-        return item(made.cluster, made.order, unit.resource, unit.satisfied)
+        return item(plan.cluster, plan.order, unit.resource, unit.satisfied)
     backup = unit.result
-    entry = item(made.cluster, made.order, unit.resource, backup)
+    entry = item(plan.cluster, plan.order, unit.resource, backup)
     entry["joined"] = unit.joined
     entry["actions"] = unit.actions
     if backup is None:
@@ -108,24 +108,24 @@ def _finished(made: Plan, unit: Unit, sizes: Sizes) -> dict[str, Any]:
         bytes_stored=stored,
         bytes_sent=stored if unit.started else 0,
     )
-    if backup.type == "full" and made.survey is not None:
-        entry["bytes_changed"] = made.survey.allocated(unit.resource, backup.node)
+    if backup.type == "full" and plan.survey is not None:
+        entry["bytes_changed"] = plan.survey.allocated(unit.resource, backup.node)
     return entry
 
 
-def _sizes(cluster: Cluster, made: Plan) -> Sizes:
+def _sizes(cluster: Cluster, plan: Plan) -> Sizes:
     """How much each new backup takes on the bucket, in bytes: one request for a full one, two for an increment.
 
     LINSTOR tells how much is to be downloaded for a whole chain; the difference is the last one's.
     """
-    new = [unit.result for unit in made.units if unit.started and unit.error is None and unit.result is not None]
+    new = [unit.result for unit in plan.units if unit.started and unit.error is None and unit.result is not None]
     finished = [each for each in new if each.state == "success"]
-    with concurrent.futures.ThreadPoolExecutor(made.order.parallel) as pool:
-        found = pool.map(lambda each: (each.id, _size(cluster, made.order.remote, each)), finished)
+    with concurrent.futures.ThreadPoolExecutor(plan.order.parallel) as pool:
+        found = pool.map(lambda each: (each.id, _size(cluster, plan.order.remote, each)), finished)
         return {backup_id: size for backup_id, size in found if size is not None}
 
 
-def _size(cluster: Cluster, remote: str, backup: Backup) -> int | None:
+def _size(cluster: Cluster, remote: str, backup: RemoteBackup) -> int | None:
     whole = chain_size(cluster, remote, backup.id)
     below = chain_size(cluster, remote, backup.base) if backup.base else 0
     return None if whole is None or below is None else max(whole - below, 0)

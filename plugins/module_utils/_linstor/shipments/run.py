@@ -19,7 +19,7 @@ from ..api.cluster import Cluster
 from ..api.replies import ControllerError, LostReply, Replies
 from ..state.backups import queued
 from ..state.snapshots import Snap, list_snapshots
-from .choice import Wish
+from .choice import Demand
 from .judge import Judge
 from .order import Order, start
 from .timeouts import check_time
@@ -37,12 +37,12 @@ AWAY = ("connection refused", "timed out", "no route to host", "network is unrea
 class Shipping:
     """A run: at most ``order.parallel`` shipments at once, all watched with one list request at a time."""
 
-    def __init__(self, cluster: Cluster, order: Order, wish: Wish, pace: Pace) -> None:
+    def __init__(self, cluster: Cluster, order: Order, demand: Demand, pace: Pace) -> None:
         self.cluster = cluster
         self.order = order
-        self.wish = wish
+        self.demand = demand
         self.pace = pace
-        self.judge = Judge(cluster, order, wish, pace)
+        self.judge = Judge(cluster, order, demand, pace)
         self.waiting: collections.deque[Unit] = collections.deque()
         self.running: list[Unit] = []
         self.starting: dict[concurrent.futures.Future[Replies], Unit] = {}
@@ -78,13 +78,13 @@ class Shipping:
 
     def _start(self, unit: Unit) -> Replies:
         """In a worker's thread."""
-        if self.wish.snapshot is None:
-            taken = max((snap.created or 0.0 for snap in unit.look.snaps), default=0.0)
+        if self.demand.snapshot is None:
+            taken = max((snap.created or 0.0 for snap in unit.history.snaps), default=0.0)
             # LINSTOR names snapshots by the second; of one name it ships again what it has, not what is there now.
             if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)
         full = unit.choice is not None and unit.choice.full
-        return start(self.cluster, self.order, unit.resource, full, self.wish.snapshot)
+        return start(self.cluster, self.order, unit.resource, full, self.demand.snapshot)
 
     def _watch(self, unit: Unit, snapshot: str | None, joined: bool = False) -> None:
         unit.snapshot, unit.joined, unit.watched = snapshot, joined, self.pace.clock()
@@ -100,7 +100,7 @@ class Shipping:
                 unit.unsure = error
                 unit.started = True
                 unit.actions.append(self.order.describe(unit.resource))
-                self._watch(unit, self.wish.snapshot)
+                self._watch(unit, self.demand.snapshot)
             except ControllerError as error:
                 self._refused(unit, error)
             except SnapshipError as error:
@@ -109,7 +109,7 @@ class Shipping:
                 unit.started = True
                 unit.actions.append(self.order.describe(unit.resource))
                 unit.warnings += unit.replies.warnings
-                self._watch(unit, unit.replies.ref("Snapshot") or self.wish.snapshot)
+                self._watch(unit, unit.replies.ref("Snapshot") or self.demand.snapshot)
             self.pace.again()
 
     def _refused(self, unit: Unit, error: ControllerError) -> None:

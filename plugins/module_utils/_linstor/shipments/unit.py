@@ -11,8 +11,8 @@ import dataclasses
 
 from ..._engine.common.errors import SnapshipError
 from ..api.replies import Replies
-from ..state.backups import Backup
-from .choice import Choice, Look
+from ..state.backups import RemoteBackup
+from .choice import BaseChoice, History
 
 
 @dataclasses.dataclass(eq=False)
@@ -24,12 +24,12 @@ class Unit:
     shipment of its own is to be started. In the end there is ``result`` or ``error``.
     """
 
-    look: Look
-    choice: Choice | None = None
-    join: Backup | None = None
-    satisfied: Backup | None = None
+    history: History
+    choice: BaseChoice | None = None
+    join: RemoteBackup | None = None
+    satisfied: RemoteBackup | None = None
     error: SnapshipError | None = None
-    result: Backup | None = None
+    result: RemoteBackup | None = None
     snapshot: str | None = None
     started: bool = False
     joined: bool = False
@@ -40,7 +40,7 @@ class Unit:
     aborting: float | None = None
     abort_at: float | None = None
     unsure: SnapshipError | None = None
-    current: Backup | None = None
+    current: RemoteBackup | None = None
     judged: bool = False
     again: bool = False
     reason: str = ""
@@ -51,7 +51,7 @@ class Unit:
     @property
     def resource(self) -> str:
         """Its name."""
-        return self.look.resource
+        return self.history.resource
 
     @property
     def ended(self) -> bool:

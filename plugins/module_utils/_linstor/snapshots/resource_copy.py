@@ -70,13 +70,13 @@ def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], opti
     there = read_definition(cluster, options.to_resource)
     source = read_definition(cluster, resource)
     group = options.resource_group or (source.group if source else None) or None
-    made = Plan(options, snap, group, there)
+    plan = Plan(options, snap, group, there)
     if there is None:
         _check_places(cluster, snap, options)
-        return made
+        return plan
     told = provenance.read(there)
     if told is not None and told.snapshot == snap.uuid:
-        made.act, made.begun = told.pending, told.pending
+        plan.act, plan.begun = told.pending, told.pending
     elif there.sizes or there.diskful or there.diskless:
         raise VolumeError(
             f"Resource {there.name!r} is there already, and wasn't restored from snapshot {name!r} of {resource}.",
@@ -84,7 +84,7 @@ def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], opti
             "target_exists",
             volume=there.name,
         )
-    return made
+    return plan
 
 
 def _check_places(cluster: Cluster, snap: Snap, options: Options) -> None:
@@ -111,15 +111,15 @@ def _check_places(cluster: Cluster, snap: Snap, options: Options) -> None:
                 )
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """What was begun and not ended is removed and begun anew."""
-    if not made.act:
-        return made.preview()
-    to = made.options.to_resource
-    if made.begun:
+    if not plan.act:
+        return plan.preview()
+    to = plan.options.to_resource
+    if plan.begun:
         cluster.change("resource_dfn_delete", to, what=f"removing {to}, which was begun and never finished")
-    _make(cluster, made)
-    return made.preview()
+    _make(cluster, plan)
+    return plan.preview()
 
 
 def find(resource: str, name: str, snaps: Sequence[Snap]) -> Snap:
@@ -135,16 +135,16 @@ def find(resource: str, name: str, snaps: Sequence[Snap]) -> Snap:
     return found
 
 
-def _make(cluster: Cluster, made: Plan) -> None:
+def _make(cluster: Cluster, plan: Plan) -> None:
     """What it made is removed again where it fails."""
-    snap, to = made.snap, made.options.to_resource
+    snap, to = plan.snap, plan.options.to_resource
     stamp = Provenance("", snap.name, snap.uuid, created=_created(snap))
     there = read_definition(cluster, to)
     created = there is None
-    there = there or define(cluster, to, made.group)
+    there = there or define(cluster, to, plan.group)
     try:
         provenance.write(cluster, there, dataclasses.replace(stamp, pending=True))
-        there = unfold(cluster, snap, there, made.options.nodes, made.options.storage_pools, [])
+        there = unfold(cluster, snap, there, plan.options.nodes, plan.options.storage_pools, [])
         provenance.write(cluster, there, stamp)
     except SnapshipError:
         if created:

@@ -45,30 +45,30 @@ class Plan:
 
 def plan(resources: Sequence[str], name: str, snaps: Mapping[str, Sequence[Snap]]) -> Plan:
     """Reads only."""
-    made, newer = Plan(), {}
+    plan, newer = Plan(), {}
     for resource in resources:
         try:
             snap = find(resource, name, snaps[resource])
         except SnapshipError as error:
             if len(resources) == 1:
                 raise
-            made.failures.append(error.as_dict())
+            plan.failures.append(error.as_dict())
             continue
-        made.snaps.append(snap)
+        plan.snaps.append(snap)
         order = list(snaps[resource])
         newer[resource] = [each.name for each in order[order.index(snap) + 1 :]]
-    made.newer = newer
-    return made
+    plan.newer = newer
+    return plan
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """One after the other; one that fails doesn't stop the others.
 
     A lost reply is an error: nothing tells whether it was done, and doing it again might undo more.
     """
-    outcome = made.preview()
+    outcome = plan.preview()
     done = []
-    for snap, item in zip(made.snaps, outcome.items):
+    for snap, item in zip(plan.snaps, outcome.items):
         try:
             what = f"rolling {snap.resource} back to snapshot {snap.name}"
             cluster.change("rollback", snap.resource, snap.name, what=what)

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..._engine.policy import chains
 from ..api.cluster import Cluster
-from .snapshots import Shipment, Snap
+from .snapshots import ShipmentStatus, Snap
 
 #: seconds for which a shipment may be neither in the queue nor begun: the two lists are read one after the other
 GRACE = 30.0
@@ -31,7 +32,7 @@ Snaps = Mapping[str, list[Snap]]
 
 
 @dataclasses.dataclass
-class Backup:
+class RemoteBackup:
     """A backup, or a shipment that may become one. Times in seconds since the epoch.
 
     ``id`` is that of the S3 remote's list, ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of what it
@@ -75,12 +76,12 @@ class Backup:
         return "full" if self.base_known else None
 
 
-def newest_first(backups: Iterable[Backup]) -> list[Backup]:
+def newest_first(backups: Iterable[RemoteBackup]) -> list[RemoteBackup]:
     """By the point in time they hold."""
     return sorted(backups, key=lambda each: (each.created or 0.0, each.id), reverse=True)
 
 
-def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[Backup]:
+def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[RemoteBackup]:
     """What was or is shipped to ``remote``, by what the snapshots say; ``queue`` has (resource, snapshot)."""
     found = []
     for resource, theirs in snaps.items():
@@ -93,7 +94,7 @@ def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = fro
 
 def of_snapshot(
     resource: str, snap: Snap, remote: str, queue: frozenset[tuple[str, str]] = frozenset()
-) -> Backup | None:
+) -> RemoteBackup | None:
     """What has become of shipping one snapshot to ``remote``, or ``None`` where it never was."""
     props = snap.shipping(remote)
     shipment = snap.shipment(remote)
@@ -111,7 +112,7 @@ def of_snapshot(
     if state == "preparing" and f"{REFUSED}{remote}".lower() in {key.lower() for key in snap.props}:
         state = "failed"
     base = props.get(_BASE) if modern else _old_base(snap)
-    return Backup(
+    return RemoteBackup(
         id=identity(resource, snap.name),
         resource=resource,
         snapshot=snap.name,
@@ -131,7 +132,7 @@ def identity(resource: str, snapshot: str) -> str:
     return f"{resource}/{snapshot}"
 
 
-def as_listed(found: Iterable[Backup]) -> None:
+def as_listed(found: Iterable[RemoteBackup]) -> None:
     """Give what was shipped to a bucket the ids that it has in the bucket's list, where the list can't be had.
 
     For snapshots that have a name of their own nobody but the list tells: the controller's own time of day is part of
@@ -147,7 +148,7 @@ def _listed_id(known: str) -> str:
     return f"{resource}_{snapshot}" if _GENERATED.fullmatch(snapshot) else known
 
 
-def under_way(backup: Backup, now: float) -> bool:
+def under_way(backup: RemoteBackup, now: float) -> bool:
     """Whether a shipment goes on.
 
     One that was queued and isn't any more has the benefit of the doubt for a while. One that is still being prepared
@@ -157,10 +158,10 @@ def under_way(backup: Backup, now: float) -> bool:
         return False
     if backup.state == "lost":
         return backup.created is not None and now - backup.created < GRACE
-    return Shipment(backup.state, "").under_way
+    return ShipmentStatus(backup.state, "").under_way
 
 
-def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[Backup]:
+def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[RemoteBackup]:
     """What an S3 remote lists, each with its snapshot where that is still in the cluster.
 
     ``listing`` is python-linstor's answer. Strangers in the bucket aren't in it. What was shipped by another cluster
@@ -184,7 +185,7 @@ def _listed(listing: Any) -> Mapping[str, Mapping[str, Any]]:
     return entries if isinstance(entries, Mapping) else {}
 
 
-def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> Backup:
+def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> RemoteBackup:
     started = entry.get("start_timestamp")
     finished = entry.get("finished_timestamp")
     base = entry.get("based_on_id")
@@ -197,7 +198,7 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         state = "shipping"
     else:
         state = "unknown" if entry.get("success") is None else "failed"
-    return Backup(
+    return RemoteBackup(
         id=backup_id.removesuffix(_META),
         resource=resource,
         snapshot=name,
@@ -225,7 +226,7 @@ def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> S
     return None
 
 
-def is_ours(backup: Backup, nodes: Iterable[str]) -> bool:
+def is_ours(backup: RemoteBackup, nodes: Iterable[str]) -> bool:
     """Whether this cluster made it: its snapshot is here, or the node that shipped it is one of ``nodes``.
 
     The list of a bucket doesn't say which cluster a backup is from, and two clusters can share a bucket.
@@ -233,26 +234,16 @@ def is_ours(backup: Backup, nodes: Iterable[str]) -> bool:
     return backup.snap is not None or (backup.node or "").lower() in {node.lower() for node in nodes}
 
 
-def mark_broken(backups: list[Backup]) -> None:
+def mark_broken(backups: list[RemoteBackup]) -> None:
     """Say of each backup whose chain has a gap that it can't be restored."""
-    fine = {backup.id: backup for backup in backups if backup.complete}
-    sound: dict[str, bool] = {}
-    for backup in fine.values():
-        path: list[Backup] = []
-        current: Backup | None = backup
-        while current is not None and current.id not in sound and current not in path:
-            path.append(current)
-            current = fine.get(current.base) if current.base else None
-        below = path[-1].base if path else None
-        good = sound.get(below, False) if below else True
-        for each in path:
-            sound[each.id] = good
-    for backup in fine.values():
-        if not sound[backup.id]:
+    bases = {backup.id: backup.base for backup in backups if backup.complete}
+    known: dict[str, int | None] = {}
+    for backup in backups:
+        if backup.id in bases and chains.length(bases, backup.id, known) is None:
             backup.problem = "a backup that it rests on is missing"
 
 
-def attach_received(backups: Iterable[Backup], there: Snaps) -> None:
+def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
     """Find on the target what was received of each, by the identity of the snapshot that was shipped."""
     received = {
         snap.props[_SOURCE_UUID]: snap for snaps in there.values() for snap in snaps if _SOURCE_UUID in snap.props

@@ -24,30 +24,57 @@ _SCHEMES = {"linstor": "http", "linstor+ssl": "https", "http": "http", "https": 
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
-    """What a kind of remote is made of. LINSTOR tells the ``public`` options except those ``untold``."""
+class LinstorType:
+    """A type of remote and its options. LINSTOR tells the ``public`` options except those ``untold``.
+
+    ``required``: what creates a remote. ``telling``: options that no other type has, so that they tell the type.
+    ``holds_backups``: whether backups can be shipped there. An inventory has the options ``inventory_only`` besides,
+    and needs those in ``inventory_required``, both in the inventory's words.
+    """
 
     public: tuple[str, ...]
     secret: tuple[str, ...]
     required: tuple[str, ...]
+    telling: tuple[str, ...]
     untold: tuple[str, ...] = ()
+    booleans: tuple[str, ...] = ()
+    holds_backups: bool = True
+    inventory_only: tuple[str, ...] = ()
+    inventory_required: tuple[str, ...] = ()
 
 
-KINDS = {
-    "s3": Kind(
+#: every type of remote that LINSTOR has; all other lists of types and of their options derive from this one
+LINSTOR_TYPES = {
+    "s3": LinstorType(
         public=("endpoint", "bucket", "region", "use_path_style"),
         secret=("access_key", "secret_key"),
         required=("endpoint", "bucket", "region", "access_key", "secret_key"),
-        # What is read back of it is always false.
+        telling=("bucket",),
+        # LINSTOR always returns false for it.
         untold=("use_path_style",),
+        booleans=("use_path_style",),
+        inventory_only=("layout",),
+        inventory_required=("bucket", "access_key", "secret_key"),
     ),
-    "linstor": Kind(public=("url", "cluster_id"), secret=("passphrase",), required=("url",), untold=("cluster_id",)),
-    "ebs": Kind(
+    "linstor": LinstorType(
+        public=("url", "cluster_id"),
+        secret=("passphrase",),
+        required=("url",),
+        telling=("url", "cluster_id"),
+        untold=("cluster_id",),
+        inventory_only=("peer", "reverse_name", "reverse_url", "reverse_passphrase"),
+    ),
+    "ebs": LinstorType(
         public=("endpoint", "region", "availability_zone"),
         secret=("access_key", "secret_key"),
         required=("availability_zone", "access_key", "secret_key"),
+        telling=("availability_zone",),
+        holds_backups=False,
+        inventory_required=("region", "availability_zone", "access_key", "secret_key"),
     ),
 }
+#: the types that backups can be shipped to
+BACKUP_TYPES = tuple(name for name, made_of in LINSTOR_TYPES.items() if made_of.holds_backups)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +90,7 @@ def list_remotes(cluster: Cluster) -> dict[str, Remote]:
     """All remotes by their name in lower case (LINSTOR doesn't distinguish by case), from one request."""
     answer: Any = cluster.read("remote_list", what="listing remotes").data_v1
     found = {}
-    for kind, made_of in KINDS.items():
+    for kind, made_of in LINSTOR_TYPES.items():
         for entry in answer.get(f"{kind}_remotes") or ():
             told = [name for name in made_of.public if name not in made_of.untold and entry.get(name) is not None]
             remote = Remote(str(entry["remote_name"]), kind, {name: str(entry[name]) for name in told})

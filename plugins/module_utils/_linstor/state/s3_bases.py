@@ -25,7 +25,7 @@ _KIB = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class BaseRecord:
     """What a resource's definition says: the snapshot that LINSTOR took last for the remote, and its volumes' sizes
     (bytes by volume number)."""
 
@@ -33,7 +33,7 @@ class Standing:
     sizes: Mapping[int, int]
 
 
-def standings(cluster: Cluster, remote: str) -> dict[str, Standing]:
+def base_records(cluster: Cluster, remote: str) -> dict[str, BaseRecord]:
     """By the resources' names in lower case. One request."""
     found = {}
     for entry in _definitions(cluster, sizes=True):
@@ -43,7 +43,7 @@ def standings(cluster: Cluster, remote: str) -> dict[str, Standing]:
             if isinstance(each.get("volume_number"), int) and isinstance(each.get("size_kib"), int)
         }
         taken = {name.lower(): snapshot for name, snapshot in taken_last(entry.get("props")).items()}
-        found[str(entry.get("name")).lower()] = Standing(taken.get(remote.lower()), sizes)
+        found[str(entry.get("name")).lower()] = BaseRecord(taken.get(remote.lower()), sizes)
     return found
 
 
@@ -65,15 +65,15 @@ def _definitions(cluster: Cluster, sizes: bool) -> list[Mapping[str, Any]]:
     return _list(getattr(listing, "data_v1", None))
 
 
-def own_base(standing: Standing, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
+def own_base(base_record: BaseRecord, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
     """What a snapshot would be built on that LINSTOR takes itself, or why there is nothing."""
-    if standing.last is None:
+    if base_record.last is None:
         return None, "LINSTOR builds what it takes itself on what it took itself, and that is the first"
-    there = next((snap for snap in snaps if snap.name.lower() == standing.last.lower()), None)
+    there = next((snap for snap in snaps if snap.name.lower() == base_record.last.lower()), None)
     if there is None or there.failed:
-        return None, f"LINSTOR would build it on the snapshot {standing.last}, which is gone"
-    if standing.sizes and any(standing.sizes.get(number) != size for number, size in there.sizes.items()):
-        return None, f"the size of its volumes has changed since {standing.last}"
+        return None, f"LINSTOR would build it on the snapshot {base_record.last}, which is gone"
+    if base_record.sizes and any(base_record.sizes.get(number) != size for number, size in there.sizes.items()):
+        return None, f"the size of its volumes has changed since {base_record.last}"
     return there, ""
 
 

@@ -31,7 +31,7 @@ UNDER_WAY = ("preparing", "queued", "shipping", "aborting")
 
 
 @dataclasses.dataclass(frozen=True)
-class Shipment:
+class ShipmentStatus:
     """What has become of shipping a snapshot.
 
     ``state`` is preparing, queued, shipping, success, failed, aborting, aborted, or unknown (a word this release
@@ -100,7 +100,7 @@ class Snap:
         ]
         return list(dict.fromkeys(names + old))
 
-    def shipment(self, remote: str) -> Shipment | None:
+    def shipment(self, remote: str) -> ShipmentStatus | None:
         """What has become of shipping it to ``remote``, or ``None`` where it never was."""
         props = self.shipping(remote)
         if props.get("ShippingStatus"):
@@ -116,7 +116,7 @@ class Snap:
         return _by_flags(self.flags, remote if targets else "", sources)
 
     @property
-    def received(self) -> Shipment | None:
+    def received(self) -> ShipmentStatus | None:
         """What has become of receiving it here, or ``None`` where it was taken here."""
         props = self.shipping(None)
         if props.get("ShippingStatus"):
@@ -194,9 +194,9 @@ def _own_props(entry: Mapping[str, Any]) -> Mapping[str, str]:
     return entry.get("props") or {}
 
 
-def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> Shipment:
+def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> ShipmentStatus:
     started = props.get("BackupStartTimestamp", "")
-    return Shipment(
+    return ShipmentStatus(
         state=_STATES.get(props["ShippingStatus"].lower(), "unknown"),
         remote=remote,
         node=node,
@@ -205,7 +205,7 @@ def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> Shipme
     )
 
 
-def _by_flags(flags: Iterable[str], remote: str, nodes: list[str]) -> Shipment:
+def _by_flags(flags: Iterable[str], remote: str, nodes: list[str]) -> ShipmentStatus:
     """As LINSTOR before 1.33 tells it."""
     told = set(flags)
     if "SHIPPED" in told:
@@ -217,4 +217,4 @@ def _by_flags(flags: Iterable[str], remote: str, nodes: list[str]) -> Shipment:
     else:
         # It was marked as a backup, and nothing is shipped any more.
         state = "failed" if {"FAILED_DEPLOYMENT", "FAILED_DISCONNECT"} & told else "preparing"
-    return Shipment(state, remote, nodes[0] if nodes else None)
+    return ShipmentStatus(state, remote, nodes[0] if nodes else None)

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
+class ShipmentTarget:
     """As the option ``target`` of the module. ``resource``: a name, a pattern, or one of them for each resource."""
 
     resource: str | Mapping[str, str] | None = None
@@ -58,10 +58,10 @@ class Target:
     @property
     def given(self) -> bool:
         """Whether anything was asked for."""
-        return self != Target()
+        return self != ShipmentTarget()
 
 
-def check(target: Target, resources: Iterable[str], same_cluster: bool) -> None:
+def check(target: ShipmentTarget, resources: Iterable[str], same_cluster: bool) -> None:
     """Refuse names that can't be, that meet, or that are the resource itself. Raises UsageError."""
     if target.download_only and target.force_restore:
         raise UsageError("target: download_only and force_restore contradict each other.")

@@ -24,7 +24,7 @@ from ..api.cluster import Cluster, same_version
 from ..api.replies import ControllerError
 from ..shipments import choice, error_reports, refused, results
 from ..shipments.arrival import confirm
-from ..shipments.choice import Wish, would_satisfy
+from ..shipments.choice import Demand, would_satisfy
 from ..shipments.destination import Destination
 from ..shipments.findings import Findings, read_findings
 from ..shipments.order import Order
@@ -32,15 +32,14 @@ from ..shipments.plan import Plan, Request
 from ..shipments.run import Shipping
 from ..shipments.unit import Unit
 from ..state import target_names
-from ..state.backups import Backup, under_way
+from ..state.backups import RemoteBackup, under_way
 from ..state.passphrase import lock
 from ..state.readiness import survey
-from ..state.remotes import Remote, find_remote
-from ..state.s3_bases import standings
+from ..state.remotes import BACKUP_TYPES, Remote, find_remote
+from ..state.s3_bases import base_records
 
 __all__ = ["Plan", "Request", "apply", "check", "plan"]
 
-KINDS = ("s3", "linstor")
 _NEVER = {
     "preparing": refused.TOO_EARLY,
     "stuck": "it waits in LINSTOR's queue for one that has failed. Abort it with: linstor backup abort --create",
@@ -49,12 +48,12 @@ _NEVER = {
 
 def plan(cluster: Cluster, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together; what one resource lacks is in its unit."""
-    wish = check(request)
+    demand = check(request)
     try:
         remote = find_remote(cluster, request.remote)
     except UnknownError as error:
         order = _order(request, request.remote, "linstor" if request.target.given else "s3")
-        return _unseen(cluster, request, wish, order, error)
+        return _unseen(cluster, request, demand, order, error)
     _check_kind(request, remote)
     order = _order(request, remote.name, remote.type)
     same = remote.type == "linstor" and target_names.is_same_cluster(cluster, remote.options.get("url"))
@@ -66,15 +65,15 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         except ControllerError as error:
             if error.code != "locked" or order.kind != "s3":
                 raise
-            return _unseen(cluster, request, wish, order, lock(cluster) or error)  # the remote's keys can't be read
-        made = Plan(cluster, request, wish, order, [_unit(findings, name, wish) for name in request.resources])
-        made.same_cluster = same
-        if made.work:
-            _prepare(cluster, made, findings, there)
-    return made
+            return _unseen(cluster, request, demand, order, lock(cluster) or error)  # the remote's keys can't be read
+        plan = Plan(cluster, request, demand, order, [_unit(findings, name, demand) for name in request.resources])
+        plan.same_cluster = same
+        if plan.work:
+            _prepare(cluster, plan, findings, there)
+    return plan
 
 
-def check(request: Request) -> Wish:
+def check(request: Request) -> Demand:
     """What is asked of each resource. Raises UsageError."""
     if not request.resources:
         raise UsageError("resources is empty.")
@@ -93,7 +92,7 @@ def check(request: Request) -> Wish:
         raise UsageError("type: incremental and max_chain: 1 contradict each other.")
     if parse_duration(request.poll_interval, "poll_interval") <= 0:
         raise UsageError("poll_interval is more than 0s.")
-    return Wish(
+    return Demand(
         kind=request.type,
         max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
         snapshot=request.snapshot,
@@ -104,7 +103,7 @@ def check(request: Request) -> Wish:
 
 
 def _check_kind(request: Request, remote: Remote) -> None:
-    if remote.type not in KINDS:
+    if remote.type not in BACKUP_TYPES:
         raise UsageError(f"remote {remote.name} is of type {remote.type}; backups go to s3 and linstor remotes.")
     if remote.type == "s3" and (request.target.given or request.target_cluster):
         raise UsageError(
@@ -126,118 +125,118 @@ def _order(request: Request, remote: str, kind: str) -> Order:
     )
 
 
-def _unseen(cluster: Cluster, request: Request, wish: Wish, order: Order, error: SnapshipError) -> Plan:
+def _unseen(cluster: Cluster, request: Request, demand: Demand, order: Order, error: SnapshipError) -> Plan:
     """Nobody knows what is on the remote; for all that can be told, each would be shipped."""
     units = []
     for name in request.resources:
-        look = choice.Look(name, [], [], clock.now(), True)
-        units.append(Unit(look, choice.Choice(False, None, "first backup of this resource on this remote")))
-    return Plan(cluster, request, wish, order, units, obstacle=error)
+        history = choice.History(name, [], [], clock.now(), True)
+        units.append(Unit(history, choice.BaseChoice(False, None, "first backup of this resource on this remote")))
+    return Plan(cluster, request, demand, order, units, obstacle=error)
 
 
-def _unit(findings: Findings, resource: str, wish: Wish) -> Unit:
-    look = findings.of(resource)
-    satisfied = choice.satisfying(look, wish)
-    if satisfied is None and look.strangers and findings.adopt(look):
-        satisfied = choice.satisfying(look, wish)
-    unit = Unit(look, satisfied=satisfied, warnings=list(look.warnings))
+def _unit(findings: Findings, resource: str, demand: Demand) -> Unit:
+    history = findings.of(resource)
+    satisfied = choice.satisfying(history, demand)
+    if satisfied is None and history.strangers and findings.adopt(history):
+        satisfied = choice.satisfying(history, demand)
+    unit = Unit(history, satisfied=satisfied, warnings=list(history.warnings))
     if satisfied is None:
-        findings.settle_queue(look)
+        findings.settle_queue(history)
         unit.warnings += [
             f"the snapshot {each.snapshot} of {resource} was to be shipped to {findings.order.remote} and never"
             f" will be: {_NEVER[each.state]}"
-            for each in look.backups
-            if each.state in _NEVER and not under_way(each, look.now)
+            for each in history.backups
+            if each.state in _NEVER and not under_way(each, history.now)
         ]
     return unit
 
 
-def _prepare(cluster: Cluster, made: Plan, findings: Findings, there: Cluster | None) -> None:
+def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | None) -> None:
     """Look at what is needed to ship, and choose how."""
-    made.survey = findings.survey = findings.survey or survey(cluster)
-    if made.order.kind == "s3":
-        known = standings(cluster, made.order.remote)
-        for unit in made.work:
-            unit.look.standing = known.get(unit.resource.lower())
-    for unit in made.work:
-        unit.error = made.survey.problem(unit.resource, made.order.source_node)
+    plan.survey = findings.survey = findings.survey or survey(cluster)
+    if plan.order.kind == "s3":
+        known = base_records(cluster, plan.order.remote)
+        for unit in plan.work:
+            unit.history.base_record = known.get(unit.resource.lower())
+    for unit in plan.work:
+        unit.error = plan.survey.problem(unit.resource, plan.order.source_node)
         if unit.error is None:
-            unit.error = _choose(unit, made.wish)
-    receiving = cluster if made.same_cluster else there
-    if made.order.kind == "linstor" and receiving is not None:
-        _look_at_target(made, receiving)
-    for unit in made.units:
+            unit.error = _choose(unit, plan.demand)
+    receiving = cluster if plan.same_cluster else there
+    if plan.order.kind == "linstor" and receiving is not None:
+        _look_at_target(plan, receiving)
+    for unit in plan.units:
         if unit.error is not None:
-            unit.error.about(unit.resource, made.order.remote)
-    if made.order.kind == "linstor":
-        made.obstacle = same_version(cluster, there) if there else None
-    elif made.work:
-        made.obstacle = lock(cluster)
+            unit.error.about(unit.resource, plan.order.remote)
+    if plan.order.kind == "linstor":
+        plan.obstacle = same_version(cluster, there) if there else None
+    elif plan.work:
+        plan.obstacle = lock(cluster)
 
 
-def _look_at_target(made: Plan, receiving: Cluster) -> None:
+def _look_at_target(plan: Plan, receiving: Cluster) -> None:
     """See whether what is shipped whole could be received; an increment goes beside its base, whatever is asked for."""
-    whole = [unit for unit in made.work if unit.choice is not None and unit.choice.base is None and not unit.join]
-    if not whole or made.survey is None:
+    whole = [unit for unit in plan.work if unit.choice is not None and unit.choice.base is None and not unit.join]
+    if not whole or plan.survey is None:
         return
-    destination = Destination(receiving, made.order.target)
+    destination = Destination(receiving, plan.order.target)
     for unit in whole:
-        unit.error = destination.problem(made.survey.providers(unit.resource, made.order.source_node))
+        unit.error = destination.problem(plan.survey.providers(unit.resource, plan.order.source_node))
 
 
-def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:
+def _choose(unit: Unit, demand: Demand) -> SnapshipError | None:
     """How it is shipped, or what is waited for."""
-    unit.join = choice.joinable(unit.look, wish)
-    if wish.snapshot is not None and unit.join is None:
-        snap = next((each for each in unit.look.snaps if each.name.lower() == wish.snapshot.lower()), None)
+    unit.join = choice.joinable(unit.history, demand)
+    if demand.snapshot is not None and unit.join is None:
+        snap = next((each for each in unit.history.snaps if each.name.lower() == demand.snapshot.lower()), None)
         if snap is None or snap.failed:
-            there = ", ".join(each.name for each in unit.look.snaps[-10:]) or "none"
+            there = ", ".join(each.name for each in unit.history.snaps[-10:]) or "none"
             return UnknownError(
-                f"resource {unit.resource} has no snapshot {wish.snapshot}; the newest are: {there}.",
+                f"resource {unit.resource} has no snapshot {demand.snapshot}; the newest are: {there}.",
                 "snapship.dr.linstor_snapshot takes one.",
                 code="unknown_snapshot",
             )
     try:
-        unit.choice = choice.choose(unit.look, wish)
+        unit.choice = choice.choose(unit.history, demand)
     except SnapshipError as error:
-        if unit.join is None or not would_satisfy(unit.join, wish, unit.look.now):
+        if unit.join is None or not would_satisfy(unit.join, demand, unit.history.now):
             return error
     return None
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Ship what is missing. One resource's failure doesn't stop the others."""
-    if made.obstacle:
-        raise made.obstacle.about(remote=made.order.remote)
-    pace = Pace(parse_duration(made.request.poll_interval, "poll_interval"))
-    work = made.work
-    shipping = Shipping(cluster, made.order, made.wish, pace)
-    if not made.order.wait:
-        _take_as_it_goes(work, made.wish)
+    if plan.obstacle:
+        raise plan.obstacle.about(remote=plan.order.remote)
+    pace = Pace(parse_duration(plan.request.poll_interval, "poll_interval"))
+    work = plan.work
+    shipping = Shipping(cluster, plan.order, plan.demand, pace)
+    if not plan.order.wait:
+        _take_as_it_goes(work, plan.demand)
     shipping.run(work)
-    if made.order.wait:
-        _confirm(cluster, made, work, pace)
-    refused.settle(cluster, made.order, work)
+    if plan.order.wait:
+        _confirm(cluster, plan, work, pace)
+    refused.settle(cluster, plan.order, work)
     error_reports.explain(cluster, work)
-    listed: Mapping[tuple[str, str], Backup] = {}
+    listed: Mapping[tuple[str, str], RemoteBackup] = {}
     shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]
-    if shipped and made.order.kind == "s3":
-        listed = results.listed(cluster, made.order.remote, shipped)
-    return results.outcome(cluster, made, listed)
+    if shipped and plan.order.kind == "s3":
+        listed = results.listed(cluster, plan.order.remote, shipped)
+    return results.outcome(cluster, plan, listed)
 
 
-def _confirm(cluster: Cluster, made: Plan, work: list[Unit], pace: Pace) -> None:
+def _confirm(cluster: Cluster, plan: Plan, work: list[Unit], pace: Pace) -> None:
     """See on the target that all has arrived, where the target can be seen."""
-    if made.same_cluster:
-        confirm(cluster, made.order, work, pace)
-    elif made.request.target_cluster and any(unit.result for unit in work):
-        with Cluster(made.request.target_cluster) as there:
-            confirm(there, made.order, work, pace)
+    if plan.same_cluster:
+        confirm(cluster, plan.order, work, pace)
+    elif plan.request.target_cluster and any(unit.result for unit in work):
+        with Cluster(plan.request.target_cluster) as there:
+            confirm(there, plan.order, work, pace)
 
 
-def _take_as_it_goes(work: list[Unit], wish: Wish) -> None:
+def _take_as_it_goes(work: list[Unit], demand: Demand) -> None:
     """Without waiting, a shipment that goes on is as good as done where it will do, and no obstacle where it won't."""
     for unit in work:
-        if unit.join is not None and would_satisfy(unit.join, wish, unit.look.now):
+        if unit.join is not None and would_satisfy(unit.join, demand, unit.history.now):
             unit.result, unit.joined = unit.join, True
         unit.join = None

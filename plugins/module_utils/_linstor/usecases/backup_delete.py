@@ -19,7 +19,7 @@ from ..api.replies import LostReply
 from ..shipments.items import item
 from ..shipments.order import Order
 from ..state import backups
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.remotes import find_remote
 from ..state.s3_list import backup_list
 
@@ -42,7 +42,7 @@ class Plan:
     cluster: Cluster
     request: Request
     order: Order
-    going: list[Backup]
+    going: list[RemoteBackup]
     missing_remote: UnknownError | None = None
 
     def preview(self) -> Outcome:
@@ -70,12 +70,12 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     return Plan(cluster, request, Order(remote.name, "s3"), _find(cluster, remote.name, request))
 
 
-def _listed(cluster: Cluster, remote: str) -> list[Backup]:
+def _listed(cluster: Cluster, remote: str) -> list[RemoteBackup]:
     answer = backup_list(cluster, remote)
     return backups.on_s3(answer, {}, remote)
 
 
-def _find(cluster: Cluster, remote: str, request: Request) -> list[Backup]:
+def _find(cluster: Cluster, remote: str, request: Request) -> list[RemoteBackup]:
     listed = {each.id: each for each in _listed(cluster, remote)}
     wanted = listed.get(request.id.removesuffix(".meta"))
     if wanted is None:
@@ -97,55 +97,55 @@ def _find(cluster: Cluster, remote: str, request: Request) -> list[Backup]:
     return [*resting[::-1], wanted]
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Have LINSTOR delete them, and see that they are gone."""
-    if made.missing_remote:
-        raise made.missing_remote
+    if plan.missing_remote:
+        raise plan.missing_remote
     told = Outcome()
-    if made.going:
-        wanted = made.going[-1]
-        done = f"delete backup {wanted.id} from {made.order.remote}" + (" with all on it" if made.going[1:] else "")
+    if plan.going:
+        wanted = plan.going[-1]
+        done = f"delete backup {wanted.id} from {plan.order.remote}" + (" with all on it" if plan.going[1:] else "")
         try:
             replies = cluster.change(
                 "backup_delete",
-                made.order.remote,
+                plan.order.remote,
                 bak_id=wanted.id,
-                cascade=made.request.cascade,
-                keep_snaps=made.request.keep_snapshots,
-                what=f"deleting backup {wanted.id} from {made.order.remote}",
+                cascade=plan.request.cascade,
+                keep_snaps=plan.request.keep_snapshots,
+                what=f"deleting backup {wanted.id} from {plan.order.remote}",
             )
             for text in replies.warnings:
                 told.warn(text)
         except LostReply:
             told.warn("The controller's answer was lost; what became of it was read from the list.")
         told.changed = True
-        _check_gone(cluster, made)
-        told.items = _items(made, [done])
-    _show(made, told)
+        _check_gone(cluster, plan)
+        told.items = _items(plan, [done])
+    _show(plan, told)
     return told
 
 
-def _check_gone(cluster: Cluster, made: Plan) -> None:
-    ids = {each.id for each in made.going}
+def _check_gone(cluster: Cluster, plan: Plan) -> None:
+    ids = {each.id for each in plan.going}
 
     def gone() -> bool | None:
-        return True if not ids & {each.id for each in _listed(cluster, made.order.remote)} else None
+        return True if not ids & {each.id for each in _listed(cluster, plan.order.remote)} else None
 
     try:
-        until(gone, 15.0, Pace(2.0), f"{', '.join(sorted(ids))} to go from {made.order.remote}")
+        until(gone, 15.0, Pace(2.0), f"{', '.join(sorted(ids))} to go from {plan.order.remote}")
     except RemoteError as error:
-        raise error.about(remote=made.order.remote) from None
+        raise error.about(remote=plan.order.remote) from None
 
 
-def _items(made: Plan, actions: list[str]) -> list[dict[str, Any]]:
+def _items(plan: Plan, actions: list[str]) -> list[dict[str, Any]]:
     found = []
-    for each in made.going:
-        entry = item(made.cluster, made.order, each.resource, each)
+    for each in plan.going:
+        entry = item(plan.cluster, plan.order, each.resource, each)
         found.append({**entry, "actions": actions})
     return found
 
 
-def _show(made: Plan, told: Outcome) -> None:
-    for each in made.going:
+def _show(plan: Plan, told: Outcome) -> None:
+    for each in plan.going:
         told.before[each.id] = {"resource": each.resource, "type": each.type}
     told.after = {}

@@ -24,7 +24,7 @@ from ..api import clock
 from ..api.cluster import Access, Cluster
 from ..shipments.items import chain_size, logical
 from ..state import backups, target_names
-from ..state.backups import Backup, Snaps
+from ..state.backups import RemoteBackup, Snaps
 from ..state.origins import source_of
 from ..state.remotes import Remote, find_remote
 from ..state.s3_list import backup_list
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclasses.dataclass
-class Listing:
+class BackupList:
     """Backups, the newest first, and what waits in the queue."""
 
     backups: list[dict[str, Any]]
@@ -54,9 +54,9 @@ class Listing:
     warnings: list[str] = dataclasses.field(default_factory=list)
 
 
-def listing(cluster: Cluster, request: Request) -> Listing:
+def listing(cluster: Cluster, request: Request) -> BackupList:
     """All that was asked for. Raises UnknownError for an id that isn't there."""
-    found: list[Backup] = []
+    found: list[RemoteBackup] = []
     remote = find_remote(cluster, request.remote) if request.remote is not None else None
     wanted = request.resources or None
     snaps = list_snapshots(cluster)
@@ -73,15 +73,15 @@ def listing(cluster: Cluster, request: Request) -> Listing:
     if wanted is not None:
         names = {name.lower() for name in wanted}
         found = [each for each in found if each.resource.lower() in names]
-    made = Listing(_items(cluster, remote, found, request), [])
+    result = BackupList(_items(cluster, remote, found, request), [])
     if request.queue:
-        made.queue = queue(cluster, remote.name if remote else None)
-    if not made.backups and wanted is None and request.id is None:
-        made.warnings.append(f"there are no backups {f'on {remote.name}' if remote else 'that were received here'}.")
-    return made
+        result.queue = queue(cluster, remote.name if remote else None)
+    if not result.backups and wanted is None and request.id is None:
+        result.warnings.append(f"there are no backups {f'on {remote.name}' if remote else 'that were received here'}.")
+    return result
 
 
-def received(snaps: Snaps) -> list[Backup]:
+def received(snaps: Snaps) -> list[RemoteBackup]:
     """What other clusters, or this one, have shipped here."""
     found = []
     for resource, theirs in snaps.items():
@@ -93,7 +93,7 @@ def received(snaps: Snaps) -> list[Backup]:
             built = any(key.startswith(SOURCE) and key.endswith(f"/{_RECEIVED_BASE}") for key in snap.props)
             base = snap.shipping(None).get(_RECEIVED_BASE) if built else None
             found.append(
-                Backup(
+                RemoteBackup(
                     id=backups.identity(resource, snap.name),
                     resource=resource,
                     snapshot=snap.name,
@@ -116,7 +116,7 @@ def _taken(snap: Snap) -> float | None:
     return min(int(each) for each in times) / 1000 if times else snap.created
 
 
-def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[Backup]:
+def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[RemoteBackup]:
     answer = backup_list(cluster, remote.name)
     found = backups.on_s3(answer, snaps, remote.name)
     backups.mark_broken(found)
@@ -127,7 +127,7 @@ def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[Backup]:
     return [*found, *(each for each in going if (each.resource.lower(), each.snapshot.lower()) not in there)]
 
 
-def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | None) -> list[Backup]:
+def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | None) -> list[RemoteBackup]:
     found = backups.shipments(snaps, remote.name)
     with contextlib.ExitStack() as stack:
         there: Snaps | None = None
@@ -162,7 +162,9 @@ def queue(cluster: Cluster, remote: str | None) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda each: each["since"] or "")
 
 
-def _items(cluster: Cluster, remote: Remote | None, found: list[Backup], request: Request) -> list[dict[str, Any]]:
+def _items(
+    cluster: Cluster, remote: Remote | None, found: list[RemoteBackup], request: Request
+) -> list[dict[str, Any]]:
     now = clock.now()
     bases = {each.id: each.base for each in found if each.state == "success"}
     listed = remote is not None and remote.type == "s3"
@@ -183,7 +185,7 @@ def _items(cluster: Cluster, remote: Remote | None, found: list[Backup], request
 def entry(
     cluster: Cluster,
     remote: Remote | None,
-    backup: Backup,
+    backup: RemoteBackup,
     bases: Mapping[str, str | None],
     listed: bool,
     now: float,
@@ -220,7 +222,7 @@ def entry(
     }
 
 
-def _problem(backup: Backup, now: float) -> str | None:
+def _problem(backup: RemoteBackup, now: float) -> str | None:
     if backup.state != "success":
         words = {"unknown": "it has no meta object", "lost": "it was queued, and isn't any more"}
         return words.get(backup.state, f"it is {backup.state}")
@@ -229,7 +231,7 @@ def _problem(backup: Backup, now: float) -> str | None:
     return backup.problem
 
 
-def _add_sizes(cluster: Cluster, remote: str, chosen: list[Backup], items: list[dict[str, Any]]) -> None:
+def _add_sizes(cluster: Cluster, remote: str, chosen: list[RemoteBackup], items: list[dict[str, Any]]) -> None:
     """How much is to be downloaded for each with its chain, and which part is its own. One request for each."""
     wanted = {each.id for each in chosen if each.state == "success"}
     wanted |= {each.base for each in chosen if each.base is not None and each.state == "success"}

@@ -50,32 +50,32 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     if not request.passphrase:
         raise UsageError("passphrase: it is empty.")
     status = passphrase_status(cluster)
-    made = Plan(request, status)
+    plan = Plan(request, status)
     if status == "unset":
         if request.state == "unlocked":
             raise _unset(cluster)
-        made.steps = ["create"]
+        plan.steps = ["create"]
     elif status == "locked":
-        made.steps = ["enter"]
+        plan.steps = ["enter"]
     elif not _enter(cluster, request.passphrase):
-        made.steps = ["modify"]
+        plan.steps = ["modify"]
         _may_modify(cluster, request)
-    return made
+    return plan
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Raises RemoteError (code wrong_passphrase) for a wrong passphrase; nothing is changed then."""
-    request, done = made.request, list(made.steps)
-    if made.steps == ["create"]:
+    request, done = plan.request, list(plan.steps)
+    if plan.steps == ["create"]:
         _create(cluster, request.passphrase)
-    elif made.steps == ["enter"] and not _enter(cluster, request.passphrase):
+    elif plan.steps == ["enter"] and not _enter(cluster, request.passphrase):
         # It is still the old one, as after a restart before a change of the passphrase.
         _may_modify(cluster, request)
         _modify(cluster, request)
         done = ["modify", "enter"]
-    elif made.steps == ["modify"]:
+    elif plan.steps == ["modify"]:
         _modify(cluster, request)
-    return _outcome(made.status, passphrase_status(cluster) if done else made.status, done)
+    return _outcome(plan.status, passphrase_status(cluster) if done else plan.status, done)
 
 
 def _outcome(before: str, after: str, steps: list[str]) -> Outcome:

@@ -24,8 +24,8 @@ from ..api import clock
 from ..api.cluster import Access, Cluster
 from ..shipments.items import logical
 from ..state import backups, target_names
-from ..state.backups import Backup, Snaps
-from ..state.remotes import Remote, list_remotes
+from ..state.backups import RemoteBackup, Snaps
+from ..state.remotes import BACKUP_TYPES, Remote, list_remotes
 from ..state.s3_list import backup_list
 from ..state.snapshots import list_snapshots
 
@@ -62,39 +62,39 @@ class Report:
 
 def report(cluster: Cluster, request: Request) -> Report:
     """Look at everything once, and measure it."""
-    made = Report()
+    report = Report()
     default = None if request.rpo is None else parse_duration(request.rpo, "rpo")
     remotes = list_remotes(cluster)
     snaps = list_snapshots(cluster)
     there = _resources(cluster)
     copies = {name for name, theirs in snaps.items() if any(snap.received is not None for snap in theirs)}
-    made.schedules = schedules(cluster)
+    report.schedules = schedules(cluster)
     now = clock.now()
     covered: set[str] = set()
-    promises = request.promises or [Promise(each.name) for each in remotes.values() if each.type in ("s3", "linstor")]
+    promises = request.promises or [Promise(each.name) for each in remotes.values() if each.type in BACKUP_TYPES]
     for promise in promises:
         rpo = default if promise.rpo is None else parse_duration(promise.rpo, "rpo")
-        found = _look(cluster, remotes.get(promise.remote.lower()), promise, snaps, made)
+        found = _look(cluster, remotes.get(promise.remote.lower()), promise, snaps, report)
         names = promise.resources or request.resources or [name for name in there if name not in copies]
         for name in names:
-            newest = _newest(cluster, promise.remote, name, found, made.schedules)
+            newest = _newest(cluster, promise.remote, name, found, report.schedules)
             if name.lower() not in {each.lower() for each in there}:
                 newest.problem = "there is no such resource in the cluster"
             if not request.promises and rpo is None and newest.created is None and newest.problem is None:
                 continue  # nobody promised it
-            made.protection.append(protection.protection(newest, rpo, now))
+            report.protection.append(protection.protection(newest, rpo, now))
             if newest.created is not None or promise.resources is not None:
                 covered.add(name.lower())
-    made.breached = protection.breaches(made.protection)
-    scheduled = {str(each["volume"]).lower() for each in made.schedules if each["enabled"]}
+    report.breached = protection.breaches(report.protection)
+    scheduled = {str(each["volume"]).lower() for each in report.schedules if each["enabled"]}
     wanted = {name.lower() for name in request.resources} or {name.lower() for name in there}
-    made.unprotected = sorted(
+    report.unprotected = sorted(
         name
         for name in there
         if name.lower() in wanted and name.lower() not in covered | scheduled and name not in copies
     )
-    made.protection.sort(key=lambda each: (each["volume"], each["remote"]))
-    return made
+    report.protection.sort(key=lambda each: (each["volume"], each["remote"]))
+    return report
 
 
 def _resources(cluster: Cluster) -> list[str]:
@@ -107,25 +107,25 @@ def _resources(cluster: Cluster) -> list[str]:
 
 
 def _look(
-    cluster: Cluster, remote: Remote | None, promise: Promise, snaps: Snaps, made: Report
-) -> dict[str, list[Backup]] | str:
+    cluster: Cluster, remote: Remote | None, promise: Promise, snaps: Snaps, report: Report
+) -> dict[str, list[RemoteBackup]] | str:
     """The backups on a remote by resource in lower case, or why they can't be told."""
     if remote is None:
         return f"the cluster knows no remote {promise.remote}"
-    if remote.type not in ("s3", "linstor"):
+    if remote.type not in BACKUP_TYPES:
         raise UsageError(f"remote {remote.name} is of type {remote.type}, which keeps no backups of its own.")
     try:
         found = _backups(cluster, remote, promise, snaps)
     except RemoteError as error:
-        made.warnings.append(f"{remote.name}: {error.msg}")
+        report.warnings.append(f"{remote.name}: {error.msg}")
         return f"nobody knows: {error.msg}"
-    sorted_out: dict[str, list[Backup]] = {}
+    sorted_out: dict[str, list[RemoteBackup]] = {}
     for each in backups.newest_first(found):
         sorted_out.setdefault(each.resource.lower(), []).append(each)
     return sorted_out
 
 
-def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -> list[Backup]:
+def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -> list[RemoteBackup]:
     if remote.type == "s3":
         answer = backup_list(cluster, remote.name)
         found = backups.on_s3(answer, snaps, remote.name)
@@ -146,7 +146,7 @@ def _newest(
     cluster: Cluster,
     remote: str,
     resource: str,
-    found: dict[str, list[Backup]] | str,
+    found: dict[str, list[RemoteBackup]] | str,
     planned: list[dict[str, Any]],
 ) -> Newest:
     newest = Newest("linstor", resource, cluster.name, remote)

@@ -18,7 +18,7 @@ from ..api.replies import DELETED, MODIFIED, ControllerError, LostReply, Replies
 from ..remotes.compare import UPDATES, Plan, Request, compare
 from ..remotes.reverse import itself, reverse, with_target
 from ..state.passphrase import passphrase_status
-from ..state.remotes import KINDS, list_remotes, noted
+from ..state.remotes import LINSTOR_TYPES, list_remotes, noted
 from ..state.target_names import is_same_cluster
 
 __all__ = ["Plan", "Request", "about", "apply", "describe", "plan"]
@@ -35,15 +35,15 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         request = with_target(target, request)
     elif is_same_cluster(cluster, request.options.get("url")):
         request = with_target(cluster, request)
-    made = compare(cluster, request)
-    made.target = target
+    plan = compare(cluster, request)
+    plan.target = target
     if target is not None:
         different = same_version(cluster, target)
         if different:
-            made.warnings.append(f"{different.msg} {different.hint}")
-    if made.kind == "linstor" and request.state == "present":
-        made.reverse = _reverse(cluster, request, target)
-    return made
+            plan.warnings.append(f"{different.msg} {different.hint}")
+    if plan.kind == "linstor" and request.state == "present":
+        plan.reverse = _reverse(cluster, request, target)
+    return plan
 
 
 def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan | None:
@@ -56,65 +56,65 @@ def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan
     return None
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Make the remote that points back first, so that none is there that can't be shipped to."""
-    for each in (made, made.reverse):
+    for each in (plan, plan.reverse):
         if each is not None and each.locked:
             raise each.locked
-    if made.reverse is not None:
+    if plan.reverse is not None:
         try:
-            _carry_out(made.target or cluster, made.reverse)
+            _carry_out(plan.target or cluster, plan.reverse)
         except SnapshipError as error:
             error.msg = f"On the target: {error.msg}"
             raise
     try:
-        _carry_out(cluster, made)
+        _carry_out(cluster, plan)
     except SnapshipError as error:
-        if made.reverse is None or not made.reverse.changed:
+        if plan.reverse is None or not plan.reverse.changed:
             raise
-        outcome = made.preview()
-        outcome.items, outcome.failures = [], [error.about(remote=made.request.name).as_dict()]
+        outcome = plan.preview()
+        outcome.items, outcome.failures = [], [error.about(remote=plan.request.name).as_dict()]
         outcome.after = {**outcome.before, "reverse": outcome.after["reverse"]}
         return outcome
     finally:
-        if made.target is not None:
-            made.target.close()
-    return made.preview()
+        if plan.target is not None:
+            plan.target.close()
+    return plan.preview()
 
 
-def _carry_out(cluster: Cluster, made: Plan) -> None:
-    if not made.step:
+def _carry_out(cluster: Cluster, plan: Plan) -> None:
+    if not plan.step:
         return
-    name = made.before.name if made.before else made.request.name
-    what = f"{made.step} {made.kind} remote {name!r}"
-    hide = [str(made.send[each]) for each in KINDS[made.kind].secret if each in made.send] if made.send else []
-    if made.step in ("delete", "recreate"):
+    name = plan.before.name if plan.before else plan.request.name
+    what = f"{plan.step} {plan.kind} remote {name!r}"
+    hide = [str(plan.send[each]) for each in LINSTOR_TYPES[plan.kind].secret if each in plan.send] if plan.send else []
+    if plan.step in ("delete", "recreate"):
         said = _settled(cluster, functools.partial(cluster.change, "remote_delete", name, what=what), name, gone=True)
-        _note_waiting(made, name, said)
-    if made.step in ("create", "recreate"):
+        _note_waiting(plan, name, said)
+    if plan.step in ("create", "recreate"):
         create = functools.partial(
-            cluster.change, f"remote_create_{made.kind}", made.request.name, what=what, hide=hide, **made.send
+            cluster.change, f"remote_create_{plan.kind}", plan.request.name, what=what, hide=hide, **plan.send
         )
-        _settled(cluster, create, made.request.name, gone=False)
-    if made.step == "modify":
+        _settled(cluster, create, plan.request.name, gone=False)
+    if plan.step == "modify":
         modify = functools.partial(
-            cluster.change, f"remote_modify_{made.kind}", name, what=what, hide=hide, **made.send
+            cluster.change, f"remote_modify_{plan.kind}", name, what=what, hide=hide, **plan.send
         )
         try:
             modify()
         except LostReply:
             modify()  # doing it again does no harm
-    keep(cluster, made.notes, made.drop)
+    keep(cluster, plan.notes, plan.drop)
 
 
-def _note_waiting(made: Plan, name: str, said: Replies | None) -> None:
+def _note_waiting(plan: Plan, name: str, said: Replies | None) -> None:
     """A remote in use isn't deleted yet, although LINSTOR has taken the request."""
     if said is None or said.has(DELETED) or not said.has(MODIFIED):
         return
     waits = f"remote {name!r} is still there: LINSTOR deletes it when nothing is shipped to it any more"
-    if made.step == "recreate":
+    if plan.step == "recreate":
         raise RemoteError(f"{waits}.", "Run it again then.", "in_use", remote=name)
-    made.warnings.append(
+    plan.warnings.append(
         f"{waits}. If nothing is, that is left of a shipment that the target has refused, or has never answered: then "
         "it goes only after the controller was started anew and it is deleted again."
     )
@@ -142,7 +142,7 @@ def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
     for key, remote in sorted(remotes.items()):
         if name is not None and key != name.lower():
             continue
-        made_of, known = KINDS[remote.type], noted(notes, remote.name)
+        made_of, known = LINSTOR_TYPES[remote.type], noted(notes, remote.name)
         public: dict[str, Any] = {each: remote.options.get(each, known.get(each)) for each in made_of.public}
         if public.get("use_path_style") is not None:
             public["use_path_style"] = public["use_path_style"] == "true"

@@ -25,7 +25,7 @@ from ..restores import points
 from ..restores.item import Item, leave_together
 from ..restores.run import carry_out
 from ..state import provenance
-from ..state.backups import Backup, mark_broken, on_s3
+from ..state.backups import RemoteBackup, mark_broken, on_s3
 from ..state.origins import resolve
 from ..state.resources import Deployed, read_definitions
 from ..state.s3_list import read_list
@@ -118,13 +118,13 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     Raises for options that don't go together; what one resource lacks is in its item.
     """
     when = _check(request)
-    made = Plan(request, [Item(each["source"], each["target"]) for each in request.resources])
+    plan = Plan(request, [Item(each["source"], each["target"]) for each in request.resources])
     if when is not None and when[1]:
-        made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
-    wanted = points.Wanted(request.backup, request.snapshot, when[0] if when else None)
-    there = read_definitions(cluster, [item.target for item in made.items])
+        plan.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
+    wanted = points.WantedPoint(request.backup, request.snapshot, when[0] if when else None)
+    there = read_definitions(cluster, [item.target for item in plan.items])
     choose = (_on_remote if request.remote is not None else _received)(cluster, request, wanted)
-    for item in made.items:
+    for item in plan.items:
         item.there = there.get(item.target.lower())
         item.existed = item.there is not None
         item.was = provenance.read(item.there) if item.there is not None else None
@@ -134,11 +134,11 @@ def plan(cluster: Cluster, request: Request) -> Plan:
             item.done = deployed and not request.download_only and item.is_restored()
         except SnapshipError as error:
             item.error = error.about(volume=item.source, remote=request.remote)
-    _look_closer(cluster, request, [item for item in made.items if item.error is None and not item.done])
-    _check_room(cluster, made)
+    _look_closer(cluster, request, [item for item in plan.items if item.error is None and not item.done])
+    _check_room(cluster, plan)
     if request.consistent:
-        leave_together(made.items)
-    return made
+        leave_together(plan.items)
+    return plan
 
 
 def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:
@@ -156,25 +156,25 @@ def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:
             item.error = error.about(volume=item.source, remote=request.remote)
 
 
-_Choose = Callable[[str], points.Point]
+_Choose = Callable[[str], points.RestorePoint]
 
 
-def _on_remote(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Choose:
+def _on_remote(cluster: Cluster, request: Request, wanted: points.WantedPoint) -> _Choose:
     remote = request.remote or ""
-    backups: list[Backup] = on_s3(read_list(cluster, remote, _ADVICE), {}, remote)
+    backups: list[RemoteBackup] = on_s3(read_list(cluster, remote, _ADVICE), {}, remote)
     mark_broken(backups)
 
-    def choose(source: str) -> points.Point:
+    def choose(source: str) -> points.RestorePoint:
         return points.on_remote(backups, source, remote, wanted)
 
     return choose
 
 
-def _received(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Choose:
+def _received(cluster: Cluster, request: Request, wanted: points.WantedPoint) -> _Choose:
     origin = resolve(cluster, request.received_from or "")
     snaps = list_snapshots(cluster, list(dict.fromkeys(each["source"] for each in request.resources)))
 
-    def choose(source: str) -> points.Point:
+    def choose(source: str) -> points.RestorePoint:
         return points.received(snaps[source], source, origin, wanted)
 
     return choose
@@ -238,10 +238,10 @@ def _changes(item: Item, there: Deployed) -> list[str]:
     return found
 
 
-def _check_room(cluster: Cluster, made: Plan) -> None:
+def _check_room(cluster: Cluster, plan: Plan) -> None:
     """For what is to be downloaded: whether it fits, and where."""
-    request, pools = made.request, None
-    for item in made.items:
+    request, pools = plan.request, None
+    for item in plan.items:
         if item.error is not None or item.done or not item.needs_download or item.point is None:
             continue
         try:
@@ -291,15 +291,15 @@ def _check(request: Request) -> tuple[float, bool] | None:
     return parse_time(request.at, "at") if request.at is not None else None
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Bring each resource there. One's failure doesn't stop the others."""
-    request = made.request
-    todo = [item for item in made.items if item.error is None and not item.done]
+    request = plan.request
+    todo = [item for item in plan.items if item.error is None and not item.done]
     started = time.monotonic()
     carry_out(cluster, request, todo)
     for item in todo:
         item.seconds = round(item.seconds or time.monotonic() - started, 3)
-    outcome = Outcome(warnings=list(made.warnings))
-    for item in made.items:
+    outcome = Outcome(warnings=list(plan.warnings))
+    for item in plan.items:
         _add(request, outcome, item, changed=item in todo)
     return outcome

@@ -17,6 +17,7 @@ from typing import Any
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import iso_time
+from ..._engine.policy import chains
 from ..._engine.policy.retention_calendar import Rules, Verdict, decide, too_many
 from ..api import clock
 from ..api.cluster import Cluster
@@ -82,9 +83,9 @@ class Plan:
         return outcome
 
 
-def _compare(made: Plan, outcome: Outcome) -> None:
+def _compare(plan: Plan, outcome: Outcome) -> None:
     """The diff: each backup, with the reason for which it stays or goes."""
-    for each in made.sentences:
+    for each in plan.sentences:
         candidate, word = each.candidate, "goes" if each.goes else "stays"
         told = f"{word}: {', '.join(each.verdict.reasons) if each.error is None else each.error.msg}"
         key = f"{candidate.resource} ({candidate.place})"
@@ -131,29 +132,29 @@ def _plan(cluster: Cluster, request: Request, rules: Mapping[str, Rules]) -> Pla
     wanted = None if request.all_resources else request.resources
     snaps = list_snapshots(cluster, wanted)
     now = clock.now()
-    made = Plan(request, [])
+    plan = Plan(request, [])
     if request.received_from is not None:
         found = received_here(snaps, resolve(cluster, request.received_from))
-        made.sentences += _judge(made, found, rules[RECEIVED], now)
+        plan.sentences += _judge(plan, found, rules[RECEIVED], now)
     elif request.keep is not None:
         found = on_remote(cluster, request.remote or "", wanted, snaps, request.other_clusters, now)
-        made.sentences += _judge(made, found, rules[REMOTE], now)
+        plan.sentences += _judge(plan, found, rules[REMOTE], now)
     if request.local is not None:
         found = left_behind(snaps, request.remote or "", all_taken_last(cluster), now)
-        made.sentences += _judge(made, found, rules[LOCAL], now)
-    for each in made.sentences:
-        if each.candidate.warning and each.candidate.warning not in made.warnings:
-            made.warnings.append(each.candidate.warning)
-    seen = {each.candidate.resource.lower() for each in made.sentences}
-    made.warnings += [
+        plan.sentences += _judge(plan, found, rules[LOCAL], now)
+    for each in plan.sentences:
+        if each.candidate.warning and each.candidate.warning not in plan.warnings:
+            plan.warnings.append(each.candidate.warning)
+    seen = {each.candidate.resource.lower() for each in plan.sentences}
+    plan.warnings += [
         f"there is nothing of a resource {name} to prune." for name in request.resources if name.lower() not in seen
     ]
-    return made
+    return plan
 
 
-def _judge(made: Plan, found: list[Candidate], rules: Rules, now: float) -> list[Sentence]:
+def _judge(plan: Plan, found: list[Candidate], rules: Rules, now: float) -> list[Sentence]:
     by_id = {each.id: each for each in found}
-    points = [each.point(made.request.consistent) for each in found]
+    points = [each.point(plan.request.consistent) for each in found]
     verdicts = decide(points, rules, now)
     sentences = [Sentence(by_id[verdict.point.id], verdict) for verdict in verdicts]
     refused = too_many(verdicts, rules)
@@ -165,10 +166,10 @@ def _judge(made: Plan, found: list[Candidate], rules: Rules, now: float) -> list
             "Check the rules; if they are what is wanted, raise max_delete_percent.",
             code="too_many",
         )
-        made.errors.append(error.about(volume=resource, remote=made.request.remote or made.request.received_from))
+        plan.errors.append(error.about(volume=resource, remote=plan.request.remote or plan.request.received_from))
     for each in sentences:
-        if refused and (made.request.consistent or each.candidate.resource in refused) and not each.verdict.kept:
-            each.error = made.errors[-1]
+        if refused and (plan.request.consistent or each.candidate.resource in refused) and not each.verdict.kept:
+            each.error = plan.errors[-1]
     return sentences
 
 
@@ -196,21 +197,21 @@ def _check(request: Request) -> dict[str, Rules]:
     return rules
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Delete what goes, the ends of chains first. Where one can't be deleted, what it rests on stays too."""
-    if made.obstacle is not None:
-        raise made.obstacle
-    outcome = made.preview()
-    items = dict(zip((id(each) for each in made.sentences), outcome.items))
+    if plan.obstacle is not None:
+        raise plan.obstacle
+    outcome = plan.preview()
+    items = dict(zip((id(each) for each in plan.sentences), outcome.items))
     needed: set[str] = set()
     outcome.changed = False
-    for each in _ends_first([each for each in made.sentences if each.goes]):
+    for each in _ends_first([each for each in plan.sentences if each.goes]):
         candidate = each.candidate
         if candidate.id in needed:
             each.error = VolumeError(f"{candidate.id} stays, as what rests on it couldn't be deleted.")
         else:
             try:
-                items[id(each)]["actions"].append(_delete(cluster, made.request, candidate))
+                items[id(each)]["actions"].append(_delete(cluster, plan.request, candidate))
                 outcome.changed = True
             except SnapshipError as error:
                 each.error = error.about(volume=candidate.resource, remote=candidate.remote)
@@ -220,21 +221,14 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
             if candidate.base is not None:
                 needed.add(candidate.base)
     outcome.before, outcome.after = {}, {}
-    _compare(made, outcome)
+    _compare(plan, outcome)
     return outcome
 
 
 def _ends_first(going: list[Sentence]) -> list[Sentence]:
     """Whatever their stamps say: none before those that rest on it."""
-    bases: Mapping[str, str | None] = {each.candidate.id: each.candidate.base for each in going}
-
-    def depth(each: Sentence) -> int:
-        steps, current = 0, each.candidate.base
-        while current is not None and current in bases and steps < len(bases):
-            steps, current = steps + 1, bases[current]
-        return steps
-
-    return sorted(going, key=depth, reverse=True)
+    bases = {each.candidate.id: each.candidate.base for each in going}
+    return sorted(going, key=lambda each: len(chains.descend(bases, each.candidate.id)[0]), reverse=True)
 
 
 def _delete(cluster: Cluster, request: Request, candidate: Candidate) -> str:

@@ -93,10 +93,10 @@ class Plan:
         return outcome
 
 
-def _show(made: Plan, definition: Definition) -> dict[str, Any]:
+def _show(plan: Plan, definition: Definition) -> dict[str, Any]:
     enabled = [
-        dict(each.wanted.show(), level=each.level.kind, on=each.level.name or None, remote=made.request.remote)
-        for each in made.enablements
+        dict(each.wanted.show(), level=each.level.kind, on=each.level.name or None, remote=plan.request.remote)
+        for each in plan.enablements
         if each.schedule == definition.name
     ]
     fields = definition.wanted or {}
@@ -127,16 +127,16 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         )
         found = enablements(cluster, request, list(slots), properties, obstacles)
         limits = _limits(cluster, request, properties)
-    made = Plan(request, definitions, found, limits, obstacles=obstacles)
+    plan = Plan(request, definitions, found, limits, obstacles=obstacles)
     if request.state == "present" and not request.remote:
-        made.warnings += _unused(request)
-    made.warnings += [
+        plan.warnings += _unused(request)
+    plan.warnings += [
         f"schedule {each.schedule} on {each.level}: LINSTOR still has {' and '.join(each.was.left)}"
         " from an earlier time, which counts again."
         for each in found
         if each.wanted.enabled and each.was.left
     ]
-    return made
+    return plan
 
 
 def _unused(request: Request) -> list[str]:
@@ -184,31 +184,31 @@ def _check(request: Request) -> None:
         raise UsageError("nodes is for max_concurrent_per_node.")
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Make and change schedules, then what they are enabled on, then remove what is too much."""
-    if made.obstacles:
-        raise made.obstacles[0]
-    outcome = made.preview()
+    if plan.obstacles:
+        raise plan.obstacles[0]
+    outcome = plan.preview()
     actions: dict[str, list[str]] = {item["name"]: item["actions"] for item in outcome.items}
-    for each in made.definitions:
+    for each in plan.definitions:
         if each.wanted is not None and each.differs:
             outcome.warnings += write(cluster, each)
             actions[each.name].append("modified" if each.was is not None else "created")
-    for entry in made.enablements:
+    for entry in plan.enablements:
         if entry.was == entry.wanted:
             continue
-        for replies in put(cluster, made.request.remote or "", entry.schedule, entry.level, entry.was, entry.wanted):
+        for replies in put(cluster, plan.request.remote or "", entry.schedule, entry.level, entry.was, entry.wanted):
             for warning in replies.warnings:
                 outcome.warn(warning)
         word = {True: "enabled", False: "disabled", None: "taken away"}[entry.wanted.enabled]
         actions[entry.schedule].append(f"{word} on {entry.level}")
-    for each in made.definitions:
+    for each in plan.definitions:
         if each.wanted is None:
             outcome.warnings += cluster.change(
                 "schedule_delete", each.name, what=f"deleting schedule {each.name}"
             ).warnings
             actions[each.name].append("deleted")
-    for node, was, wanted in made.limits:
+    for node, was, wanted in plan.limits:
         if was != wanted:
             _limit(cluster, node, wanted)
             done = f"set {CONCURRENT} of {node or 'the controller'} to {wanted}"

@@ -90,37 +90,37 @@ def plan(cluster: Cluster, request: Request) -> AnyPlan:
         return resource_copy.plan(cluster, found[0], request.name or "", snaps[found[0]], request.copy)
     if request.state == "rolled_back":
         return rollback.plan(found, request.name or "", snaps)
-    made = Plan(request, failures=[error.as_dict() for error in missing])
+    plan = Plan(request, failures=[error.as_dict() for error in missing])
     if request.state == "absent":
-        made.steps = [_absent(name, request.name or "", snaps[name]) for name in found]
-        made.warnings = [text for step in made.steps for text in _needed(step, definitions[step.resource])]
+        plan.steps = [_absent(name, request.name or "", snaps[name]) for name in found]
+        plan.warnings = [text for step in plan.steps for text in _needed(step, definitions[step.resource])]
     else:
-        made.steps = _group(request, snaps) if request.consistent else [_single(request, n, snaps[n]) for n in found]
-        if request.nodes and any(step.act for step in made.steps):
-            _leave_out(cluster, made)
-    return made
+        plan.steps = _group(request, snaps) if request.consistent else [_single(request, n, snaps[n]) for n in found]
+        if request.nodes and any(step.act for step in plan.steps):
+            _leave_out(cluster, plan)
+    return plan
 
 
-def apply(cluster: Cluster, made: AnyPlan) -> Outcome:
+def apply(cluster: Cluster, plan: AnyPlan) -> Outcome:
     """Carry it out: a group by one request, others side by side. One that fails doesn't stop the others."""
-    if isinstance(made, resource_copy.Plan):
-        return resource_copy.apply(cluster, made)
-    if isinstance(made, rollback.Plan):
-        return rollback.apply(cluster, made)
-    outcome = made.preview()
-    todo = [step for step in made.steps if step.act]
+    if isinstance(plan, resource_copy.Plan):
+        return resource_copy.apply(cluster, plan)
+    if isinstance(plan, rollback.Plan):
+        return rollback.apply(cluster, plan)
+    outcome = plan.preview()
+    todo = [step for step in plan.steps if step.act]
     if not todo:
         return outcome
     failed: dict[str, dict[str, Any]] = {}
-    if made.request.consistent and made.request.state == "present":
-        take_together(cluster, made.request.nodes, todo)
+    if plan.request.consistent and plan.request.state == "present":
+        take_together(cluster, plan.request.nodes, todo)
     else:
-        act = remove if made.request.state == "absent" else take
-        failed = side_by_side(made.request.parallel, todo, lambda step: act(cluster, made.request.nodes, step))
+        act = remove if plan.request.state == "absent" else take
+        failed = side_by_side(plan.request.parallel, todo, lambda step: act(cluster, plan.request.nodes, step))
     outcome.failures += list(failed.values())
     outcome.changed = len(failed) < len(todo)
-    if made.request.state == "present":
-        _fill_in(cluster, outcome, made, failed)
+    if plan.request.state == "present":
+        _fill_in(cluster, outcome, plan, failed)
     else:
         outcome.items = [item for item in outcome.items if item["volume"] not in failed]
     for name in failed:
@@ -196,13 +196,13 @@ def _missing(cluster: Cluster, name: str, known: Mapping[str, str]) -> SnapshipE
     )
 
 
-def _leave_out(cluster: Cluster, made: Plan) -> None:
+def _leave_out(cluster: Cluster, plan: Plan) -> None:
     """Those that have no disk on the nodes that are asked for."""
-    wrong = without_disk(cluster, made.request.nodes, [step for step in made.steps if step.act])
-    if wrong and made.request.consistent:
+    wrong = without_disk(cluster, plan.request.nodes, [step for step in plan.steps if step.act])
+    if wrong and plan.request.consistent:
         raise wrong[0]
-    made.steps = [step for step in made.steps if step.resource not in [error.volume for error in wrong]]
-    made.failures += [error.as_dict() for error in wrong]
+    plan.steps = [step for step in plan.steps if step.resource not in [error.volume for error in wrong]]
+    plan.failures += [error.as_dict() for error in wrong]
 
 
 def _single(request: Request, resource: str, snaps: Sequence[Snap]) -> Step:
@@ -293,11 +293,11 @@ def _new_name(start: str) -> str:
     return f"{start}{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-def _fill_in(cluster: Cluster, outcome: Outcome, made: Plan, failed: Mapping[str, Any]) -> None:
+def _fill_in(cluster: Cluster, outcome: Outcome, plan: Plan, failed: Mapping[str, Any]) -> None:
     """What is there now instead of what was planned."""
-    now = list_snapshots(cluster, [step.resource for step in made.steps])
+    now = list_snapshots(cluster, [step.resource for step in plan.steps])
     outcome.items = []
-    for step in made.steps:
+    for step in plan.steps:
         if step.resource in failed:
             continue
         snap = next((each for each in now[step.resource] if each.name == step.name), None)
