@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The remotes of an inventory as LINSTOR takes them: the same words as for hosts, where there are any."""
+"""The remotes of an inventory for LINSTOR: they have the same options as for hosts, as far as possible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VALUES = {"addressing_style": " (path, virtual)"}
 
 
 def linstor_options(remote: Remote) -> dict[str, Any]:
-    """The options of the ``linstor_remote`` module. Keys that aren't given come from the controller's environment."""
+    """The options for the module ``linstor_remote``. Missing keys come from the environment of the controller."""
     options = {key: value for key, value in remote.options.items() if key != "layout"}
     if remote.type != "linstor":
         for key in _KEYS:
@@ -38,7 +38,7 @@ def linstor_options(remote: Remote) -> dict[str, Any]:
 
 
 def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
-    """Whether LINSTOR can have this remote as it was defined."""
+    """Add a mistake for each option that keeps LINSTOR from having this remote."""
     place = f"{where}, {remote.name}"
     made_of = LINSTOR_TYPES[remote.type]
     known = [_WORDS.get(name, name) for name in (*made_of.public, *made_of.secret)]
@@ -48,16 +48,16 @@ def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
             word = _WORDS[key]
             mistakes.add(place, f"{key} is called {word}{_VALUES.get(word, '')} here, as in the module remote.")
         elif key not in (*known, *made_of.inventory_only, "type"):
-            mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; give it one without.")
+            mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; remove it.")
     for key in made_of.inventory_required:
         if not given.get(key):
             variable = FROM_ENVIRONMENT.get(key)
             hint = f", and {variable} isn't set here" if variable else ""
             mistakes.add(place, f"{key} is missing{hint}; LINSTOR needs it.")
     if remote.type == "s3" and not given.get("endpoint"):
-        mistakes.add(place, "LINSTOR needs region, or the service's address as endpoint_url.")
+        mistakes.add(place, "LINSTOR needs region or endpoint_url.")
     if remote.type == "linstor" and not (given.get("url") or given.get("peer")):
-        mistakes.add(place, "url is missing (the other cluster's controller), or peer (its name in the inventory).")
+        mistakes.add(place, "set url (the other cluster's controller) or peer (its name in the inventory).")
     for key in (*_KEYS, "passphrase", "reverse_passphrase"):
         if remote.options.get(key) == "":
             mistakes.add(place, f"{key} is empty.")

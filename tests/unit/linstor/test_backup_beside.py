@@ -47,7 +47,7 @@ def test_what_is_queued_behind_a_failed_one_is_not_waited_for(cluster: Simulatio
     done = db(max_age="0s")
     assert (only(done)["type"], only(done)["joined"]) == ("full", False)
     assert "is stuck" in only(done)["reason"]
-    assert len([text for text in done.warnings if "never will be" in text]) == 2
+    assert len([text for text in done.warnings if "LINSTOR will never ship" in text]) == 2
     cluster.advance(2)
     assert only(db(max_age="0s"))["type"] == "incremental"
 
@@ -139,7 +139,7 @@ def test_an_abort_that_linstor_does_not_end(stumbling: Simulation) -> None:
     db = Task(stumbling, resources=["db"])
     told = failure(db(wait_timeout="0.2s", poll_interval="0.1s", abort_on_timeout=True))
     assert told["code"] == "timeout"
-    assert "start the controller anew" in told["msg"]
+    assert "restart the controller" in told["msg"]
     stumbling.restart()
     stumbling.unlock()
     assert only(db())["type"] == "full"
@@ -152,7 +152,7 @@ def test_what_somebody_else_aborts_is_not_waited_for_for_ever(stumbling: Simulat
         linstor.change("backup_abort", S3, "db", create=True, what="aborting")
     stumbling.advance(5)
     done = db()
-    assert "ended aborted" in done.warnings[0]
+    assert "ended with state aborted" in done.warnings[0]
     assert failure(done)["code"] == "timeout"  # nothing ends any more
 
 
@@ -166,12 +166,12 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     web = Task(home, resources=["web"], remote=DR)
     told = web(target=ShipmentTarget(storage_pool="nowhere"))
     assert failure(told)["code"] == "controller"
-    assert "only after the controller was started anew" in told.warnings[0]
+    assert "restart the controller before deleting it" in told.warnings[0]
     (left,) = home.cluster.definition("web").snapshots
     tidy = Task(home, use_case=retention, remote=DR, resources=["web"], local={"last": 1}, max_delete_percent=100)
-    assert "LINSTOR may have it in mind" in tidy().items[0]["reasons"][0]
+    assert "LINSTOR may still use it" in tidy().items[0]["reasons"][0]
     gone = Task(home, use_case=snapshot, resources=["web"], name=left, state="absent")(check=True)
-    assert "only after the controller was started anew" in gone.warnings[0]
+    assert "restart the controller before deleting it" in gone.warnings[0]
     assert left in home.cluster.definition("web").snapshots
     assert only(Task(home, resources=["db"])())["state"] == "success"
     home.advance(5)

@@ -142,12 +142,12 @@ def test_protection_that_cannot_be_seen(cluster: Simulation) -> None:
     protect(cluster, "db")
     told = Seen(cluster).report(promises=[Promise("nowhere", "1h", ["db"]), Promise(S3, "1h", ["nosuch"])])
     assert [each["reason"] for each in told.breached] == [
-        "the cluster knows no remote nowhere",
-        "there is no such resource in the cluster",
+        "the cluster has no remote nowhere",
+        "the cluster has no such resource",
     ]
     cluster.cluster.unlocked_by_passphrase = False
     told = Seen(cluster).report(promises=[Promise(S3, "1h", ["db"])])
-    assert told.breached[0]["reason"].startswith("nobody knows: ")
+    assert told.breached[0]["reason"].startswith("the remote can't be read: ")
     assert told.warnings
 
 
@@ -161,7 +161,7 @@ def test_protection_in_another_cluster(two_clusters: Pair) -> None:
     away.cluster.definitions["db-dr"].snapshots.clear()
     assert not Seen(home).report(promises=[blind]).breached
     told = Seen(home).report(promises=[looking])
-    assert "isn't on the target any more" in told.protection[0]["problem"]
+    assert "no longer on the target" in told.protection[0]["problem"]
     assert told.breached
 
 

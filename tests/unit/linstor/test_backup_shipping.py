@@ -304,7 +304,7 @@ def test_what_a_refusal_has_left_is_not_waited_for(db: Task, clusters: Pair) -> 
     outcome = db()
     item = only(outcome)
     assert (item["joined"], item["type"]) == (False, "incremental")
-    assert any("left-behind" in text and "delete it" in text for text in outcome.warnings)
+    assert any("left-behind" in text and "deleting it" in text for text in outcome.warnings)
 
 
 def test_it_was_sent_and_does_not_arrive(seen: Task, clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +319,7 @@ def test_it_was_sent_and_does_not_arrive(seen: Task, clusters: Pair, monkeypatch
     monkeypatch.setattr(backup, "confirm", fail_there)
     told = failure(seen())
     assert told["code"] == "not_arrived"
-    assert "on the target it is failed" in told["msg"]
+    assert "its state on the target is failed" in told["msg"]
     monkeypatch.undo()
     outcome = seen()
     assert outcome.changed

@@ -318,4 +318,4 @@ def test_a_target_with_a_snapshot_of_the_same_name(stored: Simulation) -> None:
 def test_no_such_source(stored: Simulation) -> None:
     told = failure(restoring(stored, source="typo")(check=True))
     assert told["code"] == "unknown_backup"
-    assert "those there are of: db." in told["msg"]
+    assert "Resources with backups there: db." in told["msg"]

@@ -153,7 +153,7 @@ def test_what_the_next_increment_rests_on(runs: Runs, cluster: Simulation) -> No
     runs(resources=["db"], name="base")
     cluster.cluster.definition("db").props["BackupShipping/Source/offsite/BackupLastStartedOrQueued"] = "base"
     done = runs(resources=["db"], name="base", state="absent", check=True)
-    assert done.warnings == ["The next backup of db on offsite will be a full one without snapshot base."]
+    assert done.warnings == ["Without snapshot base, the next backup of db on offsite will be a full one."]
 
 
 @pytest.mark.parametrize("how", ["drop", "refuse"])
@@ -319,7 +319,7 @@ def test_nodes_without_a_disk(runs: Runs, cluster: Simulation) -> None:
         done = runs(resources=["db", "far"], name="first", nodes=["charlie"], check=check)
         assert [(each["volume"], each["code"]) for each in done.failures] == [("db", "no_replica")]
         assert [each["volume"] for each in done.items] == ["far"]
-        with pytest.raises(SnapshipError, match="it has on alpha, bravo") as told:
+        with pytest.raises(SnapshipError, match="It has disks on alpha, bravo") as told:
             runs(resources=["db", "far"], name="both", nodes=["charlie"], consistent=True, check=check)
         assert told.value.code == "no_replica"
     assert names(cluster) == []

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What has to be done about a remote: it is compared with what LINSTOR tells and with what is kept about it."""
+"""The changes that a remote needs: the request compared with LINSTOR's definition and the notes about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UPDATES = ("on_change", "always", "never")
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """As the module's options; those of the remote itself, as far as they are set, in ``options``."""
+    """The module's options; ``options`` has those of the remote itself that are set."""
 
     name: str
     state: str = "present"
@@ -40,10 +40,10 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What there is, what there is to be, and the step between: create, modify, recreate, delete or "" for none.
+    """The existing remote, the wanted one, and the step between: create, modify, recreate, delete, or "" for none.
 
-    ``send`` are the options that go into the request, secrets among them; ``notes`` and ``drop`` what is kept and
-    no longer kept about it. ``reverse`` is the same for the remote on the ``target``.
+    ``send``: the options for the request, with secrets. ``notes`` and ``drop``: notes to keep and to remove.
+    ``reverse``: the plan for the remote on the ``target`` that points back.
     """
 
     request: Request
@@ -69,7 +69,7 @@ class Plan:
         """What would be done."""
         outcome = Outcome(self.changed, warnings=list(self.warnings))
         if self.locked:
-            outcome.warn(f"{self.locked.msg} A run would fail unless that is done before.")
+            outcome.warn(f"{self.locked.msg} A real run would fail unless that is fixed first.")
         outcome.before, outcome.after = self._shown_before(), self._shown_after()
         item = self.item()
         if self.reverse is not None:
@@ -81,7 +81,7 @@ class Plan:
         return outcome
 
     def item(self) -> dict[str, Any] | None:
-        """The remote as it is to be, or ``None`` where it isn't to be."""
+        """The wanted remote, or ``None`` if it should be absent."""
         if self.request.state == "absent":
             return None
         made_of = LINSTOR_TYPES[self.kind]
@@ -96,7 +96,7 @@ class Plan:
         }
 
     def actions(self) -> list[str]:
-        """The requests that change something, in words, without secrets."""
+        """The changing requests in words, without secrets."""
         mine = [f"{self.step} {self.kind} remote {self.request.name}"] if self.step else []
         mine += [f"target: {action}" for action in self.reverse.actions()] if self.reverse else []
         return mine
@@ -135,7 +135,7 @@ def compare(cluster: Cluster, request: Request) -> Plan:
     kind = _kind(request, before)
     plan = Plan(request, kind, before, known, options=_options(request, kind, before, known))
     if before is not None and before.type != kind:
-        _recreate(plan, f"remote {before.name!r} is one of type {before.type}, and its type can't be changed")
+        _recreate(plan, f"remote {before.name!r} is of type {before.type}, and LINSTOR can't change the type")
     elif before is None:
         plan.step = "create"
     else:
@@ -155,7 +155,7 @@ def _kind(request: Request, before: Remote | None) -> str:
             kind = before.type
         else:
             raise UsageError(
-                f"remote {request.name!r}: its type isn't clear.", f"Set type to one of: {', '.join(LINSTOR_TYPES)}."
+                f"remote {request.name!r}: its type is ambiguous.", f"Set type to one of: {', '.join(LINSTOR_TYPES)}."
             )
     made_of = LINSTOR_TYPES[kind]
     foreign = sorted(set(request.options) - set(made_of.public) - set(made_of.secret))
@@ -165,7 +165,7 @@ def _kind(request: Request, before: Remote | None) -> str:
 
 
 def _options(request: Request, kind: str, before: Remote | None, known: Mapping[str, str]) -> dict[str, Any]:
-    """The public options as they are to be: those given, else those there are."""
+    """The wanted public options: those of the request, otherwise the existing ones."""
     there: dict[str, Any] = dict(before.options) if before and before.type == kind else {}
     if before and before.type == kind:
         there.update({name: known[name] for name in LINSTOR_TYPES[kind].untold if name in known})
@@ -179,12 +179,12 @@ def _options(request: Request, kind: str, before: Remote | None, known: Mapping[
 
 
 def _plain(value: Any) -> Any:
-    """A boolean that was kept as a word."""
+    """A value of a note; booleans are kept as words."""
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _compare(plan: Plan, before: Remote) -> None:
-    """What has to be modified of a remote that is there."""
+    """Find the options to modify in an existing remote."""
     request, made_of = plan.request, LINSTOR_TYPES[plan.kind]
     for name in made_of.public:
         if name not in request.options or name == "use_path_style":
@@ -218,8 +218,8 @@ def _compare_path_style(plan: Plan) -> None:
         _recreate(plan, "")
     else:
         plan.warnings.append(
-            f"remote {plan.request.name!r} wasn't made by this module, and LINSTOR doesn't tell what its "
-            "use_path_style is. It is left as it is; recreate: true settles it."
+            f"use_path_style of remote {plan.request.name!r} isn't known: this module didn't create the remote, and "
+            "LINSTOR doesn't tell it. It wasn't changed. Set recreate: true to be sure."
         )
 
 
@@ -227,8 +227,8 @@ def _recreate(plan: Plan, why: str) -> None:
     if not plan.request.recreate:
         raise RemoteError(
             f"{why}.",
-            "With recreate: true it is deleted and made anew; what lies on it stays, but schedules that are enabled "
-            "for it have to be enabled again, and the next backup may be a full one.",
+            "Set recreate: true to delete the remote and create it again. Its backups stay, but schedules must be "
+            "enabled for it again, and the next backup may be a full one.",
             "recreate",
             remote=plan.request.name,
         )
@@ -236,7 +236,7 @@ def _recreate(plan: Plan, why: str) -> None:
 
 
 def _fill(cluster: Cluster, plan: Plan) -> None:
-    """What goes into the request, and what is kept of it."""
+    """Fill in the options for the request, and the notes about them."""
     if not plan.step:
         return
     request, made_of = plan.request, LINSTOR_TYPES[plan.kind]
@@ -246,7 +246,7 @@ def _fill(cluster: Cluster, plan: Plan) -> None:
         lacking = [name for name in made_of.required if not _wanted(plan, name)]
         if lacking:
             raise UsageError(
-                f"{', '.join(lacking)}: needed to make remote {request.name!r} of type {plan.kind}.",
+                f"remote {request.name!r} of type {plan.kind} needs {', '.join(lacking)}.",
                 remote=request.name,
             )
         plan.send = {name: _wanted(plan, name) for name in (*made_of.public, *made_of.secret)}
@@ -263,9 +263,9 @@ def _fill(cluster: Cluster, plan: Plan) -> None:
         plan.notes.setdefault(note_key(request.name, "use_path_style"), "false")
         plan.options["use_path_style"] = bool(plan.options["use_path_style"])
     plan.drop = [key for key in plan.drop if key not in plan.notes]
-    # For S3 each modification reads the keys that are kept encrypted; otherwise it is what encrypts.
+    # LINSTOR decrypts the keys of an S3 remote at each change. Other types need the passphrase for secrets only.
     if plan.kind == "s3" or any(name in made_of.secret for name in plan.send):
-        plan.locked = locked(cluster, "this remote's secrets are kept under it")
+        plan.locked = locked(cluster, "LINSTOR encrypts this remote's secrets with it")
 
 
 def _wanted(plan: Plan, name: str) -> Any:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Backups downloaded from S3 into snapshots of this cluster: started, then watched together."""
+"""Download backups from S3 into snapshots of this cluster: start them, then watch them together."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..api.replies import ControllerError, LostReply
 from ..state.snapshots import Snap, list_snapshots
 from .item import Item, RestoreRequest, errors_of
 
-#: seconds for which a download is looked for whose start wasn't confirmed
+#: seconds in which a download must appear if its start wasn't confirmed
 _LOOK_FOR = 30.0
 
 
 def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
-    """Have LINSTOR download it, and make the resource of it too where nothing has to go first."""
+    """Start the download. LINSTOR also creates the resource, unless an existing one must be removed first."""
     point = need(item.point, "it was chosen")
     remote = need(request.remote, "only a remote is downloaded from")
     if item.leftover is not None:
-        # LINSTOR takes what is left of a failed download for the whole.
+        # LINSTOR takes the rest of a failed download for a complete one.
         what = f"deleting snapshot {item.leftover.name} of {item.target}, left by a download that failed"
         cluster.change("snapshot_delete", item.target, item.leftover.name, what=what)
         item.actions.append(what)
@@ -62,7 +62,7 @@ def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
 
 
 def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
-    """Wait until each has arrived or has an error, with one list request at a time for all of them."""
+    """Wait until each download is complete or has an error. Each check is one list request for all of them."""
     timeout = parse_duration(request.wait_timeout, "wait_timeout")
     pace = Pace(parse_duration(request.poll_interval, "poll_interval"))
     began = pace.clock()
@@ -81,8 +81,9 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
                     _judge(cluster, item, snaps[item.target], pace.clock() - began)
                 if item.arriving and pace.clock() - began >= timeout:
                     raise BusyError(
-                        f"waited {show_duration(timeout)} for the download of {item.target}, which goes on.",
-                        "Run the task again: it joins what is under way. Or set a longer wait_timeout.",
+                        f"the download of {item.target} didn't finish within {show_duration(timeout)}. It goes on in"
+                        " the background.",
+                        "Run the task again: it waits for the same download. Or set a longer wait_timeout.",
                         code="timeout",
                     )
         items = [item for item in items if item.error is None and item.arriving]
@@ -97,13 +98,13 @@ def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> No
     item.find_held(True)
     if item.held is not None or item.arriving:
         return
-    if item.leftover is None:  # not there yet, or not any more
+    if item.leftover is None:  # not visible yet, or no longer
         item.arriving = was_arriving
         if waited < _LOOK_FOR:
             return
         raise item.unsure or RemoteError(
-            f"the download of backup {point.id} into {item.target} is gone, without a word from LINSTOR.",
-            "Look at its error reports (linstor error-reports list).",
+            f"the download of backup {point.id} into {item.target} disappeared; LINSTOR reported no reason.",
+            "See LINSTOR's error reports: linstor error-reports list",
             "restore_failed",
         )
     item.arriving = False
@@ -111,24 +112,23 @@ def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> No
     told = _report(cluster, arrival.report)
     raise RemoteError(
         f"the download of backup {point.id} into {item.target} {_ended(arrival.state)}.{told}",
-        "Run the task again to try once more."
-        + (f" LINSTOR's error report: {arrival.report}." if arrival.report else ""),
+        "Run the task again." + (f" LINSTOR's error report: {arrival.report}." if arrival.report else ""),
         "aborted" if arrival.state == "aborted" else "restore_failed",
     )
 
 
 def _ended(state: str) -> str:
-    return {"failed": "has failed", "aborted": "was aborted"}.get(state, f"ended as {state}")
+    return {"failed": "failed", "aborted": "was aborted"}.get(state, f"ended with state {state}")
 
 
 def _report(cluster: Cluster, report: str | None) -> str:
-    """What an error report says, in a sentence."""
+    """The text of an error report, as a sentence."""
     if not report:
         return ""
     try:
         found = cluster.read("error_report_list", ids=[report], with_content=True, what="reading an error report")
     except RemoteError:
-        return ""  # the failure itself is what matters
+        return ""  # the failure itself is enough
     for each in found if isinstance(found, list) else [found]:
         data = getattr(each, "data_v1", None)
         if isinstance(data, Mapping) and data.get("exception_message"):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which point in time a restore means: of those on an S3 remote, or of those that were received here."""
+"""The backup that a restore means: one on an S3 remote, or a snapshot received here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..state.snapshots import ShipmentStatus, Snap
 
 @dataclasses.dataclass(frozen=True)
 class WantedPoint:
-    """At most one of these is given; none means the newest. ``when``: seconds since the epoch."""
+    """At most one of these is set; none means the newest. ``when``: seconds since the epoch."""
 
     backup: str | None = None
     snapshot: str | None = None
@@ -29,9 +29,9 @@ class WantedPoint:
 
 @dataclasses.dataclass
 class RestorePoint:
-    """What is to be restored. ``origin``: the remote, or the cluster it was received from; ``chain``: the full first.
+    """The backup to restore. ``origin``: the remote, or the cluster that shipped it; ``chain``: the full one first.
 
-    ``held``: the received snapshot, where it is one. ``started``: when its upload began.
+    ``held``: the received snapshot, if it is one. ``started``: when its upload began.
     """
 
     id: str
@@ -44,7 +44,7 @@ class RestorePoint:
     started: float | None = None
 
     def is_held_by(self, arrival: ShipmentStatus) -> bool:
-        """Whether this is what was downloaded: from where, and when its upload began. LINSTOR keeps no more of it."""
+        """Whether a downloaded snapshot is this backup, by its remote and upload time. LINSTOR records no more."""
         if arrival.remote.lower() != self.origin.lower():
             return False
         return arrival.started is None or self.started is None or abs(arrival.started - self.started) < 1.0
@@ -57,8 +57,8 @@ def on_remote(backups: Iterable[RemoteBackup], source: str, remote: str, wanted:
     if not own:
         there = ", ".join(sorted({each.resource for each in complete})[:20]) or "none"
         raise UnknownError(
-            f"{source} has no complete backup on remote {remote}; those there are of: {there}.",
-            "Check source.",
+            f"{source} has no complete backup on remote {remote}. Resources with backups there: {there}.",
+            "Correct source.",
             "unknown_backup",
         )
     by_id = {each.id: each for each in own}
@@ -77,7 +77,7 @@ def _chain(backup: RemoteBackup, by_id: dict[str, RemoteBackup]) -> list[str]:
 
 
 def received(snaps: Iterable[Snap], resource: str, source: str, wanted: WantedPoint) -> RestorePoint:
-    """A snapshot of ``resource`` that was received in full."""
+    """A complete received snapshot of ``resource``."""
     points = []
     for snap in snaps:
         arrival = snap.received
@@ -91,13 +91,13 @@ def received(snaps: Iterable[Snap], resource: str, source: str, wanted: WantedPo
 def _choose(points: list[RestorePoint], source: str, where: str, wanted: WantedPoint) -> RestorePoint:
     points.sort(key=lambda point: (point.created or 0.0, point.id), reverse=True)
     if not points:
-        raise UnknownError(f"{source} has no complete backup {where}.", "Check source.", code="unknown_backup")
+        raise UnknownError(f"{source} has no complete backup {where}.", "Correct source.", code="unknown_backup")
     found = next((point for point in points if _meant(point, wanted)), None)
     if found is None:
         raise _none(points, source, where, wanted)
     if found.problem is not None:
         good = next((point.id for point in points if point.problem is None), None)
-        advice = f"The newest that can be restored is {good}." if good else "None of its backups can be restored."
+        advice = f"The newest restorable backup is {good}." if good else "None of its backups can be restored."
         raise CorruptError(f"backup {found.id} of {source} can't be restored: {found.problem}.", advice)
     return found
 
@@ -114,13 +114,13 @@ def _none(points: list[RestorePoint], source: str, where: str, wanted: WantedPoi
     if wanted.when is not None:
         oldest = points[-1].created
         return UnknownError(
-            f"{source} has no backup {where} as old as {iso_time(wanted.when)}; "
-            f"the oldest is of {iso_time(oldest) if oldest else 'an unknown time'}.",
+            f"{source} has no backup {where} from {iso_time(wanted.when)} or before. "
+            f"The oldest is of {iso_time(oldest) if oldest else 'an unknown time'}.",
             code="unknown_backup",
         )
     there = ", ".join(point.snapshot if wanted.snapshot else point.id for point in points[:5])
     return UnknownError(
-        f"{source} has no backup {wanted.backup or wanted.snapshot!r} {where} (newest there: {there}).",
+        f"{source} has no backup {wanted.backup or wanted.snapshot!r} {where}. The newest: {there}.",
         "List them with snapship.dr.linstor_backup_info.",
         code="unknown_backup",
     )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Restores carried out: downloads started and watched together, then each put in its place and recorded."""
+"""Carry out restores: start and watch the downloads together, then create and record each resource."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .download import start, watch
 from .item import Item, RestoreRequest, errors_of
 from .place import place
 
-#: seconds that LINSTOR may take to make the resource once the download is complete
+#: seconds that LINSTOR may take to create the resource after the download
 _DEPLOYS_IN = 120.0
 
 
 def carry_out(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
-    """Bring each item to its end: ``done``, an ``error``, or on its way where nobody waits."""
+    """Finish each item: it is ``done``, has an ``error``, or is still ``arriving`` if ``wait`` is false."""
     for item in items:
         with errors_of(item, request):
             if item.needs_download:
@@ -41,7 +41,7 @@ def carry_out(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> N
 
 
 def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
-    """The data is here. Put it in its place, unless LINSTOR does, and record where it is from."""
+    """Create the resource from the complete snapshot, unless LINSTOR does, and record its backup."""
     held, point = need(item.held, "it is here"), need(item.point, "it was chosen")
     if request.download_only:
         item.done = True
@@ -53,7 +53,7 @@ def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
         created=iso_time(point.created) if point.created else "",
     )
     if item.place:
-        # A download has chosen node and pools already.
+        # A download has already chosen node and pools.
         pools = request.storage_pool_map if request.remote is None else {}
         node = request.node if request.remote is None else None
         item.there = place(cluster, item, stamp, node, pools, request.resource_group)
@@ -76,8 +76,8 @@ def _deployed_by_linstor(cluster: Cluster, item: Item) -> Deployed:
             return found
         if pace.clock() >= until:
             raise RemoteError(
-                f"{item.target} was downloaded, but LINSTOR has made no resource of it.",
-                "Run the task again: it makes the resource from what was downloaded.",
+                f"{item.target} was downloaded, but LINSTOR created no resource from it.",
+                "Run the task again: it creates the resource from the downloaded snapshot.",
                 "restore_failed",
             )
         pace.pause(until)

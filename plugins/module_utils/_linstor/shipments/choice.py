@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a backup of one resource needs: nothing, to wait for what is under way, an increment, or a full and why."""
+"""What one resource needs: no backup, waiting for one under way, an increment, or a full; and why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..state.snapshots import Snap
 
 @dataclasses.dataclass(frozen=True)
 class Demand:
-    """What is asked of each resource; durations in seconds. ``wait``: what is under way is waited for."""
+    """What the task demands for each resource; durations in seconds. ``wait``: wait for shipments under way."""
 
     kind: str = "auto"  # auto, full, incremental
     max_age: float | None = None
@@ -31,10 +31,10 @@ class Demand:
 
 @dataclasses.dataclass
 class History:
-    """What there is of one resource: its backups and shipments on the remote (newest first), and its snapshots.
+    """The past of one resource: its backups and shipments on the remote (newest first), and its snapshots.
 
-    ``listed`` says whether the remote is a bucket, with a list of its own, where a base has to be too; ``strangers``
-    are what is in it and may have been made by another cluster, and ``standing`` is what LINSTOR chooses a base by.
+    ``listed``: the remote is a bucket with its own list, which must have the base, too. ``strangers``: backups in the
+    bucket that another cluster may have made. ``base_record``: what LINSTOR chooses a base by.
     """
 
     resource: str
@@ -51,7 +51,7 @@ class History:
 
     @property
     def bases(self) -> dict[str, str | None]:
-        """What each complete backup rests on."""
+        """The base of each complete backup."""
         return {each.id: each.base for each in self.backups if each.complete and each.base_known}
 
     def snap(self, name: str) -> Snap | None:
@@ -59,13 +59,13 @@ class History:
         return next((snap for snap in self.snaps if snap.name.lower() == name.lower()), None)
 
     def shipped(self, snap: Snap | None) -> RemoteBackup | None:
-        """What became of this snapshot on the remote."""
+        """The backup or shipment of this snapshot on the remote."""
         if snap is None:
             return None
         return next((each for each in self.backups if each.snapshot.lower() == snap.name.lower()), None)
 
     def later(self, ended: RemoteBackup, now: float) -> History:
-        """The same, now that a shipment has ended that was waited for."""
+        """The history after a shipment that was waited for has ended."""
         others = [each for each in self.backups if each.snapshot != ended.snapshot]
         snaps, base_record = self.snaps, self.base_record
         if ended.snap is not None and self.snap(ended.snapshot) is None:
@@ -76,7 +76,7 @@ class History:
 
 @dataclasses.dataclass(frozen=True)
 class BaseChoice:
-    """How a resource is to be backed up: ``full``, or on what LINSTOR should choose, which is ``base``; and why."""
+    """How to back up a resource: ``full``, or as an increment on ``base``, which LINSTOR should choose; and why."""
 
     full: bool
     base: RemoteBackup | None
@@ -84,7 +84,7 @@ class BaseChoice:
 
 
 def newest_sound(history: History) -> RemoteBackup | None:
-    """The newest complete backup; those that don't count are warned about."""
+    """The newest complete backup. Adds a warning for each newer one that doesn't count."""
     for backup in history.backups:
         if backup.state == "success" and backup.problem is not None:
             history.warnings.append(f"backup {backup.id} doesn't count: {backup.problem}.")
@@ -92,14 +92,14 @@ def newest_sound(history: History) -> RemoteBackup | None:
             continue
         if backup.created - history.now > FUTURE_TOLERANCE:
             ahead = show_duration(backup.created - history.now)
-            history.warnings.append(f"backup {backup.id} doesn't count: it is stamped {ahead} in the future.")
+            history.warnings.append(f"backup {backup.id} doesn't count: its time is {ahead} in the future.")
             continue
         return backup
     return None
 
 
 def satisfying(history: History, demand: Demand) -> RemoteBackup | None:
-    """The backup that fulfils the wish already."""
+    """The existing backup that meets the demand."""
     if demand.snapshot is not None:
         same = (each for each in history.backups if each.snapshot.lower() == demand.snapshot.lower())
         return next((each for each in same if each.complete and (each.snap or not history.snaps)), None)
@@ -110,7 +110,7 @@ def satisfying(history: History, demand: Demand) -> RemoteBackup | None:
 
 
 def joinable(history: History, demand: Demand) -> RemoteBackup | None:
-    """The newest shipment that goes on; where a snapshot is named, that of this one or of what it will be built on."""
+    """The newest shipment under way. If the demand names a snapshot: the shipment of that snapshot or of its base."""
     newest = next((backup.created or 0.0 for backup in history.backups if backup.complete), 0.0)
     going = [backup for backup in history.backups if under_way(backup, history.now)]
     if demand.snapshot is not None:
@@ -119,13 +119,13 @@ def joinable(history: History, demand: Demand) -> RemoteBackup | None:
             base = _bucket_base(history, demand)[0]
             names |= {base.name.lower()} if base else set()
         going = [backup for backup in going if backup.snapshot.lower() in names]
-    else:  # what holds an older state than there is already brings nothing
+    else:  # a shipment of an older snapshot than the newest backup is useless
         going = [backup for backup in going if backup.created is None or backup.created >= newest]
     return going[0] if going else None
 
 
 def would_satisfy(backup: RemoteBackup, demand: Demand, now: float) -> bool:
-    """Whether a shipment that goes on will do, once it ends well."""
+    """Whether a shipment under way will meet the demand if it succeeds."""
     if demand.snapshot is not None:
         return backup.snapshot.lower() == demand.snapshot.lower()
     if not demand.max_age or demand.kind == "full" and backup.type == "incremental":
@@ -134,7 +134,7 @@ def would_satisfy(backup: RemoteBackup, demand: Demand, now: float) -> bool:
 
 
 def choose(history: History, demand: Demand) -> BaseChoice:
-    """Full or increment, and why. Raises VolumeError where an increment is demanded and impossible."""
+    """Full or increment, and why. Raises VolumeError if an increment is demanded, but impossible."""
     choice = _choose(history, demand)
     if demand.kind == "incremental" and choice.base is None:
         raise no_base(history.resource, choice.reason)
@@ -142,10 +142,10 @@ def choose(history: History, demand: Demand) -> BaseChoice:
 
 
 def no_base(resource: str, reason: str) -> VolumeError:
-    """An increment is demanded, and isn't possible."""
+    """The error if an increment is demanded, but impossible."""
     return VolumeError(
         f"an incremental backup of {resource} isn't possible: {reason}.",
-        "Use type: auto to ship a full one instead.",
+        "Set type: auto to ship a full one instead.",
         code="no_base",
     )
 
@@ -162,10 +162,10 @@ def _choose(history: History, demand: Demand) -> BaseChoice:
 
 
 def _on_cluster(complete: list[RemoteBackup]) -> BaseChoice:
-    """The other cluster tells which of its states are the same as here."""
+    """For a LINSTOR remote: the base is the newest shipped snapshot that still exists here."""
     base = next((each for each in complete if each.snap is not None), None)
     if base is None:
-        return BaseChoice(False, None, "no snapshot here is of a state that the remote has")
+        return BaseChoice(False, None, "no snapshot here has the same state as a backup on the remote")
     return BaseChoice(False, base, f"newest common state is {base.id}")
 
 
@@ -178,28 +178,26 @@ def _on_bucket(history: History, demand: Demand) -> BaseChoice:
         return BaseChoice(False, shipped, f"newest common state is {shipped.id}")
     own = demand.snapshot is None
     if shipped is not None and under_way(shipped, history.now) and (own or demand.wait):
-        return BaseChoice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
+        return BaseChoice(False, shipped, f"its base is {shipped.id}, which is {shipped.state}")
     if shipped is not None and (own or shipped.state == "success"):
-        # It would rest on what is no good, or wait in the queue for what never ends.
-        what = f"is no good: {shipped.problem}" if shipped.problem else f"is {shipped.noted or shipped.state}"
-        return BaseChoice(
-            True, None, f"LINSTOR would build on what it shipped last, and that ({shipped.snapshot}) {what}"
-        )
-    return BaseChoice(False, None, f"LINSTOR would build it on {snap.name}, whose backup isn't on the remote")
+        # An increment would have an unusable base, or wait in the queue forever.
+        what = f"is unusable: {shipped.problem}" if shipped.problem else f"is {shipped.noted or shipped.state}"
+        return BaseChoice(True, None, f"the base that LINSTOR would choose, {shipped.snapshot}, {what}")
+    return BaseChoice(False, None, f"the remote has no backup of its base {snap.name}")
 
 
 def _bucket_base(history: History, demand: Demand) -> tuple[Snap | None, str]:
-    """The snapshot that LINSTOR would take as the base, if its backup is there; or why there is none."""
+    """The snapshot that LINSTOR would use as the base if the bucket has its backup; or why there is none."""
     wanted = history.snap(demand.snapshot) if demand.snapshot is not None else None
     if wanted is not None:
         return base_of(wanted, history.snaps)
     if history.base_record is not None:
         return own_base(history.base_record, history.snaps)
-    return None, "no snapshot here is of a state that the remote has"
+    return None, "no snapshot here has the same state as a backup on the remote"
 
 
 def _full_is_due(history: History, demand: Demand, base: RemoteBackup) -> str | None:
-    bases = {**history.bases, base.id: base.base} if base.base_known else history.bases  # it may be on its way
+    bases = {**history.bases, base.id: base.base} if base.base_known else history.bases  # it may be under way
     if demand.max_chain is not None and base.id in bases:
         length = chains.known_length(bases, base.id)
         if length >= demand.max_chain:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Findings at many resources at once: their snapshots, and what a remote has of them."""
+"""The snapshots and backups of many resources, read at once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..state.snapshots import Snap, list_snapshots
 from .choice import History
 from .order import Order
 
-#: seconds for which the bucket's list is asked for again, before what the cluster itself knows has to do
+#: seconds for which a refused list of the bucket is requested again; after that, the cluster's own records count
 _PATIENCE = 6.0
 
 
 @dataclasses.dataclass
 class Findings:
-    """What was read, and what may have to be read besides."""
+    """What was read, and what is read later if needed."""
 
     cluster: Cluster
     order: Order
@@ -38,15 +38,15 @@ class Findings:
     warning: str | None = None
 
     def of(self, resource: str) -> History:
-        """What there is of one resource."""
+        """The history of one resource."""
         found, strangers = self.found.get(resource, []), self.strangers.get(resource, [])
         warnings = [self.warning] if self.warning else []
         return History(resource, found, self.snaps[resource], self.now, self.order.kind == "s3", strangers, warnings)
 
     def adopt(self, history: History) -> bool:
-        """Take in those backups of a bucket's list whose snapshots are gone, but which a node of this cluster made.
+        """Add the bucket's backups that a node of this cluster made and whose snapshots no longer exist.
 
-        Reads nodes and resources, once. Whether there were any.
+        Reads nodes and resources once. Returns whether there were any.
         """
         if not any(each.complete for each in history.strangers):
             return False
@@ -57,7 +57,7 @@ class Findings:
         return bool(mine)
 
     def settle_queue(self, history: History) -> None:
-        """Of what was queued when it was last heard of, see whether it still is. One request, once, where needed."""
+        """Check which shipments are still in the queue. One request, once, and only if there are doubts."""
         doubtful = [each for each in history.backups if each.state == "lost"]
         if not doubtful:
             return
@@ -70,7 +70,7 @@ class Findings:
 
 
 def _never_ends(history: History, name: str) -> bool:
-    """Whether what waits for this snapshot's backup waits for ever, as that has failed."""
+    """Whether the backup of this snapshot has failed, so that a shipment that waits for it waits forever."""
     found = next((each for each in history.backups if each.snapshot.lower() == name.lower()), None)
     if found is None or backups.under_way(found, history.now):
         return False
@@ -78,9 +78,9 @@ def _never_ends(history: History, name: str) -> bool:
 
 
 def read_findings(cluster: Cluster, order: Order, resources: list[str], there: Cluster | None, same: bool) -> Findings:
-    """Read the snapshots, and the list of the remote or the snapshots on the target where these can be read.
+    """Read the snapshots, and the remote's list or the snapshots on the target if these can be read.
 
-    ``there`` is the target cluster; ``same`` says that the remote is this very cluster.
+    ``there`` is the target cluster; ``same``: the remote is this same cluster.
     """
     every = list_snapshots(cluster, None if same else resources)
     snaps = {name: _of(every, name) for name in resources}
@@ -92,7 +92,7 @@ def read_findings(cluster: Cluster, order: Order, resources: list[str], there: C
             found, strangers = _on_s3(cluster, order, resources, snaps, found)
         except UnlistableError as error:
             backups.as_listed(found)
-            warning = f"{error.msg} What the snapshots in the cluster say of their backups counts instead."
+            warning = f"{error.msg} The states that the cluster's snapshots record are used instead."
     elif same or there is not None:
         names = [order.target.name_of(name) for name in resources]
         arrived = every if there is None else list_snapshots(there, names)
@@ -103,7 +103,7 @@ def read_findings(cluster: Cluster, order: Order, resources: list[str], there: C
 def _on_s3(
     cluster: Cluster, order: Order, resources: list[str], snaps: dict[str, list[Snap]], shipped: list[RemoteBackup]
 ) -> tuple[list[RemoteBackup], list[RemoteBackup]]:
-    """What the bucket has that is surely ours, together with what is under way; and the rest."""
+    """The bucket's backups that are surely ours, with the shipments under way; and the other backups."""
     only = resources[0] if len(resources) == 1 else None
     listing = backup_list(cluster, order.remote, only, _PATIENCE)
     listed = backups.on_s3(listing, snaps, order.remote, resources)

@@ -20,9 +20,9 @@ _KIB = 1024
 
 
 def item(cluster: Cluster, order: Order, resource: str, backup: RemoteBackup | None) -> dict[str, Any]:
-    """A backup as it is returned; what this run did for it is added by the caller."""
+    """A backup as modules return it. The caller adds what this run did for it."""
     snap = backup.snap if backup else None
-    # In a bucket it has no name before it is there.
+    # In a bucket it has no id before it is complete.
     named = backup is not None and (order.kind != "s3" or backup.state in ("success", ""))
     return {
         "id": backup.id if backup and named else None,
@@ -54,15 +54,15 @@ def item(cluster: Cluster, order: Order, resource: str, backup: RemoteBackup | N
 
 
 def logical(snap: Snap | None) -> int | None:
-    """The size of a resource's volumes together, in bytes."""
+    """The total size of a resource's volumes, in bytes."""
     return sum(snap.sizes.values()) if snap and snap.sizes else None
 
 
 def chain_size(cluster: Cluster, remote: str, backup_id: str) -> int | None:
-    """Bytes on the bucket of a backup and all it rests on; ``None`` where the controller can't tell."""
+    """Bytes in the bucket of a backup with all its bases; ``None`` if the controller can't tell."""
     try:
         answer = cluster.read("backup_info", remote, bak_id=backup_id, what=f"reading the size of {backup_id}")
     except RemoteError:
-        return None  # a size isn't worth a failure
+        return None  # the task doesn't fail for a size
     size = getattr(answer, "dl_size", None)
     return int(size) * _KIB if size is not None else None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a run of backups is asked for, what it will do, and the preview of that for check mode."""
+"""The request and the plan of a run of backups, with the preview for check mode."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_YET = ("unknown_volume", "unknown_snapshot", "no_replica")
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options; durations as users write them."""
+    """The module's options; durations as users write them."""
 
     remote: str = ""
     resources: list[str] = dataclasses.field(default_factory=list)
@@ -49,7 +49,7 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What each resource needs. ``obstacle`` is what has to be put right before anything can be shipped."""
+    """What each resource needs. ``obstacle``: the error that keeps everything from being shipped."""
 
     cluster: Cluster
     request: Request
@@ -62,20 +62,20 @@ class Plan:
 
     @property
     def work(self) -> list[Unit]:
-        """Those that something is to be done for."""
+        """The resources that need work."""
         return [unit for unit in self.units if not unit.ended]
 
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome()
         if self.obstacle:
-            outcome.warn(f"{self.obstacle.msg} A run would fail unless that is put right before.")
+            outcome.warn(f"{self.obstacle.msg} A real run would fail unless that is fixed first.")
         for unit in self.units:
             if unit.error is not None and unit.error.code not in _NOT_YET:
                 outcome.failures.append(unit.error.as_dict())
                 continue
             if unit.error is not None:
-                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+                outcome.warn(f"{unit.error.msg} A real run would fail unless it is created first.")
             self._preview(unit, outcome)
         return outcome
 

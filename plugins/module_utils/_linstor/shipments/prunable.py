@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What retention can delete in a LINSTOR cluster and on its S3 remotes, and what must stay whatever the rules say."""
+"""What retention can prune in a LINSTOR cluster and on its S3 remotes, and what it must keep whatever the rules say."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from ..state.s3_list import read_list
 from ..state.snapshots import Snap
 from .refused import TOO_EARLY, in_mind
 
-#: places: a backup on an S3 remote, a snapshot that was received here, one that shipping has left here
+#: places: a backup on an S3 remote, a snapshot received here, a snapshot that shipping has left here
 REMOTE, RECEIVED, LOCAL = "remote", "received", "local"
 _UNDER_WAY = "under way"
-_ADVICE = "What was shipped to another cluster is pruned there: connect to that one, and set received_from."
+_ADVICE = "Backups on another cluster are pruned there: connect to that cluster and set received_from."
 
 
 @dataclasses.dataclass
 class Candidate:
-    """A backup or snapshot. ``pinned`` is a reason to keep it, whatever the rules say.
+    """A backup or snapshot. ``pinned`` is a reason to keep it whatever the rules say.
 
-    ``needed_here``: its snapshot in this cluster is what a next increment rests on.
+    ``needed_here``: its snapshot in this cluster is the base of the next increment.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Candidate:
     needed_here: bool = False
 
     def point(self, consistent: bool) -> Point:
-        """As the calendar takes it; of one group are those whose snapshots have the same name."""
+        """The point for the calendar. With ``consistent``, snapshots of the same name are one group."""
         return Point(
             id=self.id,
             time=self.created or 0.0,
@@ -64,7 +64,7 @@ class Candidate:
             complete=self.complete and self.created is not None,
             series=self.resource,
             group=self.snapshot.lower() if consistent and self.snapshot else None,
-            pinned=self.pinned or ("" if self.created is not None else "nobody knows of when it is"),
+            pinned=self.pinned or ("" if self.created is not None else "its time isn't known"),
         )
 
 
@@ -108,30 +108,33 @@ def _of_backup(
     )
     if backup.state == "success" and backup.problem:
         candidate.pinned = f"it can't be restored: {backup.problem}"
-        candidate.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was left as it is."
+        candidate.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was kept."
     elif under_way(backup, now):
         candidate.pinned = _UNDER_WAY
     elif backup.state != "success":
-        candidate.pinned = "it isn't complete, and LINSTOR deletes by their ids only backups that are"
+        candidate.pinned = "it isn't complete, and LINSTOR can delete only complete backups"
     elif not ours:
         candidate.pinned = "another cluster made it"
-        candidate.warning = f"some backups on {remote} were made by another cluster, or a node that is gone; they stay."
+        candidate.warning = (
+            f"another cluster, or a node that no longer exists, made some backups on {remote}. They are kept."
+        )
     else:
-        candidate.pinned = _rested_on(backup, running)
+        candidate.pinned = _base_of_running(backup, running)
     return candidate
 
 
-def _rested_on(backup: RemoteBackup, running: list[RemoteBackup]) -> str:
+def _base_of_running(backup: RemoteBackup, running: list[RemoteBackup]) -> str:
     for each in running:
         if each.resource.lower() != backup.resource.lower():
             continue
         if not each.base_known or each.base == identity(each.resource, backup.snapshot):
-            return f"{each.snapshot}, which is {_UNDER_WAY}, {'rests' if each.base_known else 'may rest'} on it"
+            verb = "is" if each.base_known else "may be"
+            return f"it {verb} the base of {each.snapshot}, which is {_UNDER_WAY}"
     return ""
 
 
 def received_here(snaps: Snaps, source: str) -> list[Candidate]:
-    """The snapshots that were received from what :func:`.origins.resolve` gave."""
+    """The snapshots received from an origin; see :func:`.origins.resolve`."""
     found: list[Candidate] = []
     for resource, theirs in snaps.items():
         received = [(snap, arrival) for snap in theirs if (arrival := snap.received) is not None]
@@ -152,14 +155,14 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
             if arrival.under_way or arrival.state == "unknown":
                 candidate.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
             elif busy and candidate.complete:
-                candidate.pinned = f"something that is {_UNDER_WAY} may rest on it"
+                candidate.pinned = f"it may be the base of a shipment that is {_UNDER_WAY}"
             found.append(candidate)
     return found
 
 
 def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]], now: float) -> list[Candidate]:
-    """The snapshots here that were shipped to ``remote``. ``taken``: what LINSTOR took itself last, by resource and
-    remote, which is what it builds the next one for a bucket on."""
+    """The snapshots here that were shipped to ``remote``. ``taken``: the snapshot that LINSTOR itself took last, by
+    resource and remote, which is the base of the next one to a bucket."""
     needed = _needed_here(snaps, now)
     needed |= {(resource, name.lower()) for resource, names in taken.items() for name in names.values()}
     found: list[Candidate] = []
@@ -181,15 +184,15 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
             if any(_goes_on(resource, snap, each, now) for each in snap.shipped_to()):
                 candidate.pinned = _UNDER_WAY
             elif in_mind(snap) is not None:
-                candidate.pinned = f"LINSTOR may have it in mind still: {TOO_EARLY}"
+                candidate.pinned = f"LINSTOR may still use it: {TOO_EARLY}"
             elif (resource.lower(), snap.name.lower()) in needed:
-                candidate.pinned = "the next increment rests on it"
+                candidate.pinned = "it is the base of the next increment"
             found.append(candidate)
     return found
 
 
 def _own(snaps: Snaps) -> Snaps:
-    """Those that were taken here. What was received says of itself what it said at the source."""
+    """The snapshots that were taken here. A received one still has the shipping properties of its source."""
     return {resource: [snap for snap in theirs if snap.received is None] for resource, theirs in snaps.items()}
 
 
@@ -199,7 +202,7 @@ def _goes_on(resource: str, snap: Snap, remote: str, now: float) -> bool:
 
 
 def _needed_here(snaps: Snaps, now: float) -> set[tuple[str, str]]:
-    """(resource, snapshot) in lower case of what the next increment to any remote rests on, or one under way."""
+    """(resource, snapshot) in lower case of the bases of next increments and of shipments under way."""
     needed: set[tuple[str, str]] = set()
     for resource, theirs in _own(snaps).items():
         for remote in {name for snap in theirs for name in snap.shipped_to()}:
@@ -210,7 +213,7 @@ def _needed_here(snaps: Snaps, now: float) -> set[tuple[str, str]]:
                 needed.add((resource.lower(), newest.snapshot.lower()))
             for each in shipped:
                 if under_way(each, now):
-                    # its own snapshot, and what it rests on
+                    # its own snapshot, and its base
                     needed.add((resource.lower(), each.snapshot.lower()))
                     base = (each.base or "").rpartition("/")[2]
                     needed |= {(resource.lower(), base.lower())} if base else set()

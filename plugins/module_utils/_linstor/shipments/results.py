@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What came of backing up resources, in the form in which the module returns it."""
+"""The results of a run of backups, in the form in which the module returns them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Sizes = Mapping[str, int]
 
 
 def listed(cluster: Cluster, remote: str, shipped: Sequence[Unit]) -> Listed:
-    """The bucket's list after shipping, by resource and snapshot in lower case: what isn't in it isn't a backup."""
+    """The bucket's list after shipping, by resource and snapshot in lower case. Only what it lists is a backup."""
     only = shipped[0].resource if len(shipped) == 1 else None
     try:
         answer = backup_list(cluster, remote, only)
     except UnlistableError as error:
-        shipped[0].warnings.append(f"{error.msg} So nobody has looked whether all that was shipped is in it.")
+        shipped[0].warnings.append(f"{error.msg} So it wasn't checked that the bucket has all the shipped backups.")
         found = [unit.result for unit in shipped if unit.result]
         backups.as_listed(found)
         return {(each.resource.lower(), each.snapshot.lower()): each for each in found}
@@ -46,7 +46,7 @@ def listed(cluster: Cluster, remote: str, shipped: Sequence[Unit]) -> Listed:
 
 
 def outcome(cluster: Cluster, plan: Plan, there: Listed) -> Outcome:
-    """All that came of it."""
+    """The outcome of the run."""
     told = Outcome()
     _complete(plan, there)
     sizes = _sizes(cluster, plan) if plan.request.sizes and plan.order.kind == "s3" else {}
@@ -66,7 +66,7 @@ def outcome(cluster: Cluster, plan: Plan, there: Listed) -> Outcome:
 
 
 def _complete(plan: Plan, there: Listed) -> None:
-    """Take what the bucket's list says of what was shipped; fail what isn't in it."""
+    """Replace each result by the bucket's entry. A result without one becomes an error."""
     if plan.order.kind != "s3":
         return
     for unit in plan.units:
@@ -80,11 +80,11 @@ def _complete(plan: Plan, there: Listed) -> None:
 
 
 def _not_there(unit: Unit, remote: str, found: RemoteBackup | None) -> SnapshipError:
-    what = found.problem if found else "it isn't in the remote's list"
+    what = found.problem if found else "the remote doesn't list it"
     name = unit.result.snapshot if unit.result else None
     return RemoteError(
-        f"LINSTOR says that {unit.resource} (snapshot {name}) was shipped to {remote}, but {what}.",
-        "Look at the bucket; run it again to ship another one.",
+        f"LINSTOR reports {unit.resource} (snapshot {name}) as shipped to {remote}, but {what}.",
+        "Check the bucket. Run the task again to ship another snapshot.",
         "not_listed",
     )
 
@@ -114,9 +114,9 @@ def _finished(plan: Plan, unit: Unit, sizes: Sizes) -> dict[str, Any]:
 
 
 def _sizes(cluster: Cluster, plan: Plan) -> Sizes:
-    """How much each new backup takes on the bucket, in bytes: one request for a full one, two for an increment.
+    """The bytes of each new backup in the bucket: one request for a full one, two for an increment.
 
-    LINSTOR tells how much is to be downloaded for a whole chain; the difference is the last one's.
+    LINSTOR tells the download size of a whole chain; the difference to its base's chain is the increment.
     """
     new = [unit.result for unit in plan.units if unit.started and unit.error is None and unit.result is not None]
     finished = [each for each in new if each.state == "success"]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The backups of a cluster's resources on a remote, from lists that are each one request for all resources."""
+"""The backups of a cluster's resources on a remote. Each list is one request for all resources."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..._engine.policy import chains
 from ..api.cluster import Cluster
 from .snapshots import ShipmentStatus, Snap
 
-#: seconds for which a shipment may be neither in the queue nor begun: the two lists are read one after the other
+#: seconds for which a shipment may be missing from both the queue and the snapshots: they are read one after the other
 GRACE = 30.0
-#: seconds after which nothing that is being prepared will ever be shipped; a target waits for 300 of them
+#: seconds after which a shipment that is still being prepared never starts; a target waits 300 of them
 PREPARING_FOR = 600.0
 _META = ".meta"
 _GENERATED = re.compile(r"back_\d{8}_\d{6}")
 _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
-#: marks, with the remote's name, a snapshot whose shipment the target has refused
+#: the property, followed by the remote's name, of a snapshot whose shipment the target has refused
 REFUSED = "Aux/snapship.dr/refused/"
 SOURCE_CLUSTER = "Backup/FromClusterUUID"
 
@@ -35,11 +35,11 @@ Snaps = Mapping[str, list[Snap]]
 class RemoteBackup:
     """A backup, or a shipment that may become one. Times in seconds since the epoch.
 
-    ``id`` is that of the S3 remote's list, ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of what it
-    rests on; ``base_known`` tells a full one from a controller that doesn't say. ``state`` is that of a Shipment, or
-    ``lost``: it was queued, and isn't any more, or ``stuck``: it is queued behind what has failed. ``snap`` is the
-    snapshot in the cluster, where it is still there, and ``noted`` what that says of it: LINSTOR builds only on what it
-    has noted as a success itself, whatever is in the bucket.
+    ``id`` is the id in the S3 remote's list, or ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of its
+    base; ``base_known`` is false if the controller doesn't tell the base, so that a full one can't be recognized.
+    ``state`` is a ShipmentStatus' one, or ``lost`` (it was queued, but disappeared from the queue), or ``stuck`` (it
+    is queued behind a failed shipment). ``snap`` is the snapshot in the cluster, if it still exists. ``noted`` is the
+    state that this snapshot records: LINSTOR uses a base only if that says success, whatever the bucket has.
     """
 
     id: str
@@ -60,29 +60,29 @@ class RemoteBackup:
 
     @property
     def complete(self) -> bool:
-        """Whether it can be relied on."""
+        """Whether it is complete and can be restored."""
         return self.state == "success" and self.problem is None
 
     @property
     def buildable(self) -> bool:
-        """Whether LINSTOR would build on it; it lets an increment wait for ever for one that it takes for failed."""
+        """Whether LINSTOR can use it as a base. An increment on a base that LINSTOR records as failed waits forever."""
         return self.complete and self.noted in (None, "success")
 
     @property
     def type(self) -> str | None:
-        """``full``, ``incremental``, or ``None`` where the controller doesn't tell."""
+        """``full``, ``incremental``, or ``None`` if the controller doesn't tell."""
         if self.base is not None:
             return "incremental"
         return "full" if self.base_known else None
 
 
 def newest_first(backups: Iterable[RemoteBackup]) -> list[RemoteBackup]:
-    """By the point in time they hold."""
+    """Backups by the time of their snapshots, the newest first."""
     return sorted(backups, key=lambda each: (each.created or 0.0, each.id), reverse=True)
 
 
 def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[RemoteBackup]:
-    """What was or is shipped to ``remote``, by what the snapshots say; ``queue`` has (resource, snapshot)."""
+    """All past and current shipments to ``remote``, from the snapshots; ``queue`` has (resource, snapshot)."""
     found = []
     for resource, theirs in snaps.items():
         for snap in theirs:
@@ -95,12 +95,12 @@ def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = fro
 def of_snapshot(
     resource: str, snap: Snap, remote: str, queue: frozenset[tuple[str, str]] = frozenset()
 ) -> RemoteBackup | None:
-    """What has become of shipping one snapshot to ``remote``, or ``None`` where it never was."""
+    """The shipment of one snapshot to ``remote``, or ``None`` if it was never shipped there."""
     props = snap.shipping(remote)
     shipment = snap.shipment(remote)
     modern = "ShippingStatus" in props
     if snap.received is not None and props.get("ShippingStatus", "").lower() == "uploading metadata":
-        return None  # this came here with the snapshot: it is about its first journey
+        return None  # the property came with the snapshot: it is about the shipment to this cluster
     if (resource.lower(), snap.name.lower()) in queue:
         state = "queued"
     elif shipment is None:
@@ -128,15 +128,14 @@ def of_snapshot(
 
 
 def identity(resource: str, snapshot: str) -> str:
-    """The id of what was shipped to a remote that keeps no list."""
+    """The id of a shipment to a remote that keeps no list."""
     return f"{resource}/{snapshot}"
 
 
 def as_listed(found: Iterable[RemoteBackup]) -> None:
-    """Give what was shipped to a bucket the ids that it has in the bucket's list, where the list can't be had.
+    """Give shipments the ids that they have in the bucket's list, when that list can't be read.
 
-    For snapshots that have a name of their own nobody but the list tells: the controller's own time of day is part of
-    their ids.
+    Snapshots that LINSTOR hasn't named keep their ids: in the list, these contain the controller's local time.
     """
     for each in found:
         each.id = _listed_id(each.id)
@@ -149,10 +148,10 @@ def _listed_id(known: str) -> str:
 
 
 def under_way(backup: RemoteBackup, now: float) -> bool:
-    """Whether a shipment goes on.
+    """Whether a shipment is still going on.
 
-    One that was queued and isn't any more has the benefit of the doubt for a while. One that is still being prepared
-    after longer than a target waits never goes on: LINSTOR leaves that behind where the target has refused it.
+    One that disappeared from the queue counts as going on for a short while. One that is still being prepared after
+    the target's waiting time has ended: LINSTOR leaves this state behind when the target refuses a shipment.
     """
     if backup.state == "preparing" and backup.started is not None and now - backup.started > PREPARING_FOR:
         return False
@@ -162,10 +161,10 @@ def under_way(backup: RemoteBackup, now: float) -> bool:
 
 
 def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[RemoteBackup]:
-    """What an S3 remote lists, each with its snapshot where that is still in the cluster.
+    """The backups that an S3 remote lists, each with its snapshot if that is still in the cluster.
 
-    ``listing`` is python-linstor's answer. Strangers in the bucket aren't in it. What was shipped by another cluster
-    from a resource of the same name is; see :func:`is_ours`.
+    ``listing`` is python-linstor's answer. It leaves out objects that aren't LINSTOR's. It includes backups that
+    another cluster made of a resource with the same name; see :func:`is_ours`.
     """
     wanted = None if resources is None else {name.lower(): name for name in resources}
     found = []
@@ -208,14 +207,14 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         started=started / 1000 if started is not None else None,
         finished=finished / 1000 if finished is not None else None,
         node=entry.get("origin_node") or None,
-        problem="an object that it names is missing" if entry.get("restorable") is False else None,
+        problem="one of its objects is missing" if entry.get("restorable") is False else None,
         snap=snap,
         noted=shipment.state if shipment else None,
     )
 
 
 def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> Snap | None:
-    """The snapshot that a listed backup was made of: by its name and by when its shipping began."""
+    """The snapshot of a listed backup, found by its name and by the time at which its shipment began."""
     for snap in snaps:
         if snap.name.lower() != name.lower():
             continue
@@ -227,24 +226,24 @@ def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> S
 
 
 def is_ours(backup: RemoteBackup, nodes: Iterable[str]) -> bool:
-    """Whether this cluster made it: its snapshot is here, or the node that shipped it is one of ``nodes``.
+    """Whether this cluster made it: its snapshot is here, or one of ``nodes`` shipped it.
 
-    The list of a bucket doesn't say which cluster a backup is from, and two clusters can share a bucket.
+    A bucket's list doesn't tell which cluster made a backup, and two clusters can share a bucket.
     """
     return backup.snap is not None or (backup.node or "").lower() in {node.lower() for node in nodes}
 
 
 def mark_broken(backups: list[RemoteBackup]) -> None:
-    """Say of each backup whose chain has a gap that it can't be restored."""
+    """Set ``problem`` of each backup whose chain has a gap, so that it can't be restored."""
     bases = {backup.id: backup.base for backup in backups if backup.complete}
     known: dict[str, int | None] = {}
     for backup in backups:
         if backup.id in bases and chains.length(bases, backup.id, known) is None:
-            backup.problem = "a backup that it rests on is missing"
+            backup.problem = "one of its bases is missing"
 
 
 def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
-    """Find on the target what was received of each, by the identity of the snapshot that was shipped."""
+    """Find the received snapshot of each on the target, by the UUID of the snapshot that was shipped."""
     received = {
         snap.props[_SOURCE_UUID]: snap for snaps in there.values() for snap in snaps if _SOURCE_UUID in snap.props
     }
@@ -253,18 +252,18 @@ def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
             continue
         backup.target, backup.problem = received.get(backup.snap.uuid), None
         if backup.target is None:
-            backup.problem = "it isn't on the target any more"
+            backup.problem = "its snapshot is no longer on the target"
         elif (arrived := backup.target.received) is not None and arrived.state != "success":
-            backup.problem = f"on the target it is {arrived.state}"
+            backup.problem = f"its state on the target is {arrived.state}"
 
 
 def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:
-    """(resource, snapshot) of all that waits to be shipped to ``remote``, in lower case. One request."""
+    """(resource, snapshot) in lower case of all shipments queued for ``remote``. One request."""
     return frozenset(read_queue(cluster, remote))
 
 
 def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
-    """The same, each with the snapshot that it is to be built on ("" for a full one). One request."""
+    """The queue by (resource, snapshot), with the snapshot that each uses as its base ("" for a full). One request."""
     if cluster.rest_version < (1, 20):
         return {}
     answer = cluster.read("backup_queue_list", remotes=[remote], snap_to_node=True, what="reading the backup queue")
@@ -276,7 +275,7 @@ def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
 
 
 def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
-    """The snapshots in a queue, whichever way it is grouped; each once."""
+    """The snapshots in a queue, each once, however the queue is grouped."""
     data = getattr(answer, "data_v1", None)
     found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     if isinstance(data, Mapping):
@@ -289,7 +288,7 @@ def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
 
 
 def _old_base(snap: Snap) -> str | None:
-    """Where LINSTOR before 1.33 kept the name of the base."""
+    """The name of the base, where LINSTOR before 1.33 kept it."""
     for props in snap.node_props.values():
         if props.get(f"BackupShipping/{_BASE}"):
             return props[f"BackupShipping/{_BASE}"]

@@ -16,36 +16,36 @@ from ..api.cluster import Cluster
 def passphrase_status(cluster: Cluster) -> str:
     """``unset``, ``locked`` or ``unlocked``."""
     told = cluster.read("crypt_status", what="reading the state of the master passphrase").data_v1
-    first = told[0] if isinstance(told, list) and told else told  # the documentation says that it is a list
+    first = told[0] if isinstance(told, list) and told else told  # the API's documentation calls it a list
     return str(first.get("status", "unset")).lower() if isinstance(first, Mapping) else "unset"
 
 
 def locked(cluster: Cluster, why: str) -> SnapshipError | None:
-    """The error where the master passphrase isn't entered, or ``None``; ``why`` it is needed."""
+    """The error if the master passphrase isn't entered, or ``None``; ``why`` says what it is needed for."""
     status = passphrase_status(cluster)
     if status == "unlocked":
         return None
-    state = "isn't set" if status == "unset" else "wasn't entered since the controller was started"
+    state = "isn't set" if status == "unset" else "wasn't entered after the controller started"
     return RemoteError(
-        f"{cluster.name}: the master passphrase {state}, and {why}.",
+        f"{cluster.name}: the master passphrase {state}. {why}.",
         "Set or enter it with snapship.dr.linstor_encryption.",
         "locked",
     )
 
 
 def lock(cluster: Cluster) -> SnapshipError | None:
-    """The error where an S3 remote's keys can't be read, as the master passphrase isn't set or entered. One request.
+    """The error if the master passphrase isn't set or entered, so that LINSTOR can't read an S3 remote's keys.
 
-    Controllers before REST 1.25 don't tell; there the first backup fails with the same code.
+    One request. Controllers before REST 1.25 don't tell; with these the first backup fails with the same code.
     """
     if cluster.rest_version < (1, 25):
         return None
     status = getattr(cluster.read("crypt_status", what="reading the state of encryption"), "status", None)
     if status not in ("unset", "locked"):
         return None
-    said = "isn't set" if status == "unset" else "has to be entered, as after each start of the controller"
+    said = "isn't set" if status == "unset" else "wasn't entered after the controller started"
     return RemoteError(
-        f"the master passphrase of {cluster.name} {said}; without it LINSTOR can't read the remote's keys.",
-        "snapship.dr.linstor_encryption sets and enters it.",
+        f"{cluster.name}: the master passphrase {said}. LINSTOR can't read the remote's keys without it.",
+        "Set or enter it with snapship.dr.linstor_encryption.",
         "locked",
     )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The remotes a cluster knows, and their kinds."""
+"""The remotes of a cluster, and the types of remotes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..._engine.common.errors import UnknownError, UsageError
 from ..api.cluster import Cluster
 from ..api.notes import Notes
 
-#: the remote that LINSTOR makes with a cluster's first resource; it has the cluster's own id, and is there to copy
-#: snapshots from node to node
+#: the remote that LINSTOR creates with a cluster's first resource, to copy snapshots from node to node; it has the
+#: cluster's own id
 GENERATED = "local-remote-generated-by-linstor"
 _PORTS = {"http": 3370, "https": 3371}
 _SCHEMES = {"linstor": "http", "linstor+ssl": "https", "http": "http", "https": "https"}
@@ -79,7 +79,7 @@ BACKUP_TYPES = tuple(name for name, made_of in LINSTOR_TYPES.items() if made_of.
 
 @dataclasses.dataclass(frozen=True)
 class Remote:
-    """A remote as LINSTOR tells it. ``options`` are its public ones, those that LINSTOR doesn't tell left out."""
+    """A remote as LINSTOR returns it. ``options`` are its public options, without those that LINSTOR never returns."""
 
     name: str
     type: str
@@ -87,7 +87,7 @@ class Remote:
 
 
 def list_remotes(cluster: Cluster) -> dict[str, Remote]:
-    """All remotes by their name in lower case (LINSTOR doesn't distinguish by case), from one request."""
+    """All remotes by name in lower case, as LINSTOR ignores case. One request."""
     answer: Any = cluster.read("remote_list", what="listing remotes").data_v1
     found = {}
     for kind, made_of in LINSTOR_TYPES.items():
@@ -99,12 +99,12 @@ def list_remotes(cluster: Cluster) -> dict[str, Remote]:
 
 
 def find_remote(cluster: Cluster, name: str) -> Remote:
-    """The remote of that name; an error names those there are."""
+    """The remote of that name. Raises UnknownError with the names of the existing ones."""
     remotes = list_remotes(cluster)
     if name.lower() not in remotes:
-        there = ", ".join(sorted(remote.name for remote in remotes.values())) or "none at all"
+        there = ", ".join(sorted(remote.name for remote in remotes.values())) or "none"
         raise UnknownError(
-            f"{cluster.name} knows no remote {name!r}; there are: {there}.",
+            f"{cluster.name} has no remote {name!r}. Its remotes: {there}.",
             "Define it with snapship.dr.linstor_remote.",
             "unknown_remote",
             remote=name,
@@ -113,19 +113,19 @@ def find_remote(cluster: Cluster, name: str) -> Remote:
 
 
 def noted(notes: Notes, name: str) -> dict[str, str]:
-    """What is kept about a remote: ``cluster_id``, ``use_path_style``, and fingerprints of secrets by option."""
+    """The notes about a remote: ``cluster_id``, ``use_path_style``, and fingerprints of secrets by option."""
     return notes.under(note_key(name))
 
 
 def note_key(name: str, option: str = "") -> str:
-    """Where that is kept."""
+    """The key of such a note."""
     return f"remotes/{name.lower()}" + (f"/{option}" if option else "")
 
 
 def remote_url(address: str, option: str = "url") -> str:
     """A controller's address as LINSTOR keeps it for a remote: http or https, a host and a port.
 
-    LINSTOR itself takes ``linstor://host`` without complaint, and makes a host called ``linstor`` of it.
+    LINSTOR itself accepts ``linstor://host``, but takes ``linstor`` for the host's name.
     """
     text = address.strip()
     try:
@@ -137,6 +137,6 @@ def remote_url(address: str, option: str = "url") -> str:
         scheme = host = ""
     if not host:
         raise UsageError(
-            f"{option}: {address!r} is no address of a controller.", "Write http://HOST:3370 or https://HOST:3371."
+            f"{option}: {address!r} isn't a valid controller address.", "Write http://HOST:3370 or https://HOST:3371."
         )
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What LINSTOR builds a backup to a bucket on. It goes by rules of its own and ships a full one without a word:
+"""The base that LINSTOR chooses for a backup to a bucket. If it finds none, it ships a full one and doesn't say so.
 
-- a snapshot that it takes itself is built on the last one that it took itself for that remote, which a property of the
-  resource definition names; backups of snapshots that were there already don't count;
-- one that is there already is built on the snapshot just before it, if that one's backup is in the bucket.
+- For a snapshot that LINSTOR takes itself, the base is the last one that it took itself for that remote. A property of
+  the resource definition names it. Backups of existing snapshots don't count.
+- For an existing snapshot, the base is the snapshot just before it, if the bucket has that one's backup.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KIB = 1024
 
 @dataclasses.dataclass(frozen=True)
 class BaseRecord:
-    """What a resource's definition says: the snapshot that LINSTOR took last for the remote, and its volumes' sizes
+    """What LINSTOR chooses a base by: the snapshot that it took last for the remote, and the resource's volume sizes
     (bytes by volume number)."""
 
     last: str | None
@@ -34,7 +34,7 @@ class BaseRecord:
 
 
 def base_records(cluster: Cluster, remote: str) -> dict[str, BaseRecord]:
-    """By the resources' names in lower case. One request."""
+    """The records of all resources, by name in lower case. One request."""
     found = {}
     for entry in _definitions(cluster, sizes=True):
         sizes = {
@@ -48,14 +48,14 @@ def base_records(cluster: Cluster, remote: str) -> dict[str, BaseRecord]:
 
 
 def all_taken_last(cluster: Cluster) -> dict[str, dict[str, str]]:
-    """By the resources' names in lower case, what :func:`taken_last` says. One request."""
+    """The result of :func:`taken_last` for all resources, by name in lower case. One request."""
     return {
         str(entry.get("name")).lower(): taken_last(entry.get("props")) for entry in _definitions(cluster, sizes=False)
     }
 
 
 def taken_last(props: Any) -> dict[str, str]:
-    """By remotes' names, the snapshot that LINSTOR took itself last, from a resource definition's properties."""
+    """The snapshot that LINSTOR itself took last for each remote, from a resource definition's properties."""
     found = ((_LAST.fullmatch(key), value) for key, value in (props.items() if isinstance(props, Mapping) else ()))
     return {match[1]: str(value) for match, value in found if match}
 
@@ -66,22 +66,22 @@ def _definitions(cluster: Cluster, sizes: bool) -> list[Mapping[str, Any]]:
 
 
 def own_base(base_record: BaseRecord, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
-    """What a snapshot would be built on that LINSTOR takes itself, or why there is nothing."""
+    """The base of a snapshot that LINSTOR takes itself, or why there is none."""
     if base_record.last is None:
-        return None, "LINSTOR builds what it takes itself on what it took itself, and that is the first"
+        return None, "LINSTOR uses only snapshots that it took itself as bases, and this is the first one"
     there = next((snap for snap in snaps if snap.name.lower() == base_record.last.lower()), None)
     if there is None or there.failed:
-        return None, f"LINSTOR would build it on the snapshot {base_record.last}, which is gone"
+        return None, f"its base, the snapshot {base_record.last}, no longer exists"
     if base_record.sizes and any(base_record.sizes.get(number) != size for number, size in there.sizes.items()):
-        return None, f"the size of its volumes has changed since {base_record.last}"
+        return None, f"the size of its volumes changed after {base_record.last}"
     return there, ""
 
 
 def base_of(snap: Snap, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
-    """What a snapshot that is there is built on, or why there is nothing."""
+    """The base of an existing snapshot, or why there is none."""
     before = [each for each in snaps if each.created is not None and each.created < (snap.created or 0.0)]
     if not before:
-        return None, f"LINSTOR builds it on the snapshot just before it, and {snap.name} is the first"
+        return None, f"LINSTOR uses the snapshot just before it as its base, and {snap.name} is the first one"
     return max(before, key=lambda each: each.created or 0.0), ""
 
 

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: resources have a backup on a remote that is recent enough, or of one snapshot.
+"""Use case: resources have a recent backup on a remote, or one of a given snapshot.
 
-Nothing to do costs three lists at most (remotes, snapshots, and the S3 remote's backups), besides the version that
-connecting reads. With work: four lists more before, one request for each shipment, one list of snapshots for each
-look at all that runs, and one list of backups in the end.
+Requests: if there is nothing to do, at most three lists (remotes, snapshots, and the S3 remote's backups) besides the
+version that connecting reads. Otherwise four more lists first, one request for each shipment, one list of snapshots
+for each check of all running shipments, and one list of backups at the end.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ __all__ = ["Plan", "Request", "apply", "check", "plan"]
 
 _NEVER = {
     "preparing": refused.TOO_EARLY,
-    "stuck": "it waits in LINSTOR's queue for one that has failed. Abort it with: linstor backup abort --create",
+    "stuck": "its base has failed, so it stays in LINSTOR's queue. Abort it with: linstor backup abort --create",
 }
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only. Raises for options that don't go together; what one resource lacks is in its unit."""
+    """Reads only. Raises UsageError for options that contradict each other. A resource's own error is in its unit."""
     demand = check(request)
     try:
         remote = find_remote(cluster, request.remote)
@@ -65,7 +65,9 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         except ControllerError as error:
             if error.code != "locked" or order.kind != "s3":
                 raise
-            return _unseen(cluster, request, demand, order, lock(cluster) or error)  # the remote's keys can't be read
+            return _unseen(
+                cluster, request, demand, order, lock(cluster) or error
+            )  # LINSTOR can't read the remote's keys
         plan = Plan(cluster, request, demand, order, [_unit(findings, name, demand) for name in request.resources])
         plan.same_cluster = same
         if plan.work:
@@ -74,24 +76,24 @@ def plan(cluster: Cluster, request: Request) -> Plan:
 
 
 def check(request: Request) -> Demand:
-    """What is asked of each resource. Raises UsageError."""
+    """The demand for each resource. Raises UsageError."""
     if not request.resources:
         raise UsageError("resources is empty.")
     if not request.remote:
-        raise UsageError("remote: it is empty.")
+        raise UsageError("remote is empty.")
     twice = {name.lower() for name in request.resources}
     if len(twice) < len(request.resources):
-        raise UsageError("resources: one of them is named twice; LINSTOR doesn't distinguish by case.")
+        raise UsageError("resources: a name appears twice. LINSTOR ignores case in names.")
     if (request.snapshot is None) == (request.max_age is None):
-        raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
+        raise UsageError("Set either snapshot or max_age.", "max_age: 0s makes a new backup at each run.")
     if request.parallel < 1:
-        raise UsageError("parallel is at least 1.")
+        raise UsageError("parallel must be at least 1.")
     if request.max_chain is not None and request.max_chain < 1:
-        raise UsageError("max_chain is at least 1, which makes each backup a full one.")
+        raise UsageError("max_chain must be at least 1. With 1, each backup is a full one.")
     if request.type == "incremental" and request.max_chain == 1:
         raise UsageError("type: incremental and max_chain: 1 contradict each other.")
     if parse_duration(request.poll_interval, "poll_interval") <= 0:
-        raise UsageError("poll_interval is more than 0s.")
+        raise UsageError("poll_interval must be more than 0s.")
     return Demand(
         kind=request.type,
         max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
@@ -104,11 +106,13 @@ def check(request: Request) -> Demand:
 
 def _check_kind(request: Request, remote: Remote) -> None:
     if remote.type not in BACKUP_TYPES:
-        raise UsageError(f"remote {remote.name} is of type {remote.type}; backups go to s3 and linstor remotes.")
+        raise UsageError(
+            f"remote {remote.name} is of type {remote.type}; backups need a remote of type {' or '.join(BACKUP_TYPES)}."
+        )
     if remote.type == "s3" and (request.target.given or request.target_cluster):
         raise UsageError(
-            f"remote {remote.name} is a bucket: target and target_cluster are for remotes of type linstor.",
-            "snapship.dr.linstor_restore restores from a bucket.",
+            f"remote {remote.name} is a bucket, but target and target_cluster are for remotes of type linstor.",
+            "Leave them out. snapship.dr.linstor_restore restores from a bucket.",
         )
 
 
@@ -126,7 +130,7 @@ def _order(request: Request, remote: str, kind: str) -> Order:
 
 
 def _unseen(cluster: Cluster, request: Request, demand: Demand, order: Order, error: SnapshipError) -> Plan:
-    """Nobody knows what is on the remote; for all that can be told, each would be shipped."""
+    """A plan for a remote that can't be read: as far as is known, each resource would be shipped."""
     units = []
     for name in request.resources:
         history = choice.History(name, [], [], clock.now(), True)
@@ -143,8 +147,8 @@ def _unit(findings: Findings, resource: str, demand: Demand) -> Unit:
     if satisfied is None:
         findings.settle_queue(history)
         unit.warnings += [
-            f"the snapshot {each.snapshot} of {resource} was to be shipped to {findings.order.remote} and never"
-            f" will be: {_NEVER[each.state]}"
+            f"LINSTOR will never ship snapshot {each.snapshot} of {resource} to {findings.order.remote}:"
+            f" {_NEVER[each.state]}"
             for each in history.backups
             if each.state in _NEVER and not under_way(each, history.now)
         ]
@@ -152,7 +156,7 @@ def _unit(findings: Findings, resource: str, demand: Demand) -> Unit:
 
 
 def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | None) -> None:
-    """Look at what is needed to ship, and choose how."""
+    """Check what each shipment needs, and choose how to ship."""
     plan.survey = findings.survey = findings.survey or survey(cluster)
     if plan.order.kind == "s3":
         known = base_records(cluster, plan.order.remote)
@@ -175,7 +179,7 @@ def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | 
 
 
 def _look_at_target(plan: Plan, receiving: Cluster) -> None:
-    """See whether what is shipped whole could be received; an increment goes beside its base, whatever is asked for."""
+    """Check that the target can receive full backups. Increments go to the node and pool of their base anyway."""
     whole = [unit for unit in plan.work if unit.choice is not None and unit.choice.base is None and not unit.join]
     if not whole or plan.survey is None:
         return
@@ -185,15 +189,15 @@ def _look_at_target(plan: Plan, receiving: Cluster) -> None:
 
 
 def _choose(unit: Unit, demand: Demand) -> SnapshipError | None:
-    """How it is shipped, or what is waited for."""
+    """Choose how to ship a resource, or which shipment to wait for. Returns an error if neither is possible."""
     unit.join = choice.joinable(unit.history, demand)
     if demand.snapshot is not None and unit.join is None:
         snap = next((each for each in unit.history.snaps if each.name.lower() == demand.snapshot.lower()), None)
         if snap is None or snap.failed:
             there = ", ".join(each.name for each in unit.history.snaps[-10:]) or "none"
             return UnknownError(
-                f"resource {unit.resource} has no snapshot {demand.snapshot}; the newest are: {there}.",
-                "snapship.dr.linstor_snapshot takes one.",
+                f"resource {unit.resource} has no snapshot {demand.snapshot}. Its newest snapshots: {there}.",
+                "Take one with snapship.dr.linstor_snapshot.",
                 code="unknown_snapshot",
             )
     try:
@@ -205,7 +209,7 @@ def _choose(unit: Unit, demand: Demand) -> SnapshipError | None:
 
 
 def apply(cluster: Cluster, plan: Plan) -> Outcome:
-    """Ship what is missing. One resource's failure doesn't stop the others."""
+    """Ship the missing backups. A failed resource doesn't stop the others."""
     if plan.obstacle:
         raise plan.obstacle.about(remote=plan.order.remote)
     pace = Pace(parse_duration(plan.request.poll_interval, "poll_interval"))
@@ -226,7 +230,7 @@ def apply(cluster: Cluster, plan: Plan) -> Outcome:
 
 
 def _confirm(cluster: Cluster, plan: Plan, work: list[Unit], pace: Pace) -> None:
-    """See on the target that all has arrived, where the target can be seen."""
+    """Check on the target that all shipments have arrived, if the target can be read."""
     if plan.same_cluster:
         confirm(cluster, plan.order, work, pace)
     elif plan.request.target_cluster and any(unit.result for unit in work):
@@ -235,7 +239,7 @@ def _confirm(cluster: Cluster, plan: Plan, work: list[Unit], pace: Pace) -> None
 
 
 def _take_as_it_goes(work: list[Unit], demand: Demand) -> None:
-    """Without waiting, a shipment that goes on is as good as done where it will do, and no obstacle where it won't."""
+    """Without waiting, a shipment under way counts as the result if it meets the demand; otherwise it is ignored."""
     for unit in work:
         if unit.join is not None and would_satisfy(unit.join, demand, unit.history.now):
             unit.result, unit.joined = unit.join, True

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: what backups there are, on a remote or received here. Reading only.
+"""Use case: list the backups on a remote, or those received here. Reads only.
 
-An S3 remote costs the lists of remotes, snapshots, nodes (with resources) and backups; a LINSTOR remote those of
-remotes and snapshots, and of the target's snapshots where these can be read; what was received here, that of snapshots.
+Requests: for an S3 remote the lists of remotes, snapshots, nodes (with resources) and backups; for a LINSTOR remote
+those of remotes and snapshots, and of the target's snapshots if these can be read; without a remote that of snapshots.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _RECEIVED_BASE = "BackupLastSnapshot"
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options. Without a remote: what was received in this cluster."""
+    """The module's options. Without a remote: the backups that this cluster has received."""
 
     remote: str | None = None
     resources: list[str] = dataclasses.field(default_factory=list)
@@ -47,7 +47,7 @@ class Request:
 
 @dataclasses.dataclass
 class BackupList:
-    """Backups, the newest first, and what waits in the queue."""
+    """Backups, the newest first, and the queue of shipments."""
 
     backups: list[dict[str, Any]]
     queue: list[dict[str, Any]]
@@ -55,21 +55,21 @@ class BackupList:
 
 
 def listing(cluster: Cluster, request: Request) -> BackupList:
-    """All that was asked for. Raises UnknownError for an id that isn't there."""
+    """The requested backups. Raises UnknownError for an unknown id."""
     found: list[RemoteBackup] = []
     remote = find_remote(cluster, request.remote) if request.remote is not None else None
     wanted = request.resources or None
     snaps = list_snapshots(cluster)
     if remote is None:
         if request.target_cluster:
-            raise UsageError("target_cluster needs remote: without it, what was received here is listed.")
+            raise UsageError("target_cluster needs remote: without remote, the backups received here are listed.")
         found = received(snaps)
     elif remote.type == "s3":
         found = _on_s3(cluster, remote, snaps)
     elif remote.type == "linstor":
         found = _shipped(cluster, remote, snaps, request.target_cluster)
     else:
-        raise UsageError(f"remote {remote.name} is of type {remote.type}, which keeps no backups of its own.")
+        raise UsageError(f"remote {remote.name} is of type {remote.type}, which can't hold backups.")
     if wanted is not None:
         names = {name.lower() for name in wanted}
         found = [each for each in found if each.resource.lower() in names]
@@ -77,19 +77,19 @@ def listing(cluster: Cluster, request: Request) -> BackupList:
     if request.queue:
         result.queue = queue(cluster, remote.name if remote else None)
     if not result.backups and wanted is None and request.id is None:
-        result.warnings.append(f"there are no backups {f'on {remote.name}' if remote else 'that were received here'}.")
+        result.warnings.append(f"{remote.name} has no backups." if remote else "no backups were received here.")
     return result
 
 
 def received(snaps: Snaps) -> list[RemoteBackup]:
-    """What other clusters, or this one, have shipped here."""
+    """The snapshots that other clusters, or this one, have shipped here."""
     found = []
     for resource, theirs in snaps.items():
         for snap in theirs:
             arrived = snap.received
             if arrived is None:
                 continue
-            # The target's own is set even where a full one was received; what came along from the source isn't.
+            # The target's own property is set even for a full one; the source's property is set for increments only.
             built = any(key.startswith(SOURCE) and key.endswith(f"/{_RECEIVED_BASE}") for key in snap.props)
             base = snap.shipping(None).get(_RECEIVED_BASE) if built else None
             found.append(
@@ -111,7 +111,7 @@ def received(snaps: Snaps) -> list[RemoteBackup]:
 
 
 def _taken(snap: Snap) -> float | None:
-    """When the source took it, which came with it; otherwise when it arrived."""
+    """When the source took it, if a property tells; otherwise when it arrived."""
     times = [value for key, value in snap.props.items() if key.endswith("/BackupStartTimestamp") and value.isdigit()]
     return min(int(each) for each in times) / 1000 if times else snap.created
 
@@ -122,7 +122,7 @@ def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[RemoteBackup]
     backups.mark_broken(found)
     there = {(each.resource.lower(), each.snapshot.lower()) for each in found}
     now = clock.now()
-    # What is under way may not be in the bucket yet.
+    # Shipments under way may not be in the bucket yet.
     going = [each for each in backups.shipments(snaps, remote.name) if backups.under_way(each, now)]
     return [*found, *(each for each in going if (each.resource.lower(), each.snapshot.lower()) not in there)]
 
@@ -141,7 +141,7 @@ def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | No
 
 
 def queue(cluster: Cluster, remote: str | None) -> list[dict[str, Any]]:
-    """What waits to be shipped, the first one first. One request."""
+    """The queued shipments, the next one first. One request."""
     if cluster.rest_version < (1, 20):
         return []
     answer = cluster.read("backup_queue_list", snap_to_node=True, what="reading the backup queue")
@@ -172,9 +172,11 @@ def _items(
     if request.id is not None:
         chosen = [each for each in chosen if each.id == request.id.removesuffix(".meta")]
         if not chosen:
-            where = f"on {remote.name}" if remote else "among what was received here"
+            where = f"on {remote.name}" if remote else "among those received here"
             raise UnknownError(
-                f"there is no backup {request.id!r} {where}.", "List them without id.", code="unknown_backup"
+                f"there is no backup {request.id!r} {where}.",
+                "Leave id out to list all backups.",
+                code="unknown_backup",
             )
     items = [entry(cluster, remote, each, bases, listed, now) for each in chosen]
     if listed and (request.details or request.id is not None):
@@ -190,9 +192,9 @@ def entry(
     listed: bool,
     now: float,
 ) -> dict[str, Any]:
-    """One backup in the shape that the native listing has, with what only LINSTOR knows.
+    """One backup in the form of the native module backup_info, with LINSTOR's own fields.
 
-    Where the remote keeps no list, each received snapshot is whole by itself: a chain only counts increments.
+    On a remote without a list, each received snapshot is complete by itself: a chain only counts increments.
     """
     chain = chains.chain(bases, backup.id) if backup.state == "success" else None
     problem = _problem(backup, now)
@@ -224,15 +226,15 @@ def entry(
 
 def _problem(backup: RemoteBackup, now: float) -> str | None:
     if backup.state != "success":
-        words = {"unknown": "it has no meta object", "lost": "it was queued, and isn't any more"}
-        return words.get(backup.state, f"it is {backup.state}")
+        words = {"unknown": "it has no meta object", "lost": "it was queued, but disappeared from the queue"}
+        return words.get(backup.state, f"its state is {backup.state}")
     if backup.created is not None and backup.created - now > FUTURE_TOLERANCE:
-        return f"it is stamped {show_duration(backup.created - now)} in the future"
+        return f"its time is {show_duration(backup.created - now)} in the future"
     return backup.problem
 
 
 def _add_sizes(cluster: Cluster, remote: str, chosen: list[RemoteBackup], items: list[dict[str, Any]]) -> None:
-    """How much is to be downloaded for each with its chain, and which part is its own. One request for each."""
+    """Add the bytes of each backup and of its whole chain. One request for each backup."""
     wanted = {each.id for each in chosen if each.state == "success"}
     wanted |= {each.base for each in chosen if each.base is not None and each.state == "success"}
     names = sorted(wanted)

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: how well resources are protected, on each remote, against their RPO. Reading only.
+"""Use case: compare the age of each resource's newest backup on each remote with its RPO. Reads only.
 
-Costs the lists of remotes, resource definitions, snapshots and schedules, and one of backups for each S3 remote,
-whatever the number of resources.
+Requests: the lists of remotes, resource definitions, snapshots and schedules, and one list of backups for each S3
+remote, for any number of resources.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..state.snapshots import list_snapshots
 
 @dataclasses.dataclass
 class Promise:
-    """That resources are backed up on a remote; ``rpo`` as users write it, ``None`` without one."""
+    """The promise that resources have backups on a remote; ``rpo`` as users write it, or ``None``."""
 
     remote: str
     rpo: Any = None
@@ -42,7 +42,7 @@ class Promise:
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options. Without promises: all remotes there are."""
+    """The module's options. Without promises, all remotes are checked."""
 
     resources: list[str] = dataclasses.field(default_factory=list)
     promises: list[Promise] = dataclasses.field(default_factory=list)
@@ -51,7 +51,7 @@ class Request:
 
 @dataclasses.dataclass
 class Report:
-    """What the module returns."""
+    """The return values of the module."""
 
     protection: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     breached: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -61,7 +61,7 @@ class Report:
 
 
 def report(cluster: Cluster, request: Request) -> Report:
-    """Look at everything once, and measure it."""
+    """Read everything once, and measure it."""
     report = Report()
     default = None if request.rpo is None else parse_duration(request.rpo, "rpo")
     remotes = list_remotes(cluster)
@@ -79,9 +79,9 @@ def report(cluster: Cluster, request: Request) -> Report:
         for name in names:
             newest = _newest(cluster, promise.remote, name, found, report.schedules)
             if name.lower() not in {each.lower() for each in there}:
-                newest.problem = "there is no such resource in the cluster"
+                newest.problem = "the cluster has no such resource"
             if not request.promises and rpo is None and newest.created is None and newest.problem is None:
-                continue  # nobody promised it
+                continue  # no promise covers it
             report.protection.append(protection.protection(newest, rpo, now))
             if newest.created is not None or promise.resources is not None:
                 covered.add(name.lower())
@@ -109,16 +109,16 @@ def _resources(cluster: Cluster) -> list[str]:
 def _look(
     cluster: Cluster, remote: Remote | None, promise: Promise, snaps: Snaps, report: Report
 ) -> dict[str, list[RemoteBackup]] | str:
-    """The backups on a remote by resource in lower case, or why they can't be told."""
+    """The backups on a remote by resource in lower case, or why they can't be read."""
     if remote is None:
-        return f"the cluster knows no remote {promise.remote}"
+        return f"the cluster has no remote {promise.remote}"
     if remote.type not in BACKUP_TYPES:
-        raise UsageError(f"remote {remote.name} is of type {remote.type}, which keeps no backups of its own.")
+        raise UsageError(f"remote {remote.name} is of type {remote.type}, which can't hold backups.")
     try:
         found = _backups(cluster, remote, promise, snaps)
     except RemoteError as error:
         report.warnings.append(f"{remote.name}: {error.msg}")
-        return f"nobody knows: {error.msg}"
+        return f"the remote can't be read: {error.msg}"
     sorted_out: dict[str, list[RemoteBackup]] = {}
     for each in backups.newest_first(found):
         sorted_out.setdefault(each.resource.lower(), []).append(each)
@@ -162,7 +162,7 @@ def _newest(
         newest.chain_length = chains.known_length(bases, good.id) if good.base_known else None
         newest.bytes_logical = logical(good.snap)
     if last is not None and last is not good:
-        newest.problem = last.problem or f"the newest one ({last.snapshot}) is {last.state}"
+        newest.problem = last.problem or f"the state of the newest shipment ({last.snapshot}) is {last.state}"
     same = [each for each in planned if (each["volume"], each["remote"]) == (resource, remote)]
     newest.extra = {
         "snapshot": good.snapshot if good else None,
@@ -173,7 +173,7 @@ def _newest(
 
 
 def schedules(cluster: Cluster) -> list[dict[str, Any]]:
-    """LINSTOR's own schedules by resource, with when they ran and run. One request; none before REST 1.14."""
+    """LINSTOR's schedules by resource, with their last and next times. One request; none before REST 1.14."""
     if cluster.rest_version < (1, 14):
         return []
     answer = cluster.read("schedule_list_by_resource", what="listing schedules")

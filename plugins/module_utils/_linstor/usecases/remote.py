@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: remotes that a cluster is to know, or not; for a LINSTOR remote, the one that points back as well."""
+"""Use case: define or remove a cluster's remote; for a LINSTOR remote also the one that points back."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["Plan", "Request", "about", "apply", "describe", "plan"]
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only. Raises UsageError for options that don't go together, or lack something."""
+    """Reads only. Raises UsageError for options that are missing or contradict each other."""
     if request.update_secret not in UPDATES:
-        raise UsageError(f"update_secret {request.update_secret!r} isn't one of {', '.join(UPDATES)}.")
+        raise UsageError(f"update_secret: {request.update_secret!r} isn't one of {', '.join(UPDATES)}.")
     if not request.name:
-        raise UsageError("name: it is empty.")
+        raise UsageError("name is empty.")
     target = Cluster(request.target) if request.target and request.state == "present" else None
     if target is not None:
         request = with_target(target, request)
@@ -47,7 +47,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
 
 
 def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan | None:
-    """What has to be done about the remote through which the other end answers."""
+    """The plan for the remote that points back."""
     if target is not None and request.options["cluster_id"] != cluster.cluster_id.lower():
         return compare(target, reverse(cluster, target, request))
     if target is not None or is_same_cluster(cluster, request.options.get("url")):
@@ -57,7 +57,7 @@ def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan
 
 
 def apply(cluster: Cluster, plan: Plan) -> Outcome:
-    """Make the remote that points back first, so that none is there that can't be shipped to."""
+    """Apply the plan. The remote that points back comes first, as shipping fails without it."""
     for each in (plan, plan.reverse):
         if each is not None and each.locked:
             raise each.locked
@@ -103,25 +103,25 @@ def _carry_out(cluster: Cluster, plan: Plan) -> None:
         try:
             modify()
         except LostReply:
-            modify()  # doing it again does no harm
+            modify()  # it can be repeated safely
     keep(cluster, plan.notes, plan.drop)
 
 
 def _note_waiting(plan: Plan, name: str, said: Replies | None) -> None:
-    """A remote in use isn't deleted yet, although LINSTOR has taken the request."""
+    """Tell that a remote in use isn't deleted yet, although LINSTOR has accepted the request."""
     if said is None or said.has(DELETED) or not said.has(MODIFIED):
         return
-    waits = f"remote {name!r} is still there: LINSTOR deletes it when nothing is shipped to it any more"
+    waits = f"remote {name!r} still exists: LINSTOR deletes it when no shipment to it is left"
     if plan.step == "recreate":
-        raise RemoteError(f"{waits}.", "Run it again then.", "in_use", remote=name)
+        raise RemoteError(f"{waits}.", "Run the task again then.", "in_use", remote=name)
     plan.warnings.append(
-        f"{waits}. If nothing is, that is left of a shipment that the target has refused, or has never answered: then "
-        "it goes only after the controller was started anew and it is deleted again."
+        f"{waits}. If none is under way, the target refused one or never answered: restart the controller, then delete "
+        "the remote again."
     )
 
 
 def _settled(cluster: Cluster, change: Callable[[], Replies], name: str, gone: bool) -> Replies | None:
-    """Create or delete; where the answer is lost, the list of remotes tells whether it was done."""
+    """Create or delete. If the answer is lost, the list of remotes tells whether it was done."""
     try:
         return change()
     except LostReply:
@@ -136,7 +136,7 @@ def _settled(cluster: Cluster, change: Callable[[], Replies], name: str, gone: b
 
 
 def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
-    """The remotes there are, or one of them (nothing where it isn't there), with what is kept about them."""
+    """All remotes, or the named one if it exists, with the notes about them."""
     remotes, notes = list_remotes(cluster), Notes.read(cluster)
     shown = []
     for key, remote in sorted(remotes.items()):
@@ -152,7 +152,7 @@ def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
 
 
 def about(cluster: Cluster) -> dict[str, Any]:
-    """What others have to know of the cluster itself."""
+    """The cluster's own id, versions and state of the master passphrase."""
     version, rest_version = (".".join(str(each) for each in told) for told in (cluster.version, cluster.rest_version))
     told = {"id": cluster.cluster_id, "version": version, "rest_version": rest_version}
     return {"cluster": {**told, "encryption": passphrase_status(cluster)}}
