@@ -50,7 +50,7 @@ class Task:
         return outcome
 
     def four_times(self, **changes: Any) -> Outcome:
-        """Check, run, run again, check: changed only by the first two. What the run returned."""
+        """Check, run, run again, check: only the first two report a change. Returns the outcome of the run."""
         before = self.simulation.cluster.journal.counts()
         assert self(check=True, **changes).changed
         now = self.simulation.cluster.journal.counts()
@@ -71,7 +71,7 @@ class Task:
 
 
 def writes(simulation: Simulation) -> dict[str, int]:
-    """What was sent that changes something; to ask what a restore needs is a POST, too."""
+    """The changing requests. The question for a restore's sizes is a POST, but changes nothing."""
     return {key: n for key, n in simulation.counts().items() if not key.startswith("GET") and "backups/info" not in key}
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A use case that changes what is kept of a cluster: run in check mode, run, and run again."""
+"""Runs a use case that changes a cluster's settings: in check mode, for real, and again."""
 
 from __future__ import annotations
 

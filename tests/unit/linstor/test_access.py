@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a connection's options come from, and which are mistakes."""
+"""The sources of connection options, and mistakes in them."""
 
 from __future__ import annotations
 

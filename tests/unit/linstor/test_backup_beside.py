@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups to a bucket, beside what others have begun: what LINSTOR can't do then, and what never ends."""
+"""Backups to a bucket while other shipments are under way, and shipments that never end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_linstor_takes_for_aborted_although_it_is_in_the_bucket(cluster: Si
     protect(cluster, "db")
     db = Task(cluster, resources=["db"])
     made = only(db())
-    # As where the controller was started anew before it took note of the end.
+    # As if the controller was restarted before it recorded the end.
     props = cluster.snapshot("db", made["snapshot"]).props
     props[f"BackupShipping/Source/{S3}/ShippingStatus"] = "Aborted"
     assert not db().changed
@@ -119,7 +119,7 @@ def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
-    """A cluster that doesn't end aborts, as another one was refused whose snapshot is gone, and that ships for ever."""
+    """A cluster that can't finish aborts, because the snapshot of a refused shipment was deleted."""
     home, away = two_clusters
     for module in (judge, timeouts):
         monkeypatch.setattr(module, "ABORTING_FOR", 0.3)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is told of backups and of protection."""
+"""Lists of backups, and reports about protection."""
 
 from __future__ import annotations
 

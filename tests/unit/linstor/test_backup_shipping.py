@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups of LINSTOR resources in another cluster, and in another place of the same one."""
+"""Backups of LINSTOR resources in another cluster, and on other nodes of the same one."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_no_reverse_remote(db: Task, clusters: Pair) -> None:
     outcome = Task(home, resources=["db", "web"], remote=DR)(parallel=1)
     assert [told["code"] for told in outcome.failures] == ["unknown_cluster", "unknown_cluster"]
     assert "linstor_remote" in outcome.failures[0]["hint"]
-    assert ships(home) == 1  # the second would meet the same
+    assert ships(home) == 1  # the second one would fail the same way
 
 
 def test_another_version(bucket_directory: Path) -> None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the cluster that receives lacks is told by a check, and before anything is shipped."""
+"""Missing nodes, pools, groups and interfaces of the target are reported before anything is shipped."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What another cluster has shipped, restored: into new resources, and to keep a copy current."""
+"""Restores of received snapshots: into new resources, and to keep a copy current."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups on S3, restored: by whichever point in time, joined, cut off, refused beforehand; and copies kept current."""
+"""Restores from S3: of any point in time, joined, interrupted, refused beforehand; and copies kept current."""
 
 from __future__ import annotations
 

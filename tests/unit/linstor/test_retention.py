@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pruning by calendar: on S3, of what was received, of what shipping leaves behind; never what is needed."""
+"""Retention by calendar: on S3, of received snapshots, of those left by shipping; needed ones are kept."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_was_received(shipped: tuple[Simulation, Simulation]) -> None:
     assert list(outcome.before) == ["db (received)"]
     assert outcome.before["db (received)"][f"db/{there[0]}"] == "goes: no rule keeps it"
     assert list(outcome.after["db (received)"]) == [f"db/{name}" for name in reversed(there[-2:])]
-    # the next increment still rests on what is there
+    # the base of the next increment still exists
     home.write("db", 0, b"more")
     assert only(Task(home, remote=DR, resources=["db"], max_age="0s")())["type"] == "incremental"
 
@@ -241,7 +241,7 @@ def listed(simulation: Simulation) -> list[str]:
 def test_whole_ends_of_chains_go(stored: Simulation) -> None:
     there = listed(stored)
     outcome = four_times(pruning(stored, remote=S3, keep={"last": 1}))
-    # the newest rests on the fifth; of the first chain nothing is needed
+    # the base of the newest is the fifth; nothing of the first chain is needed
     assert listed(stored) == there[4:]
     assert reasons(outcome)[there[4]] == [f"base of {there[5]}"]
     done = [each["actions"] for each in outcome.items]
@@ -250,7 +250,7 @@ def test_whole_ends_of_chains_go(stored: Simulation) -> None:
 
 def test_the_beginning_of_a_chain_stays_with_what_rests_on_it(stored: Simulation) -> None:
     there = listed(stored)
-    # the third last is the end of the first chain, all of which it needs
+    # the third last is the end of the first chain and needs all of it
     assert not pruning(stored, remote=S3, keep={"last": 3})(check=True).changed
     stored.advance(400 * 24 * HOUR)
     newest = only(Task(stored, resources=["db"], max_age="0s", type="full")())["id"]
@@ -305,7 +305,7 @@ def test_what_cannot_be_restored_stays_and_is_told_of(stored: Simulation, bucket
     outcome = pruning(stored, remote=S3, keep={"last": 1})()
     assert any(there[2] in each and "can't be restored" in each for each in outcome.warnings)
     assert there[2] in listed(stored)
-    assert there[3] in listed(stored)  # it rests on that one
+    assert there[3] in listed(stored)  # it is the base
 
 
 def test_what_is_under_way_and_what_it_rests_on(stored: Simulation) -> None:
@@ -324,7 +324,7 @@ def test_one_that_gets_a_dependant_meanwhile_stays(stored: Simulation) -> None:
     stored.request_fault("reply", method="DELETE", path=".*/backups", status=500, body=said)
     outcome = pruning(stored, remote=S3, keep={"last": 1})()
     assert failure(outcome)["code"] == "base_in_use"
-    # and so does all that it rests on
+    # and so do its bases
     assert listed(stored) == there
     assert not outcome.changed
 

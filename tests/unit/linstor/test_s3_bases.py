@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""On what LINSTOR builds a backup to a bucket, told beforehand: it falls back to a full one without a word."""
+"""The base that LINSTOR chooses for a backup to a bucket, predicted: LINSTOR doesn't report a full one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def take(cluster: Simulation, name: str) -> None:
 
 
 def as_told(db: Task, **request: Any) -> dict[str, Any]:
-    """Run it; what a check says before is what becomes of it."""
+    """Run it; the check before must predict the result."""
     told = only(db(check=True, **request))
     outcome = db(**request)
     item = only(outcome)

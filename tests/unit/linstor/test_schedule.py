@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""LINSTOR's own schedules: made, changed, enabled on three levels, spread, and limited per node."""
+"""LINSTOR's own schedules: created, changed, enabled on three levels, spread, and limited per node."""
 
 from __future__ import annotations
 

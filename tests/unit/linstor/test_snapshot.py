@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Snapshots of LINSTOR resources: taken, taken together, removed, copied, gone back to."""
+"""Snapshots of LINSTOR resources: taken, taken together, removed, copied, rolled back to."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A controller that puts messages among what it was asked for: a warning or a word is none of the data."""
+"""A controller that mixes messages into its answers: they must not be taken for data."""
 
 from __future__ import annotations
 
