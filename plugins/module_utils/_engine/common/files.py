@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Small files that must survive a crash: written whole, made durable, swapped in; and locks."""
+"""Small files that survive a crash: written whole, made durable, swapped in. And locks."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def private_folder(path: str) -> None:
 
 @contextlib.contextmanager
 def writing(path: str) -> Iterator[None]:
-    """Raises ConfigError, with what the system said as its cause, where this file can't be written."""
+    """Raises ConfigError, with the system's error as its cause, where this file can't be written."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "Free some space." if full else "Give this user the right to it."
+        hint = "Free some space." if full else "Give this user write access."
         raise ConfigError(f"{path} can't be written: {error.strerror or error}.", hint) from error
 
 
@@ -81,7 +81,7 @@ def _write_private(path: str, text: bytes) -> None:
 
 
 def _unfinished(folder: str) -> tuple[int, str]:
-    """A new file, 0600 and locked for as long as it is open; those that killed runs left there are removed."""
+    """A new file, 0600, locked while it is open. Removes such files that killed runs left."""
     for entry in os.listdir(folder):
         if entry.startswith(_UNFINISHED):
             _drop_dead(os.path.join(folder, entry))
@@ -89,11 +89,11 @@ def _unfinished(folder: str) -> tuple[int, str]:
         descriptor, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
         if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
             return descriptor, temporary
-        os.close(descriptor)  # another run took it for dead before it was locked
+        os.close(descriptor)  # another run removed it before it was locked
 
 
 def _drop_dead(path: str) -> None:
-    """Remove an unfinished file that nobody writes any more."""
+    """Remove an unfinished file that no process writes any more."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -121,9 +121,9 @@ def read_json(path: str) -> Any:
 
 @contextlib.contextmanager
 def locked(path: str, timeout: float, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on a file, waiting up to ``timeout`` seconds; it goes with the process.
+    """Hold an exclusive lock on a file, waiting up to ``timeout`` seconds. The lock ends with the process.
 
-    Raises BusyError, which says ``what`` is busy, when the time is over.
+    Raises BusyError, which says that ``what`` is busy, when the time has passed.
     """
     until = time.monotonic() + timeout
     while True:
@@ -137,7 +137,7 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
                 return
         finally:
             os.close(descriptor)
-        # else who held it removed it with its folder: it locks nothing any more
+        # else its holder removed it with its folder: it locks nothing any more
 
 
 def _wait_for(descriptor: int, until: float, what: str) -> None:
@@ -145,8 +145,8 @@ def _wait_for(descriptor: int, until: float, what: str) -> None:
     while not try_lock(descriptor):
         if time.monotonic() >= until:
             raise BusyError(
-                f"{what} is busy: another run holds its lock, and lock_timeout is over.",
-                "Wait for that run, or give a longer lock_timeout.",
+                f"{what} is busy: another run holds its lock, and lock_timeout has passed.",
+                "Wait for that run, or set a longer lock_timeout.",
                 code="locked",
             )
         time.sleep(pause)
