@@ -138,9 +138,9 @@ def test_damaged_and_foreign_bytes_are_no_program() -> None:
     ):
         assert recognise(content) is None
     directory = whole.rindex(b"PK\x01\x02")
-    for _ in range(200):  # whatever zipfile makes of it, no error
+    for _turn in range(200):  # whatever zipfile makes of it, no error
         damaged = bytearray(whole)
-        for _ in range(4):
+        for _byte in range(4):
             damaged[dice.randrange(directory - 2000, len(damaged))] = dice.randrange(256)
         recognise(bytes(damaged))
 
