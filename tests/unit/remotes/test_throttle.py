@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.throttle import Throttle
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.store import Throttle
 
 
 def test_the_rate_is_kept_by_one() -> None:
