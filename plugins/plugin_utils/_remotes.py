@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes, shown
 

@@ -10,19 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.units import parse_time
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import parse_time
 from ansible_collections.snapship.dr.plugins.plugin_utils._linstor_remotes import check_linstor
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes, shown
-from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
-    LINSTOR,
-    NATIVE,
-    Remote,
-    check_native,
-    read,
-)
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import LINSTOR, NATIVE, Remote, check_native, read
 
-PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
 _WHICH = ("backup", "at", "group", "snapshot")
 _COMMON = ("remote", "source", "target", "volumes", "provider", "backup", "at")
 OPTIONS = {
@@ -129,7 +122,7 @@ def _volumes(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> list[di
 
 
 def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
-    mistakes.choice(wish, "provider", where, PROVIDERS)
+    mistakes.provider(wish, where)
     mistakes.flags(wish, where, "recursive", "overwrite", "discard_changes")
     mistakes.duration(wish, "lock_timeout", where)
     mistakes.duration(wish, "wait_timeout", where)

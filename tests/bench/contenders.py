@@ -24,8 +24,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, info, restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
 
 PIECE = 32 << 20
 BUCKET = "bench"

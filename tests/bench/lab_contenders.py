@@ -25,8 +25,9 @@ from typing import Any
 
 from discarding import DiscardingStore
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, catalog, restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
 
 MIB = 1 << 20
 SETPIPE_SZ = 1031

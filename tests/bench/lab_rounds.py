@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 from sink import Sink
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool
 
 MIB, GIB = 1 << 20, 1 << 30

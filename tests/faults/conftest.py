@@ -14,7 +14,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
 from ansible_collections.snapship.dr.tests.faults.places import Place, directory_options, s3_options
 
 

@@ -23,9 +23,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import sending
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory import DirectoryStore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3 import S3Store
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3.store import S3Store
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
 from ansible_collections.snapship.dr.tests.faults.places import Place
 
 

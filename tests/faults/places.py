@@ -17,11 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import backup, delete, info, restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import FileProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.provider import FileProvider
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 
 ORIGIN = "here"
@@ -130,8 +132,8 @@ class Place:
         request = info.Request(remote_spec=self.options, origin=ORIGIN, volumes=volumes, details=details)
         return info.listing(self.host(config), request)
 
-    def catalog(self) -> Catalog:
-        return Catalog.open(self.host("r").remote(None, self.options))
+    def catalog(self) -> SnapshipCatalog:
+        return SnapshipCatalog.open(self.host("r").remote(None, self.options))
 
     def stored(self) -> list[str]:
         """Every key on the remote; of a directory every file in it."""

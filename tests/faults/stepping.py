@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import catalog
 
 STEPPED = ("list", "folders", "get", "put", "delete", "sync", "now")
 Hook = Callable[[int, str, tuple[Any, ...]], None]

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.tests.faults import stepping
 from ansible_collections.snapship.dr.tests.faults.places import Place, digest_of, directory_options, s3_options
 from ansible_collections.snapship.dr.tests.faults.stepping import Actor

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import FileProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.provider import FileProvider
 from ansible_collections.snapship.dr.tests.faults import stepping
 from ansible_collections.snapship.dr.tests.faults.places import Place, digest_of, directory_options, s3_options
 from ansible_collections.snapship.dr.tests.faults.stepping import Actor, crossed, within

@@ -16,14 +16,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import (
-    backup,
-    delete,
-    info,
-    restore,
-    snapshot,
-)
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore, snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
 from ansible_collections.snapship.dr.tests.faults.places import ORIGIN, Place, directory_options
 from ansible_collections.snapship.dr.tests.faults.program import build
 

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.tests.lab.guest.health import check_health, check_nothing_left
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm_thin import LvmThinProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import (
     Place,
     ReceiveRequest,
     Snapshot,

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import backup
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup
 from ansible_collections.snapship.dr.plugins.modules import backup as backup_module
 from ansible_collections.snapship.dr.plugins.modules import remote, restore, snapshot, verify
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call

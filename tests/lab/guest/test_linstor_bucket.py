@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import Thin, Zvol, device_state
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import own_pool
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool, call

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
     BusyError,
     UnknownError,
     UsageError,
     VolumeError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import thin_pool as engine_pool
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm_thin import LvmThinProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import Place
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import lvm
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
     KIB,
     MIB,
@@ -42,7 +42,7 @@ from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, call
 
 __all__ = ["own_pool"]  # a fixture
 
-ENGINE = Path(engine_pool.__file__).parents[2]
+MODULE_UTILS = Path(lvm.__file__).parents[3]
 
 
 @pytest.fixture
@@ -205,8 +205,8 @@ def test_a_pool_that_gets_full(provider: LvmThinProvider, own_pool: Callable[...
 CHILD = """
     import sys
     sys.path.insert(0, sys.argv[1])
-    from _engine.volumes.lvm_thin import LvmThinProvider
-    from _engine.volumes.volume import Place, ReceiveRequest
+    from _engine.volumes.lvm.provider import LvmThinProvider
+    from _engine.volumes.provider import Place, ReceiveRequest
     target = LvmThinProvider().receive(ReceiveRequest(Place(sys.argv[2]), 8 << 20, {}, []))
     target.write(0, memoryview(b"new"))
     target.sync()
@@ -228,7 +228,7 @@ def killed_at(tmp_path: Path, target: str, keep_as: str, program: str, number: i
     )
     shim(tmp_path / "bin", program, f"printf x >> {count}; {kill}" + ("" if after else '"$@"'))
     environment = dict(os.environ, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
-    words = [sys.executable, "-c", textwrap.dedent(CHILD), str(ENGINE), target, keep_as]
+    words = [sys.executable, "-c", textwrap.dedent(CHILD), str(MODULE_UTILS), target, keep_as]
     assert subprocess.run(words, env=environment, check=False).returncode == -9
 
 

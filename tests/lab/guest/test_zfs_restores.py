@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError, VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import Place, ReceiveRequest
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError, VolumeError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place, ReceiveRequest
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import (
     KIB,
@@ -127,7 +127,7 @@ def test_properties_come_on_request_and_never_the_place(
 
 COMMIT = """
 import sys
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import request
 target, state, keep = sys.argv[1:]
 receiving = ZfsProvider().receive_streams(request(target))

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import Place
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import VolumeError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import (
     MIB,
@@ -145,7 +145,7 @@ def children(command: str) -> list[int]:
 
 KILLED = """
 import pickle, sys
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import pour, request
 target, chain = sys.argv[1], pickle.load(open(sys.argv[2], "rb"))
 receiving = ZfsProvider().receive_streams(request(target))

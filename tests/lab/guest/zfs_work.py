@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.volume import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import (
     Place,
     ReceiveRequest,
     Snapshot,
     TakeRequest,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import ZfsProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs_receive import ZfsStreamTarget
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.stream_target import ZfsStreamTarget
 from ansible_collections.snapship.dr.tests.lab.guest.pools import call
 
 KIB, MIB = 1 << 10, 1 << 20

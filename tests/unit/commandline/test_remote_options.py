@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.commandline.parser import build
 from ansible_collections.snapship.dr.plugins.module_utils._engine.commandline.remote_options import choice, definition
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import SECRETS, RemoteSpec
 
 SECRET = "not-for-the-command-line"

@@ -14,18 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import (
-    backup,
-    define,
-    delete,
-    info,
-    restore,
-    snapshot,
-    verify,
-)
-from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore, snapshot, verify
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote as define
 
 KIB, MIB = 1 << 10, 1 << 20
 KEY = "0f" * 32
@@ -123,8 +118,8 @@ class Place:
         options = self.options if state == "present" else {}
         return _run(define, self.host, define.Request(name, state, options, probe), check)
 
-    def catalog(self) -> Catalog:
-        return Catalog.open(self.host.remote(None, self.options))
+    def catalog(self) -> SnapshipCatalog:
+        return SnapshipCatalog.open(self.host.remote(None, self.options))
 
     @staticmethod
     def killed(work: Callable[[], object]) -> None:

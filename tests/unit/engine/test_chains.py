@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.chains import chain, dependants, known_length, root
+from ansible_collections.snapship.dr.plugins.module_utils._engine.policy.chains import (
+    chain,
+    dependants,
+    known_length,
+    root,
+)
 
 #: c rests on b on a; e on d, which is gone; f and g on each other
 BASES = {"a": None, "b": "a", "c": "b", "e": "d", "f": "g", "g": "f", "x": "b"}

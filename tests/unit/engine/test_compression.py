@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, CorruptError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import compression
 
 DATA = {

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import define
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote as define
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, Place
 
 OTHER_KEY = "aa" * 32
@@ -82,7 +82,7 @@ def test_a_directory_that_went_is_made_anew_only_by_defining_it(place: Place) ->
 
 
 def test_probing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory import DirectoryStore
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
 
     probes = []
     original = DirectoryStore.probe
@@ -152,7 +152,7 @@ def test_an_unknown_one_is_named_with_those_there_are(place: Place) -> None:
 
 
 def test_where_the_host_keeps_things(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.host import default_config_dir
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import default_config_dir
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert default_config_dir() == "/etc/snapship"

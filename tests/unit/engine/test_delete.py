@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 
@@ -113,7 +113,7 @@ def test_a_backup_whose_base_is_gone_for_good_says_so_and_is_no_base(place: Plac
     next(place.remote.glob(f"backups/*/*/{ids[1]}~*")).unlink()
     (last, first) = place.list()
     assert (last["complete"], first["complete"]) == (False, True)
-    assert last["problem"] == "a backup that it rests on is missing"
+    assert last["problem"] == "a backup of its chain is missing"
     assert last["chain"] is None
     (failure,) = place.fetch(image, str(place.root / "r")).failures
     assert failure["code"] == "corrupt"

@@ -7,7 +7,7 @@ import fcntl
 import threading
 from pathlib import Path
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import files
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import files
 
 
 def test_what_a_killed_run_left_unfinished_goes(tmp_path: Path) -> None:

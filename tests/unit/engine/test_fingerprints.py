@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.fingerprints import fingerprint, matches
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.fingerprints import fingerprint, matches
 
 
 def test_of_the_same_and_of_another() -> None:

@@ -10,7 +10,9 @@ import json
 import re
 from pathlib import Path
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import catalog, manifest, names, sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys, units
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import index, thin
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Cipher, Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
@@ -48,8 +50,8 @@ def test_the_names() -> None:
     rows = re.findall(r"^\| `([^`]*)` \| `([^`]*)` \|$", DOC, re.M)
     assert len(rows) >= 5
     for name, component in rows:
-        assert names.encode(name) == component
-    assert names.encode("a" * 201)[135:] in DOC
+        assert keys.encode(name) == component
+    assert keys.encode("a" * 201)[135:] in DOC
 
 
 def test_the_numbers() -> None:
@@ -65,8 +67,8 @@ def test_the_numbers() -> None:
             sending.SEGMENT_DATA + (sending.SEGMENT_CHUNKS + sending.SEGMENT_DATA // 65536 + 1) * 28 <= 64 << 20,
         ),
         ("blocks of 64 KiB", sending.ZERO_BLOCK == 65536),
-        ("more than 300 seconds ahead", catalog.FUTURE == 300),
-        ("longer than 200 characters", names.COMPONENT_BYTES == 200),
+        ("more than 300 seconds ahead", units.FUTURE_TOLERANCE == 300),
+        ("longer than 200 characters", keys.COMPONENT_BYTES == 200),
     ):
         assert words in DOC and value, words
 

@@ -12,7 +12,7 @@ import struct
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import index
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.index import (
     MAPPED,

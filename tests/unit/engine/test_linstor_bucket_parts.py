@@ -8,13 +8,16 @@ import random
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.linstor_bucket.names import (
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.linstor_bucket.names import (
     parse_data,
     parse_meta,
     resource_of,
     volume_name,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.linstor_bucket.regions import Regions, joined
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.linstor_bucket.regions import (
+    Regions,
+    joined,
+)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import info, names
-from ansible_collections.snapship.dr.plugins.module_utils._engine.catalog import Catalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UnknownError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UnknownError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.seaweed import Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
@@ -40,20 +41,20 @@ def keys(count: int, per_chain: int) -> list[str]:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[Catalog]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[SnapshipCatalog]:
     """Catalogs that are opened, with their stores' request counts."""
-    opened: list[Catalog] = []
-    original = Catalog.open.__func__  # type: ignore[attr-defined]  # it is a class method
+    opened: list[SnapshipCatalog] = []
+    original = SnapshipCatalog.open.__func__  # type: ignore[attr-defined]  # it is a class method
 
-    def noting(cls: type[Catalog], spec: Any) -> Catalog:
+    def noting(cls: type[SnapshipCatalog], spec: Any) -> SnapshipCatalog:
         opened.append(original(cls, spec))
         return opened[-1]
 
-    monkeypatch.setattr(Catalog, "open", classmethod(noting))
+    monkeypatch.setattr(SnapshipCatalog, "open", classmethod(noting))
     return opened
 
 
-def requests(opened: list[Catalog]) -> dict[str, int]:
+def requests(opened: list[SnapshipCatalog]) -> dict[str, int]:
     total: dict[str, int] = {}
     for catalog in opened:
         for kind, count in catalog.store.requests.items():
@@ -63,7 +64,7 @@ def requests(opened: list[Catalog]) -> dict[str, int]:
 
 @pytest.mark.timeout(120)  # work that grows with the square of their number would take longer
 @pytest.mark.parametrize("per_chain", [30, COUNT])
-def test_ten_thousand_backups_in_a_directory(place: Place, counted: list[Catalog], per_chain: int) -> None:
+def test_ten_thousand_backups_in_a_directory(place: Place, counted: list[SnapshipCatalog], per_chain: int) -> None:
     for key in keys(COUNT, per_chain):
         path = place.remote / key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ class _S3(BaseHTTPRequestHandler):
         pass
 
 
-def test_ten_thousand_backups_in_a_bucket(tmp_path: Path, counted: list[Catalog]) -> None:
+def test_ten_thousand_backups_in_a_bucket(tmp_path: Path, counted: list[SnapshipCatalog]) -> None:
     _S3.stored, _S3.seen = sorted("p/" + key for key in keys(COUNT, 30)), []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _S3)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

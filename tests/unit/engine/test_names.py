@@ -11,8 +11,8 @@ import re
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import names
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 
 SAFE = re.compile(r"[A-Za-z0-9_.%~-]+")
 ALPHABETS = [

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.pipeline import Workers
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.workers import Workers
 
 
 def test_each_job_is_done_once() -> None:

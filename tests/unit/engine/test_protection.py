@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.protection import Newest, breaches, protection
+from ansible_collections.snapship.dr.plugins.module_utils._engine.policy.protection import Newest, breaches, protection
 
 NOW = 1_000_000.0
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, KIB, MIB, Place
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "restore-by-hand.md"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import sending
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory import DirectoryStore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
 
 SEGMENTS = 8

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import thin
 
 V1_1 = bytes.fromhex("24c4f02aae2e4fa9")

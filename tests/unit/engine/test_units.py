@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine import units
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import units
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 
 
 @pytest.mark.parametrize(

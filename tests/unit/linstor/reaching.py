@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the tests of connections reach what they talk to."""
+"""Helpers for tests of connections."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
 
 VERSION = {"version": "1.33.3", "git_hash": "x", "build_time": "y", "rest_api_version": "1.27.0"}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a connection's options come from, and which are mistakes."""
+"""The sources of connection options, and mistakes in them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import access as access_module
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.access import authorities, settle
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import access as access_module
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.access import authorities, settle
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +58,10 @@ def test_a_satellites_own_token(tmp_path: Path) -> None:
     ("options", "word"),
     [
         ({"controllers": ("ftp://x",)}, "ftp://x"),
-        ({"controllers": ("linstor://",)}, "no address"),
+        ({"controllers": ("linstor://",)}, "valid controller address"),
         ({"controllers": ("host:notaport",)}, "host:notaport"),
-        ({"controllers": ("linstor://me:pw@host",)}, "password in it"),
-        ({"username": "me"}, "go together"),
+        ({"controllers": ("linstor://me:pw@host",)}, "user name or password"),
+        ({"username": "me"}, "set together"),
         ({"client_key": "/dev/null"}, "client_cert"),
     ],
 )
@@ -100,7 +100,7 @@ def test_without_the_library(tmp_path: Path) -> None:
     """A module that is run where it isn't installed says so; nothing is imported before it is needed."""
     code = (
         "import sys; sys.modules['linstor'] = None\n"
-        "from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster\n"
+        "from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster\n"
         "try: Cluster(Access()).version\n"
         "except Exception as error: print(type(error).__name__, error.code, error)\n"
     )

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers of a controller, or of something that is none: refusals, warnings, what is no JSON; and who may ask."""
+"""Answers of a controller or of another server: refusals, warnings, invalid JSON; and authentication."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import ConfigError, RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import ControllerError, LostReply
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import ControllerError, LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
 from ansible_collections.snapship.dr.tests.support.tls_front import TlsFront

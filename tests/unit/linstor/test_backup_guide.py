@@ -15,11 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.snapship.dr.plugins.modules import (
-    linstor_backup,
-    linstor_backup_info,
-    linstor_protection_info,
-)
+from ansible_collections.snapship.dr.plugins.modules import linstor_backup, linstor_backup_info, linstor_protection_info
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.examples import ANSIBLE_PLAYBOOK, of_module, of_page
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, SELF, join, point, protect
@@ -33,7 +29,7 @@ SECRETS = {
 
 
 def play(directory: Path, clusters: Pair, plays: list[dict[str, Any]], **more: str) -> int:
-    """Runs plays, which have to succeed and to keep secrets. How many tasks have changed something."""
+    """Run plays. They must succeed and show no secrets. Returns the number of changed tasks."""
     home, away = clusters
     uris = {"controllers": home.uri, "target_controllers": away.uri}
     variables = {"linstor_controllers": home.uri, "dr_controllers": away.uri, **uris, **SECRETS, **more}

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster, same_version
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import LostReply
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster, same_version
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
 from ansible_collections.snapship.dr.tests.unit.linstor.reaching import JSON, VERSION, reach
@@ -36,7 +36,7 @@ def test_none_answers() -> None:
     assert "127.0.0.1:1" in told.value.msg
     assert "127.0.0.1:2" in told.value.msg
     assert told.value.msg.endswith("refused.")
-    assert "See that a controller runs there" in told.value.hint
+    assert "Check that a controller runs there" in told.value.hint
 
 
 def test_another_takes_over_between_two_reads(cluster: Simulation) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.cron import parse_cron, same_cron, shift
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.schedules.cron import parse_cron, same_cron, shift
 
 
 @pytest.mark.parametrize(

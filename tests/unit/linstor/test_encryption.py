@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The master passphrase: set, entered, changed, each only where it has to be."""
+"""The master passphrase: set, entered and changed only if needed."""
 
 from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import encryption
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import encryption
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, only
 

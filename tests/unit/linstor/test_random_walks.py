@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor import snapshot
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place

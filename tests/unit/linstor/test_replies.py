@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.replies import (
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import (
     ControllerError,
     Kind,
     Replies,
@@ -87,7 +87,7 @@ def test_an_error_says_what_and_why() -> None:
 
 def test_an_error_without_a_word() -> None:
     error = ControllerError("shipping db", Replies(), 403)
-    assert (error.code, error.msg) == ("denied", "shipping db: no reason was given (HTTP 403).")
+    assert (error.code, error.msg) == ("denied", "shipping db: the controller gave no reason (HTTP 403).")
 
 
 def test_secrets_are_scrubbed() -> None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read of snapshots and their shipments: by properties since LINSTOR 1.33, by flags before."""
+"""The states of snapshots and shipments: in properties since LINSTOR 1.33, in flags before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.connection import Access, Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import Snap, list_snapshots
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.snapshots import Snap, list_snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import access, join

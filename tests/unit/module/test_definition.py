@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import SECRETS, RemoteSpec
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_options, remote_spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import command, names
 
 

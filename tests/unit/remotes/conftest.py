@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.opening import open_store
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import open_store
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 

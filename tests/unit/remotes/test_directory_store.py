@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
 
 DATA = "data/web1/db/1/00000000"
 ENGINE = Path(__file__).parents[3] / "plugins" / "module_utils"
@@ -149,7 +149,7 @@ def test_an_orphan_of_a_killed_writer_is_removed_and_a_live_one_is_not(directory
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from _engine.remotes.directory_incoming import Incoming
+from _engine.remotes.directory.incoming import Incoming
 sys.stdin.readline()
 incoming = Incoming(sys.argv[2])
 incoming.write(memoryview(b"half"), None)
@@ -177,7 +177,7 @@ def test_a_killed_put_leaves_no_half_object(directory: Any, root: Path) -> None:
 PUTTER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from _engine.remotes.opening import open_store
+from _engine.remotes.registry import open_store
 from _engine.remotes.spec import RemoteSpec
 store = open_store(RemoteSpec.parse("x", {"path": sys.argv[2]}))
 print("ready", flush=True)

@@ -15,7 +15,8 @@ from typing import Any
 import botocore.auth
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3 import client
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
 from ansible_collections.snapship.dr.tests.support.tls_front import TlsFront
@@ -117,9 +118,8 @@ def test_a_name_that_nobody_knows(s3: Any) -> None:
 
 
 def test_a_server_that_stays_silent(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules[type(s3()).__module__.rsplit(".", 1)[0] + ".s3_client"]
-    monkeypatch.setattr(module, "_READ_SECONDS", 0.3)
-    monkeypatch.setattr(module, "_ATTEMPTS", 1)
+    monkeypatch.setattr(client, "_READ_SECONDS", 0.3)
+    monkeypatch.setattr(client, "_ATTEMPTS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = s3(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
         error = refused(lambda: list(store.list("")))

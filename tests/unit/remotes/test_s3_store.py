@@ -8,7 +8,6 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3 import client, requests
 from ansible_collections.snapship.dr.tests.support.cutting_proxy import CuttingProxy
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
@@ -34,7 +34,7 @@ def proxy(bucket: Bucket) -> Any:
 
 @pytest.fixture
 def no_pauses(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[type(s3()).__module__ + "_requests"], "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(requests, "_PAUSES", (0.01, 0.01, 0.01))
 
 
 def test_a_body_cut_midway_is_asked_for_again(s3: Any, proxy: CuttingProxy) -> None:
@@ -131,9 +131,8 @@ def test_waiting_has_an_end(s3: Any, no_pauses: None) -> None:
 
 def test_a_slow_line_is_no_time_out(s3: Any, proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole body may take much longer than the time-out, as long as something moves."""
-    module = sys.modules[type(s3()).__module__.rsplit(".", 1)[0] + ".s3_client"]
-    monkeypatch.setattr(module, "_READ_SECONDS", 2)
-    monkeypatch.setattr(module, "_ATTEMPTS", 1)
+    monkeypatch.setattr(client, "_READ_SECONDS", 2)
+    monkeypatch.setattr(client, "_ATTEMPTS", 1)
     proxy.bytes_per_second = 8 << 20
     content = os.urandom(32 << 20)
     started = time.monotonic()

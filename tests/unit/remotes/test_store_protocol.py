@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
 
 LARGE = 3 << 20
 MISSING = "data/web1/tank%2Fdb/1/00000000"

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from ..errors import UsageError
+from ..common.errors import UsageError
 from ..remotes.spec import LAYOUTS, S3_ONLY, SECRETS, TYPES, told_type
 
 

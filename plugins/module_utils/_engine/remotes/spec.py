@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UsageError
-from ..units import parse_duration, parse_size
+from ..common.errors import UsageError
+from ..common.units import parse_duration, parse_size
 
 TYPES = ("directory", "s3")
 LAYOUTS = ("snapship", "linstor")

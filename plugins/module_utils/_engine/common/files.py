@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Small files that survive a crash: written whole, made durable, swapped in. And locks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import BusyError, ConfigError
+
+
+def sync_folder(path: str) -> None:
+    """Make a folder's entries durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network filesystems have no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def private_folder(path: str) -> None:
+    """Make a folder and those above it that aren't there, all 0700."""
+    if not os.path.isdir(path):
+        private_folder(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Raises ConfigError, with the system's error as its cause, where this file can't be written."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Free some space." if full else "Give this user write access."
+        raise ConfigError(f"{path} can't be written: {error.strerror or error}.", hint) from error
+
+
+def write_private(path: str, text: bytes) -> None:
+    """Replace a file by these bytes, mode 0600, in a 0700 folder; durable on return, never half there.
+
+    Raises ConfigError where it can't be written.
+    """
+    with writing(path):
+        private_folder(os.path.dirname(path))
+        _replace(path, text, 0o600, ".new-")
+
+
+def write_beside_others(path: str, content: bytes, mode: int) -> None:
+    """Replace a file by these bytes, with these permission bits, in a folder that is there and has others' files, too.
+
+    Durable on return, never half there; a link at ``path`` is replaced and not followed. Raises ConfigError where it
+    can't be written.
+    """
+    with writing(path):
+        _replace(path, content, mode, ".snapship-new-")
+
+
+def _replace(path: str, content: bytes, mode: int, prefix: str) -> None:
+    folder = os.path.dirname(path)
+    descriptor, temporary = _unfinished(folder, prefix)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(content)
+            target.flush()
+            os.fchmod(target.fileno(), mode)
+            os.fsync(target.fileno())
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(folder)
+
+
+def _unfinished(folder: str, prefix: str) -> tuple[int, str]:
+    """A new file, 0600, locked while it is open. Removes such files that killed runs left."""
+    for entry in os.listdir(folder):
+        if entry.startswith(prefix):
+            _drop_dead(os.path.join(folder, entry))
+    while True:
+        descriptor, temporary = tempfile.mkstemp(prefix=prefix, dir=folder)
+        if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
+            return descriptor, temporary
+        os.close(descriptor)  # another run removed it before it was locked
+
+
+def _drop_dead(path: str) -> None:
+    """Remove an unfinished file that no process writes any more."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if try_lock(descriptor):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+
+def write_json(path: str, value: Any) -> None:
+    """:func:`write_private` of JSON."""
+    write_private(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def read_json(path: str) -> Any:
+    """The value in a JSON file, ``None`` where there is no file. Raises ConfigError where it can't be read."""
+    try:
+        with open(path, encoding="utf-8") as source:
+            return json.load(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} can't be read: {error}.") from error
+
+
+@contextlib.contextmanager
+def locked(path: str, timeout: float, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file, waiting up to ``timeout`` seconds. The lock ends with the process.
+
+    Raises BusyError, which says that ``what`` is busy, when the time has passed.
+    """
+    until = time.monotonic() + timeout
+    while True:
+        with writing(path):
+            private_folder(os.path.dirname(path))
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _wait_for(descriptor, until, what)
+            if os.fstat(descriptor).st_nlink:
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        # else its holder removed it with its folder: it locks nothing any more
+
+
+def _wait_for(descriptor: int, until: float, what: str) -> None:
+    pause = 0.02
+    while not try_lock(descriptor):
+        if time.monotonic() >= until:
+            raise BusyError(
+                f"{what} is busy: another run holds its lock, and lock_timeout has passed.",
+                "Wait for that run, or set a longer lock_timeout.",
+                code="locked",
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+def try_lock(descriptor: int, shared: bool = False) -> bool:
+    """Lock an open file if nobody else holds it."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

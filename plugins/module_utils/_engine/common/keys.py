@@ -1,0 +1,148 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Names on a remote: ids, keys, and how any string becomes a safe key component."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import secrets
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from .errors import CorruptError, UsageError
+from .units import UTC, iso_time
+
+FULL = "full"
+ANY = "*"  # in the place of an origin: all of them
+COMPONENT_BYTES = 200
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{16}")
+_HASHED = re.compile(r"(?P<head>.*)~(?P<digest>[0-9a-f]{64})", re.DOTALL)
+
+
+def mint_id(created: float) -> str:
+    """An id for one shipment: the snapshot's point in time (UTC, microseconds) and 64 random bits."""
+    stamp = datetime.datetime.fromtimestamp(created, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{stamp}-{secrets.token_hex(8)}"
+
+
+def is_id(text: str) -> bool:
+    """Whether this is an id as :func:`mint_id` makes them, with a time that exists."""
+    if not _ID.fullmatch(text):
+        return False
+    try:
+        id_time(text)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def id_time(backup_id: str) -> float:
+    """Seconds since the epoch of the snapshot an id was minted for."""
+    stamp = backup_id.split("-", 1)[0]
+    return datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC).timestamp()
+
+
+def encode(name: str) -> str:
+    """One safe key component for any string: percent-encoded; over 200 bytes a prefix, ``~`` and its SHA-256.
+
+    Bytes that aren't UTF-8 are written as ``os.fsdecode`` does. Raises UsageError for a string without such bytes.
+    """
+    if not name:
+        raise UsageError("the name is empty.")
+    try:
+        raw = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError(f"the name {name!r} isn't valid Unicode.") from None
+    text = quote(raw, safe="-_").replace("~", "%7E")
+    if text.startswith("."):  # no component is ".", ".." or hidden
+        text = "%2E" + text[1:]
+    if len(text) > COMPONENT_BYTES:
+        digest = hashlib.sha256(raw).hexdigest()
+        return re.sub(r"%.?$", "", text[: COMPONENT_BYTES - 65]) + "~" + digest
+    return text
+
+
+def decode(component: str) -> str | None:
+    """The name behind a component; ``None`` if the component holds only a hash (the manifest has the name)."""
+    if _HASHED.fullmatch(component):
+        return None
+    return unquote(component, encoding="utf-8", errors="surrogateescape")
+
+
+class BackupKey(NamedTuple):
+    """A manifest's key, taken apart. ``origin`` and ``volume`` are encoded components."""
+
+    origin: str
+    volume: str
+    id: str
+    base: str | None  # None: a full
+
+    @property
+    def created(self) -> float:
+        return id_time(self.id)
+
+    def _under(self, kind: str) -> str:
+        return f"{kind}/{self.origin}/{self.volume}/{self.id}~{self.base or FULL}"
+
+    @property
+    def manifest(self) -> str:
+        return self._under("backups")
+
+    @property
+    def deleted(self) -> str:
+        return self._under("deleted")
+
+    @property
+    def data(self) -> str:
+        return data_prefix(self.origin, self.volume, self.id)
+
+
+def data_prefix(origin: str, volume: str, backup_id: str) -> str:
+    """The prefix of a shipment's data, with its trailing slash. Origin and volume encoded."""
+    return f"data/{origin}/{volume}/{backup_id}/"
+
+
+def inflight_key(origin: str, volume: str, backup_id: str) -> str:
+    """The key of the record of a running shipment. Origin and volume encoded."""
+    return f"inflight/{origin}/{volume}/{backup_id}"
+
+
+def parse_backup_key(key: str) -> BackupKey | None:
+    """The parts of a key under ``backups/`` or ``deleted/``; ``None`` for any other key."""
+    parts = key.split("/")
+    if len(parts) != 4 or parts[0] not in ("backups", "deleted"):
+        return None
+    backup_id, tilde, base = parts[3].partition("~")
+    if not tilde or not is_id(backup_id) or not (base == FULL or is_id(base)) or base == backup_id:
+        return None
+    return BackupKey(parts[1], parts[2], backup_id, None if base == FULL else base)
+
+
+def shown(key: str) -> str:
+    """An object in words, as people know it: by volume and time. A key of another form is shown as it is."""
+    kind, *parts = key.split("/")
+    if len(parts) < 3:
+        return key
+    backup_id = parts[2].partition("~")[0]
+    if not is_id(backup_id):
+        return key
+    volume = decode(parts[1]) or parts[1]
+    about = f"{volume if volume.isprintable() else repr(volume)} from {iso_time(id_time(backup_id))}"
+    if kind == "data":
+        name = parts[3] if len(parts) > 3 else ""
+        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else "the data"
+        return f"{what} of {about}"
+    names = {"backups": "the manifest", "deleted": "the retired manifest", "inflight": "the record of the shipment"}
+    return f"{names[kind]} of {about}" if kind in names else key
+
+
+def corrupt(key: str, what: str, hint: str = "", code: str | None = None) -> CorruptError:
+    """The error for one object that isn't as it must be. ``what`` is a sentence about it."""
+    error = CorruptError(f"{shown(key)}: {what}", hint, code)
+    error.key = key
+    return error

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""This host's configuration and state: defined remotes, the machine's identity, its origin, locks and notes.
+
+Below the configuration directory: ``remotes/`` (one 0600 file for each remote), ``origin``, ``host`` (a random id of
+this directory) and ``state/`` (locks, running shipments, restores). Nothing is written before it is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ..common.errors import ConfigError, UnknownError, UsageError
+from ..common.files import locked, read_json, sync_folder, write_json, write_private
+from ..common.keys import decode, encode
+from ..remotes.spec import RemoteSpec
+
+Progress = Callable[[str, int, int], None]
+
+
+def default_config_dir() -> str:
+    """``/etc/snapship`` for root, else below ``$XDG_CONFIG_HOME``."""
+    if os.geteuid() == 0:
+        return "/etc/snapship"
+    return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "snapship")
+
+
+VERIFIED_KEPT = 200  # so many backups of a volume have notes of verifications
+
+
+class Host:
+    """Reads lazily. Only methods whose description says so write."""
+
+    def __init__(self, config_dir: str | None = None, progress: Progress | None = None) -> None:
+        """``progress`` is called with volume, bytes done and bytes in all, from any thread."""
+        self.config_dir = os.path.abspath(os.path.expanduser(config_dir or default_config_dir()))
+        self.progress: Progress = progress or (lambda volume, done, total: None)
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self.config_dir, *parts)
+
+    # --- who this is
+
+    @property
+    def machine_id(self) -> str:
+        """A stable id of this machine: a hash of /etc/machine-id, or the id of this configuration."""
+        for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+            with contextlib.suppress(OSError):
+                with open(path, encoding="ascii") as source:
+                    text = source.read().strip()
+                if text and text != "uninitialized":
+                    return hashlib.sha256(b"snapship machine " + text.encode()).hexdigest()[:32]
+        return self._read_line("host") or "unknown"
+
+    def _read_line(self, name: str) -> str | None:
+        try:
+            with open(self._path(name), encoding="utf-8", errors="surrogateescape") as source:
+                return source.read().rstrip("\n") or None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError(f"{self._path(name)} can't be read: {error.strerror}.") from error
+
+    def instance(self) -> str:
+        """Random id of this configuration directory, made at first use (writes)."""
+        found = self._read_line("host")
+        if found is None:
+            found = secrets.token_hex(16)
+            write_private(self._path("host"), found.encode() + b"\n")
+        return found
+
+    def origin(self, given: str | None = None) -> str:
+        """The name under which volumes appear on remotes: given, or kept at first use, or the host name."""
+        return given or self._read_line("origin") or socket.gethostname()
+
+    def keep_origin(self, origin: str) -> None:
+        """Keep the origin at its first use (writes)."""
+        if self._read_line("origin") is None:
+            write_private(self._path("origin"), origin.encode("utf-8", "surrogateescape") + b"\n")
+
+    # --- remotes
+
+    def _remote_path(self, name: str) -> str:
+        return self._path("remotes", encode(name) + ".json")
+
+    def remote_names(self) -> list[str]:
+        """Names of the remotes defined here, sorted."""
+        names = []
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.listdir(self._path("remotes")):
+                if entry.endswith(".json"):
+                    stored = read_json(self._path("remotes", entry)) or {}
+                    names.append(stored.get("name") or decode(entry[:-5]) or entry[:-5])
+        return sorted(names)
+
+    def find_remote(self, name: str) -> RemoteSpec | None:
+        """The remote of this name, if it is defined on this host."""
+        stored = read_json(self._remote_path(name))
+        return RemoteSpec.parse(name, stored) if stored is not None else None
+
+    def remote(self, name: str | None, spec: Mapping[str, Any] | None = None) -> RemoteSpec:
+        """The remote of this name, or the one defined inline. Raises UnknownError with the directory searched."""
+        if spec is not None:
+            if name is not None:
+                raise UsageError("remote and remote_spec are both given.", "Set one of them.")
+            return RemoteSpec.parse(str(spec.get("name") or "inline"), spec)
+        if not name:
+            raise UsageError("no remote is given.", "Set remote (a name) or remote_spec (a definition).")
+        found = self.find_remote(name)
+        if found is None:
+            names = ", ".join(self.remote_names()) or "none"
+            raise UnknownError(
+                f"remote {name!r} isn't defined in {self._path('remotes')} (defined: {names}).",
+                "Define it with the remote module or `snapship remote add`, or set remote_spec.",
+                code="unknown_remote",
+            )
+        return found
+
+    def save_remote(self, spec: RemoteSpec) -> None:
+        """Save a definition (writes; 0600)."""
+        write_json(self._remote_path(spec.name), spec.to_json())
+
+    def forget_remote(self, name: str) -> None:
+        """Remove a definition (writes)."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._remote_path(name))
+            sync_folder(self._path("remotes"))
+
+    def capabilities(self, name: str) -> dict[str, Any] | None:
+        """The capabilities of a remote, found when it was defined."""
+        found: dict[str, Any] | None = read_json(self._path("state", "capabilities", encode(name) + ".json"))
+        return found
+
+    def remember_capabilities(self, name: str, found: dict[str, Any] | None) -> None:
+        """Save the capabilities of a remote (writes)."""
+        write_json(self._path("state", "capabilities", encode(name) + ".json"), found)
+
+    # --- state
+
+    def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:
+        """A lock on one thing (writes a lock file)."""
+        return locked(self._path("state", "locks", _hash(*identity)), timeout, what)
+
+    def shipment_path(self, location: str, origin: str, volume: str) -> str:
+        """Where the journal of an unfinished shipment is kept."""
+        return self._path("state", "shipments", _hash(location, origin, volume))
+
+    def note_held(self, location: str, holder: str, provider: str, volume: str) -> None:
+        """Note that a snapshot of this volume is held for a remote (writes)."""
+        path = self._path("state", "held.json")
+        entry = [location, holder, provider, volume]
+        if entry in (read_json(path) or []):
+            return
+        with self.lock("the list of held snapshots", 60.0, "held"):
+            write_json(path, [*(read_json(path) or []), entry])
+
+    def held(self, location: str) -> list[list[str]]:
+        """``[holder, provider, volume]`` of all snapshots held for a remote."""
+        return [each[1:] for each in read_json(self._path("state", "held.json")) or [] if each[0] == location]
+
+    def forget_held(self, location: str) -> None:
+        """Remove the notes of snapshots held for a remote (writes)."""
+        path = self._path("state", "held.json")
+        with self.lock("the list of held snapshots", 60.0, "held"):
+            write_json(path, [each for each in read_json(path) or [] if each[0] != location])
+
+    def verified(self, location: str, origin: str, volume: str) -> dict[str, dict[str, float]]:
+        """When this host verified backups of a volume: by id and mode, seconds since the epoch."""
+        path = self._path("state", "verified", _hash(location, origin, volume) + ".json")
+        found: dict[str, dict[str, float]] = read_json(path) or {}
+        return found
+
+    def note_verified(self, location: str, origin: str, volume: str, backup_id: str, mode: str, when: float) -> None:
+        """Note a verification (writes); notes of the newest backups are kept."""
+        found = self.verified(location, origin, volume)
+        found.setdefault(backup_id, {})[mode] = when
+        kept = dict(sorted(found.items())[-VERIFIED_KEPT:])
+        write_json(self._path("state", "verified", _hash(location, origin, volume) + ".json"), kept)
+
+    def provenance(self, target: str) -> dict[str, Any]:
+        """The stamp of the last restore to a target."""
+        found: dict[str, Any] = read_json(self._path("state", "restored", _hash(target) + ".json")) or {}
+        return found
+
+    def stamp(self, target: str, value: dict[str, Any]) -> None:
+        """Save the stamp of a restore to a target (writes)."""
+        write_json(self._path("state", "restored", _hash(target) + ".json"), value)
+
+
+def _hash(*identity: str) -> str:
+    text = "\0".join(identity).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()[:40]

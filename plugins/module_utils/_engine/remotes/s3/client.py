@@ -1,0 +1,120 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The botocore client for a remote: credentials, time-outs, retries, TLS. botocore is imported when it is needed."""
+
+from __future__ import annotations
+
+import os
+import types
+from typing import Any, NamedTuple
+
+from ...common.errors import RemoteError
+from ..spec import RemoteSpec
+from .payload import sign_known_digests
+
+_CONNECTIONS = 32
+_ATTEMPTS = 4
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_DEFAULT_REGION = "us-east-1"
+
+
+class Opened(NamedTuple):
+    """A client with what is needed to talk about it."""
+
+    client: Any
+    endpoint: str  # as resolved, the environment's included
+    region: str
+    aws: bool  # whether this is Amazon's own service
+
+
+def open_client(spec: RemoteSpec) -> Opened:
+    """A client for ``spec``; no request is made yet (but an instance role's keys may be fetched).
+
+    Raises RemoteError: ``library`` without boto3, ``access_key`` without credentials, ``tls`` for a bad ca_path.
+    """
+    try:
+        import botocore.exceptions
+        import botocore.session
+    except ImportError as error:
+        raise RemoteError(
+            f"type s3 needs the Python library boto3, which can't be imported here ({error}).",
+            "Install it for the Python that runs this: the package python3-boto3, or pip install boto3.",
+            code="library",
+        ) from None
+    session = botocore.session.Session(profile=spec.profile)
+    try:
+        if spec.access_key and spec.secret_key:
+            session.set_credentials(spec.access_key, spec.secret_key, spec.session_token)
+        credentials = session.get_credentials()
+        region = spec.region or session.get_config_variable("region") or _DEFAULT_REGION
+        client = session.create_client(
+            "s3", region_name=region, endpoint_url=spec.endpoint_url, verify=_verify(spec), config=_config(spec)
+        )
+    except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        raise RemoteError(
+            f"the set-up for S3 on this host can't be used: {str(error).rstrip('.')}.",
+            "Look at profile and region of the remote, and at the AWS configuration files of this user.",
+            code="config",
+        ) from None
+    if credentials is None:
+        raise RemoteError(_no_credentials(spec), "Set access_key and secret_key, or one of these.", code="access_key")
+    sign_known_digests(client, credentials)
+    endpoint = client.meta.endpoint_url
+    aws = ".amazonaws.com" in endpoint
+    if not aws:
+        client.meta.events.register("before-call.s3.HeadBucket", _no_reply)
+    return Opened(client, endpoint, region, aws)
+
+
+def _no_reply(**_kwargs: Any) -> Any:
+    """Instead of HEAD for the bucket, which is only sent by botocore itself when it is redirected.
+
+    It asks for the bucket's region in this way, and where this too is redirected (by a front that wants https), it asks
+    again without end. Amazon gives a region, and others have one only.
+    """
+    return types.SimpleNamespace(status_code=404), {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
+
+
+def _config(spec: RemoteSpec) -> Any:
+    from botocore.config import Config
+
+    options: dict[str, Any] = {
+        "max_pool_connections": _CONNECTIONS,
+        "connect_timeout": _CONNECT_SECONDS,
+        "read_timeout": _READ_SECONDS,
+        "retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        "tcp_keepalive": True,
+    }
+    # Several servers refuse checksum trailers, the default since botocore 1.36. Older ones don't know the option.
+    for option in ("request_checksum_calculation", "response_checksum_validation"):
+        if option in Config.OPTION_DEFAULTS:
+            options[option] = "when_required"
+    if spec.addressing_style != "auto":
+        options["s3"] = {"addressing_style": spec.addressing_style}
+    return Config(**options)
+
+
+def _verify(spec: RemoteSpec) -> None | bool | str:
+    if not spec.validate_certs:
+        import warnings
+
+        import urllib3.exceptions
+
+        # It was asked for; a warning with each request would only hide others.
+        warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        return False
+    if spec.ca_path and not os.path.exists(spec.ca_path):
+        raise RemoteError(f"ca_path {spec.ca_path} isn't there.", "Name a PEM file or a folder of them.", code="tls")
+    return spec.ca_path or None
+
+
+def _no_credentials(spec: RemoteSpec) -> str:
+    profile: str | None = spec.profile or os.environ.get("AWS_PROFILE") or "default"
+    return (
+        "no S3 credentials were found: access_key isn't given, AWS_ACCESS_KEY_ID isn't in the environment, "
+        f"profile {profile} of ~/.aws has none, and no container or instance role answers."
+    )

@@ -1,0 +1,310 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+"""An S3 bucket, or a prefix in one, as an object store."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...common.errors import CorruptError, RemoteError
+from ..spec import RemoteSpec
+from ..store import Buffer, Capabilities, Entry
+from ..throttle import Throttle
+from .client import Opened
+from .errors import Place, ReplyError
+from .payload import SMALL, Payload
+from .requests import PAGE, S3Requests
+
+Names = list[str]  # in the class, list is a method
+_LOCK_THREADS = 8
+# A storage class is for what is large and seldom read. Manifests have to be readable at once.
+_CLASSED = "data/"
+# What a backup consists of. The notes beside it come and go.
+_LOCKED = ("backups/", "data/")
+_NOT_IMPLEMENTED = ("NotImplemented", "501")
+# What servers say that can't delete many at once, or want a digest that this client doesn't make.
+_NO_BULK_DELETE = (*_NOT_IMPLEMENTED, "MethodNotAllowed", "MissingContentMD5", "InvalidRequest", "MalformedXML")
+
+
+class S3Store:
+    """See :class:`.store.ObjectStore`. Exclusive puts are atomic where the server knows ``If-None-Match``."""
+
+    def __init__(self, spec: RemoteSpec, opened: Opened) -> None:
+        self._spec = spec
+        self._client = opened.client
+        self._aws = opened.aws
+        self._region = opened.region
+        self._root = f"{spec.prefix}/" if spec.prefix else ""
+        self.label = f"s3://{spec.bucket}/{spec.prefix}".rstrip("/") + f" at {opened.endpoint}"
+        self.location = "|".join(("s3", _plain_endpoint(opened), str(spec.bucket), spec.prefix))
+        self._throttle = Throttle(spec.bandwidth_limit) if spec.bandwidth_limit else None
+        place = Place(self.label, str(spec.bucket), opened.endpoint, opened.region, spec.ca_path)
+        self._requests = S3Requests(opened, place, self._throttle)
+        self.requests = self._requests.counts
+        self._bulk_delete = True
+        put_model = self._client.meta.service_model.operation_model("PutObject")
+        self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
+
+    # Reading
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """All objects below, 1000 a request, in the server's order: most sort by key, SeaweedFS folder by folder."""
+        for page in self._requests.pages(self._root + prefix, None, prefix):
+            for item in page.get("Contents", ()):
+                if item["Key"].startswith(self._root):
+                    yield Entry(item["Key"][len(self._root) :], item["Size"], item["LastModified"].timestamp())
+
+    def folders(self, prefix: str) -> Names:
+        """The next components, told apart by the server."""
+        skip = len(self._root) + len(prefix)
+        found: Names = []
+        for page in self._requests.pages(self._root + prefix, "/", prefix):
+            found.extend(item["Prefix"][skip:-1] for item in page.get("CommonPrefixes", ()))
+        return found
+
+    def get(self, key: str, limit: int) -> bytes | None:
+        """The whole object. A body that ends early is asked for again, never returned."""
+        return self._requests.read(self._root + key, key, limit)
+
+    def get_range(self, key: str, offset: int, length: int) -> bytes | None:
+        """As :meth:`get`."""
+        return self._requests.read_range(self._root + key, key, offset, length)
+
+    def now(self) -> float:
+        """By the Date header of the newest reply; one is asked for where there was none so far."""
+        if self._requests.clock_offset is None:
+            self._requests.send("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
+        if self._requests.clock_offset is None:
+            raise RemoteError(f"{self.label} doesn't say what time it is there (no Date header).", code="remote")
+        return time.monotonic() + self._requests.clock_offset
+
+    def exists(self) -> bool:
+        """Whether the bucket is there; a list request, as the reply to HEAD says nothing about why."""
+        try:
+            self._requests.send("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
+        except RemoteError as error:
+            if error.code == "bucket_missing":
+                return False
+            raise
+        return True
+
+    # Writing
+
+    def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
+        """One PUT, tried again on passing failures; an exclusive one is read back where its outcome isn't known."""
+        view = memoryview(data).cast("B")
+        digest = sha256 or hashlib.sha256(view).hexdigest()
+        if not exclusive:
+            self._put(key, view, digest, seal=len(view) <= SMALL)
+            return
+        try:
+            self._put_new(key, view, digest)
+        except RemoteError as error:
+            if error.code not in ("exists", "unreachable", "remote"):
+                raise
+            self._settle(key, len(view), digest, error)
+
+    def sync(self) -> None:
+        """Nothing to do: what S3 acknowledges is durable."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """1000 a request where the server can, else one by one."""
+        for start in range(0, len(keys), PAGE):
+            batch = keys[start : start + PAGE]
+            if self._bulk_delete:
+                self._delete_batch(batch)
+            if not self._bulk_delete:
+                for key in batch:
+                    self._delete_one(key)
+
+    def create(self) -> bool:
+        """Create the bucket, with object lock where the definition wants it."""
+        if self.exists():
+            return False
+        options: dict[str, Any] = {}
+        if self._aws and self._region != "us-east-1":
+            options["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
+        if self._spec.object_lock_days:
+            options["ObjectLockEnabledForBucket"] = True
+        self._requests.send("create_bucket", "create the bucket", **options)
+        return True
+
+    def extend_lock(self, keys: Sequence[str], until: float) -> None:
+        """Never shortens a lock; objects that aren't locked yet get one in governance mode."""
+        moment = _utc(until)
+        with ThreadPoolExecutor(_LOCK_THREADS) as pool:
+            for _done in pool.map(lambda key: self._extend_one(key, moment), keys):
+                pass  # raises what a thread raised
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+    # Finding out
+
+    def probe(self, write: bool, delete: bool) -> Capabilities:
+        """Try it. An append-only remote keeps the small object that was put to see whether that works."""
+        self._requests.send("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
+        key = f"probe/{secrets.token_hex(8)}"
+        self.get(key, 64)
+        lock = self._has_object_lock()
+        if not write:
+            return Capabilities(True, True, None, None, None, lock)
+        if self._spec.object_lock_days and lock is False:
+            hint = "It can only be switched on when a bucket is made (create_bucket), or by its provider."
+            raise RemoteError(f"{self.label}: object_lock_days is set, but the bucket has no object lock.", hint)
+        self.put(key, key.encode())
+        conditional = self._refuses_second_put(key)
+        if self.get(key, 64) is None:
+            raise RemoteError(f"{self.label}: what was just put under {key} isn't there.", code="remote")
+        may_delete = delete and not self._spec.append_only
+        if may_delete:
+            self.delete([key])
+        return Capabilities(True, True, True, True if may_delete else None, conditional, lock)
+
+    def _refuses_second_put(self, key: str) -> bool:
+        if not self._conditional_put:
+            return False
+        body = key.encode()
+        try:
+            self._put(key, memoryview(body), hashlib.sha256(body).hexdigest(), IfNoneMatch="*")
+        except RemoteError as error:
+            # Servers that don't know it either ignore it or say so.
+            if error.code in ("exists", "remote"):
+                return error.code == "exists"
+            raise
+        return False
+
+    def _has_object_lock(self) -> bool | None:
+        try:
+            reply = self._requests.send("get_object_lock_configuration", "read the object lock configuration")
+        except RemoteError as error:
+            # Missing: ObjectLockConfigurationNotFoundError. Not implemented or not allowed: can't be told.
+            absent = isinstance(error, ReplyError) and error.reason == "ObjectLockConfigurationNotFoundError"
+            return False if absent else None
+        return bool(reply.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
+
+    def _put_options(self, key: str, digest: str) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if self._spec.storage_class and key.startswith(_CLASSED):
+            options["StorageClass"] = self._spec.storage_class
+        if self._spec.object_lock_days and key.startswith(_LOCKED):
+            # Governance, not compliance: neither can be lifted with the key of a backup host, but a mistaken number
+            # of days (10000) can be mended by an administrator who has the right to bypass it.
+            options["ObjectLockMode"] = "GOVERNANCE"
+            options["ObjectLockRetainUntilDate"] = _utc(self._server_time() + self._spec.object_lock_days * 86400)
+            # With a lock S3 insists on a checksum of the body.
+            options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
+        return options
+
+    def _server_time(self) -> float:
+        return time.time() if self._requests.clock_offset is None else time.monotonic() + self._requests.clock_offset
+
+    def _put_new(self, key: str, data: memoryview, digest: str) -> None:
+        if self._conditional_put:
+            try:
+                self._put(key, data, digest, IfNoneMatch="*")
+                return
+            except ReplyError as error:
+                if error.reason not in _NOT_IMPLEMENTED:
+                    raise
+                self._conditional_put = False
+        same = self._is_same(key, len(data), digest)
+        if same is None:
+            self._put(key, data, digest)
+        elif not same:
+            raise self._taken(key)
+
+    def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, **more: str) -> None:
+        body = Payload(data, digest, self._throttle)
+        if seal:
+            # SeaweedFS stores an empty object when the sender dies between headers and body. With a digest in the
+            # headers it doesn't. Segments go without: their length shows it, and whoever resumes looks at that.
+            more["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        self._requests.send(
+            "put_object", f"put {key}", Key=self._root + key, Body=body, **self._put_options(key, digest), **more
+        )
+
+    def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
+        """After an exclusive put that was refused or whose reply was lost: is it ours that lies there?"""
+        try:
+            same = self._is_same(key, size, digest)
+        except RemoteError:
+            same = None
+        if same is None:
+            raise error
+        if not same:
+            raise self._taken(key)
+
+    def _is_same(self, key: str, size: int, digest: str) -> bool | None:
+        """Whether these bytes are there; ``None`` where nothing is."""
+        try:
+            stored = self.get(key, size)
+        except CorruptError:  # longer
+            return False
+        return None if stored is None else hashlib.sha256(stored).hexdigest() == digest
+
+    def _taken(self, key: str) -> RemoteError:
+        return RemoteError(f"{self.label}: there is another object under {key} already.", code="exists")
+
+    def _delete_batch(self, keys: Sequence[str]) -> None:
+        listed = {"Objects": [{"Key": self._root + key} for key in keys], "Quiet": True}
+        try:
+            reply = self._requests.send("delete_objects", f"delete {len(keys)} objects", Delete=listed)
+        except RemoteError as error:
+            if not isinstance(error, ReplyError) or error.reason not in _NO_BULK_DELETE:
+                raise
+            self._bulk_delete = False
+            return
+        failed = [item for item in reply.get("Errors", ()) if item.get("Code") not in ("NoSuchKey", "NotFound", "404")]
+        if failed:
+            first = failed[0]
+            key = first.get("Key", "")[len(self._root) :]
+            more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            denied = "denied" in str(first.get("Code", "")).lower()
+            raise RemoteError(
+                f"{self.label}: {key}{more} can't be deleted ({first.get('Code')}: {first.get('Message', '')}).",
+                "The key needs the right to delete, and what is locked stays until its lock ends." if denied else "",
+                code="denied" if denied else "remote",
+            )
+
+    def _delete_one(self, key: str) -> None:
+        try:
+            self._requests.send("delete_object", f"delete {key}", Key=self._root + key)
+        except RemoteError as error:
+            if error.code != "no_key":
+                raise
+
+    def _extend_one(self, key: str, until: datetime.datetime) -> None:
+        head = self._requests.send("head_object", f"read the lock of {key}", Key=self._root + key)
+        held = head.get("ObjectLockRetainUntilDate")
+        if held is not None and held >= until:
+            return
+        retention = {"Mode": head.get("ObjectLockMode") or "GOVERNANCE", "RetainUntilDate": until}
+        self._requests.send(
+            "put_object_retention", f"extend the lock of {key}", Key=self._root + key, Retention=retention
+        )
+
+
+def _utc(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
+def _plain_endpoint(opened: Opened) -> str:
+    """The same server written the same way: lower case, its port spelt out, Amazon's without a region."""
+    if opened.aws:
+        return "https://s3.amazonaws.com"
+    parts = urlsplit(opened.endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"

@@ -1,0 +1,149 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The catalog of what this program shipped; see docs/format.md for the layout."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import time
+
+from ..common.errors import UnknownError, UsageError
+from ..common.keys import BackupKey, corrupt, decode, encode, id_time, is_id, parse_backup_key
+from ..common.units import FUTURE_TOLERANCE
+from ..local.host import Host
+from ..remotes.registry import open_store
+from ..remotes.spec import RemoteSpec
+from ..remotes.store import ObjectStore
+from ..streams.encryption import Keyring
+from . import manifest as manifests
+from .assembly import Assembly
+from .chain_reader import Blocks, Streams
+from .chains import Chains
+from .manifest import Manifest
+from .relay import Relay
+
+
+@dataclasses.dataclass
+class SnapshipCatalog:
+    """A remote with backups of ours, opened: the one layout that is written."""
+
+    spec: RemoteSpec
+    store: ObjectStore
+    keyring: Keyring
+    absent: bool = False  # the bucket or directory itself isn't there yet: nothing is on it
+
+    @classmethod
+    def open(cls, spec: RemoteSpec) -> SnapshipCatalog:
+        """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote with
+        another layout (see :func:`.access.open_catalog`)."""
+        if spec.read_only:
+            raise UsageError(
+                f"remote {spec.name!r} has layout {spec.layout}, which is read-only: snapship neither ships to it "
+                "nor deletes from it.",
+                "Ship to a remote of layout snapship. backup_info, verify and restore work with this one.",
+                code="read_only",
+            )
+        keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
+        return cls(spec, open_store(spec), keyring)
+
+    def origin(self, host: Host, given: str | None) -> str:
+        """The name under which to look for backups: the one given, else this host's."""
+        return host.origin(given)
+
+    def is_id(self, text: str) -> bool:
+        """Whether this can be the id of a backup or a group."""
+        return is_id(text)
+
+    def may_be_of(self, key: BackupKey, group: str) -> bool:
+        """Whether a backup can belong to this group, by its key alone."""
+        # The group's id is minted before its application is brought to rest, which may take long.
+        return -86400 <= id_time(group) - key.created <= FUTURE_TOLERANCE
+
+    def names(self, origin: str) -> tuple[list[str], list[str]]:
+        """Origins there are, and the volumes of one of them, for messages (long names as they are stored)."""
+        if self.absent:
+            return [], []
+        origins = self.store.folders("backups/")
+        volumes = self.store.folders(f"backups/{encode(origin)}/")
+        return [decode(each) or each for each in origins], [decode(each) or each for each in volumes]
+
+    def cautions(self, chain: list[Manifest]) -> list[str]:
+        """What is to be said of a chain before it is used."""
+        return []
+
+    def blocks(self, chain: list[Manifest]) -> Blocks:
+        """A chain of block streams, to be put together."""
+        return Assembly(self, chain)
+
+    def streams(self, chain: list[Manifest]) -> Streams:
+        """A chain of other streams, to be passed on."""
+        return Relay(self, chain)
+
+    # --- listing
+
+    def keys(self, kind: str, origin: str | None = None, volume: str | None = None) -> list[BackupKey]:
+        """Keys under ``backups`` or ``deleted``, of one origin, of one volume (names, not components) or of all."""
+        if self.absent:
+            return []
+        prefix = kind + "/"
+        if origin is not None:
+            prefix += encode(origin) + "/"
+            if volume is not None:
+                prefix += encode(volume) + "/"
+        parsed = (parse_backup_key(entry.key) for entry in self.store.list(prefix))
+        return [key for key in parsed if key is not None]
+
+    def chains(self, origin: str | None = None, volume: str | None = None) -> Chains:
+        """The backups there are, in one listing."""
+        keys = self.keys("backups", origin, volume)
+        now = time.time() if self.absent else self.store.now()
+        return Chains(keys, now, lambda: self.keys("deleted", origin, volume))
+
+    def missing(self, manifest: Manifest) -> list[str]:
+        """Keys of segments and index parts that are missing or have the wrong size, by one listing."""
+        sizes = {segment.name: segment.size for segment in manifest.segments}
+        sizes.update({part.name: part.size for part in manifest.parts})
+        there = {entry.key: entry.size for entry in self.store.list(manifest.key.data)}
+        keys = {manifest.key.data + name: size for name, size in sizes.items()}
+        return [key for key, size in keys.items() if there.get(key) != size]
+
+    def unsettled(self, origin: str, volume: str) -> set[str]:
+        """Ids of running shipments: their writers may still take back what is listed of them.
+
+        Call it after the listing: the record of a shipment exists before its manifest does, and goes only when the
+        manifest stays.
+        """
+        prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
+        return {entry.key[len(prefix) :].partition("~")[0] for entry in self.store.list(prefix)}
+
+    def listed(self, key: BackupKey) -> bool:
+        """Whether its manifest is there now, by listing just its key."""
+        return any(entry.key == key.manifest for entry in self.store.list(key.manifest))
+
+    def manifest(self, key: BackupKey) -> Manifest:
+        """The manifest, checked. Raises CorruptError, or UnknownError where it is gone."""
+        data = self.store.get(key.manifest, manifests.LIMIT)
+        if data is None:
+            data = self.store.get(key.deleted, manifests.LIMIT)
+        if data is None:
+            raise UnknownError(f"backup {key.id} doesn't exist, or was deleted.", code="unknown_backup")
+        return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
+
+    def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:
+        """The manifests of its chain, the full first, each checked. Raises CorruptError about the object at fault."""
+        problem = chains.problem(key)
+        chain = chains.chain(key)
+        if problem or chain is None:
+            raise corrupt(key.manifest, f"{problem}.")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(self.manifest, chain))
+        for base, each in zip(found, found[1:]):
+            if each.fields.get("base_state_id") != base.fields.get("state_id"):
+                raise corrupt(each.key.manifest, f"its base {base.id} has another state than it was made from.")
+            if each.fields["stream"]["format"] != base.fields["stream"]["format"]:
+                raise corrupt(each.key.manifest, f"the stream format differs from that of its base {base.id}.")
+        return found

@@ -1,0 +1,208 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Removes what dead shipments and deleted backups leave on a remote.
+
+Data is deleted only when no backup can be based on it: the remote's grace period has passed by the store's own clock,
+and a fresh listing shows neither a dependant nor a record under ``inflight/``. A shipment is marked before it is
+removed (see :mod:`.shipment`), because a writer that seems dead may only have been asleep.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..common.errors import SnapshipError
+from ..common.keys import BackupKey, encode, inflight_key, is_id, parse_backup_key
+from ..local.host import Host
+from ..remotes.store import Entry
+from ..repository.manifest import LIMIT
+from ..repository.snapship_catalog import SnapshipCatalog
+from .shipment import MARK, Shipment
+
+SAFE = 3600.0  # seconds after which a sleeping writer or deleter counts as dead, whatever the grace period
+
+
+def inflight(catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Entry]:
+    """The records of running shipments of a volume: entries by id."""
+    return {name: entry for name, entry in _inflight(catalog, origin, volume).items() if is_id(name)}
+
+
+def _inflight(catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Entry]:
+    """Records and marks, by what follows the volume in their key."""
+    prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
+    return {entry.key[len(prefix) :]: entry for entry in catalog.store.list(prefix)}
+
+
+def _old(catalog: SnapshipCatalog, entry: Entry) -> bool:
+    return catalog.store.now() - entry.modified >= max(catalog.spec.grace_period, SAFE)
+
+
+def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
+    """The fields of a record; none where it is unreadable."""
+    try:
+        value = json.loads(catalog.store.get(entry.key, 1 << 20) or b"{}")
+    except (ValueError, SnapshipError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def bases_in_use(catalog: SnapshipCatalog, origin: str, volume: str) -> set[str]:
+    """Ids of the bases of running shipments."""
+    records = [read_record(catalog, entry) for entry in inflight(catalog, origin, volume).values()]
+    return {str(record["base"]) for record in records if record.get("base")}
+
+
+def clean_volume(host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
+    """Remove what can go, of one volume. Call it under the volume's lock. Returns what was done."""
+    if catalog.spec.append_only or catalog.absent:
+        return []
+    done = _dead_shipments(host, catalog, origin, volume)
+    return done + _retired(catalog, origin, volume)
+
+
+def _dead_shipments(host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
+    done: list[str] = []
+    entries = _inflight(catalog, origin, volume)
+    if not entries:
+        return done
+    mine = host.instance()
+    current = Shipment.find(host, catalog, origin, volume)
+    for backup_id in sorted({name.partition(MARK)[0] for name in entries}):
+        if not is_id(backup_id) or current is not None and current["id"] == backup_id:
+            continue
+        record = entries.get(backup_id)
+        marks = [entry for name, entry in entries.items() if name.startswith(backup_id + MARK)]
+        if marks and all(_old(catalog, entry) for entry in marks):
+            _bury(catalog, origin, volume, backup_id)
+            done.append(f"removed the rest of the dead shipment {backup_id}")
+        elif record and (_old(catalog, record) or read_record(catalog, record).get("host") == mine):
+            _clear(catalog, origin, volume, backup_id, mine)
+            done.append(f"removed the dead shipment {backup_id}")
+    return done
+
+
+def _clear(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str, mine: str) -> None:
+    """Mark a shipment, then look for its manifest. Without one its data is deleted; the mark stays for its writer."""
+    record = inflight_key(encode(origin), encode(volume), backup_id)
+    mark = f"{record}{MARK}{mine}"
+    catalog.store.put(mark, b"{}")
+    if any(key.id == backup_id for key in catalog.keys("backups", origin, volume)):
+        catalog.store.delete([record])
+        catalog.store.delete([mark])
+    else:
+        _delete_data(catalog, BackupKey(encode(origin), encode(volume), backup_id, None))
+        catalog.store.delete([record])
+
+
+def _bury(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str) -> None:
+    """Remove a shipment that was marked long ago: data, record and marks. A complete backup stays."""
+    record = inflight_key(encode(origin), encode(volume), backup_id)
+    listed = [key for key in catalog.keys("backups", origin, volume) if key.id == backup_id]
+    for key in listed:
+        if not _whole(catalog, key):
+            data = catalog.store.get(key.manifest, LIMIT)
+            if data is not None:
+                retire(catalog, key, data)
+    if not listed:
+        _delete_data(catalog, BackupKey(encode(origin), encode(volume), backup_id, None))
+    catalog.store.delete([entry.key for entry in catalog.store.list(record)])
+
+
+def _whole(catalog: SnapshipCatalog, key: BackupKey) -> bool:
+    """Whether all data of a backup exists; true for a manifest that can't be read."""
+    try:
+        manifest = catalog.manifest(key)
+    except SnapshipError:
+        return True
+    return not catalog.missing(manifest)
+
+
+def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
+    """Put back retired backups that are a base; delete the data of others when the grace period is over."""
+    prefix = f"deleted/{encode(origin)}/{encode(volume)}/"
+    entries = list(catalog.store.list(prefix))
+    if not entries:
+        return []
+    done: list[str] = []
+    used, living = _bases(catalog, origin, volume)
+    for entry in entries:
+        key = parse_backup_key(entry.key)
+        if key is None:
+            continue
+        if key.id in living:
+            if _old(catalog, entry):  # it was put back; a younger one may be about to be retired
+                catalog.store.delete([key.deleted])
+        elif key.id in used:
+            data = catalog.store.get(key.deleted, LIMIT)
+            if data is not None:
+                put_back(catalog, key, data)
+                done.append(f"put {key.id} back: it is the base of another backup")
+        elif catalog.store.now() - entry.modified >= catalog.spec.grace_period:
+            _delete_data(catalog, key)
+            catalog.store.delete([key.deleted])
+            done.append(f"deleted the data of {key.id}")
+    return done
+
+
+def _bases(catalog: SnapshipCatalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
+    """Ids of all bases of backups and running shipments; ids of all backups. Records first: they become backups."""
+    used = bases_in_use(catalog, origin, volume)
+    living = catalog.keys("backups", origin, volume)
+    return used | {key.base for key in living if key.base}, {key.id for key in living}
+
+
+def retire(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
+    """Take a backup off the list: its manifest moves to ``deleted/``, where dependants still find it."""
+    catalog.store.put(key.deleted, data)
+    catalog.store.sync()
+    catalog.store.delete([key.manifest])
+    if not any(entry.key == key.deleted for entry in catalog.store.list(key.deleted)):
+        catalog.store.put(key.deleted, data)  # a cleaner saw both and dropped this one
+
+
+def put_back(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
+    """List a retired backup again. Its key under ``deleted/`` is removed later: another run may be moving it, too."""
+    catalog.store.put(key.manifest, data)
+    catalog.store.sync()
+
+
+def put_back_used(catalog: SnapshipCatalog, origin: str, volume: str) -> None:
+    """Put back at once retired backups that are the base of a backup or of a running shipment."""
+    if catalog.spec.append_only or catalog.absent:
+        return
+    retired = {key.id: key for key in catalog.keys("deleted", origin, volume)}
+    if not retired:
+        return
+    used, living = _bases(catalog, origin, volume)
+    for backup_id in set(retired) & used - living:
+        data = catalog.store.get(retired[backup_id].deleted, LIMIT)
+        if data is not None:
+            put_back(catalog, retired[backup_id], data)
+
+
+def _delete_data(catalog: SnapshipCatalog, key: BackupKey) -> None:
+    catalog.store.sync()  # a removed manifest must not come back after a power loss
+    catalog.store.delete([entry.key for entry in catalog.store.list(key.data)])
+
+
+def sweep_orphans(catalog: SnapshipCatalog, origin: str, volume: str) -> str | None:
+    """Delete data without manifest or record, once older than the grace period: a put can outlive its sender."""
+    prefix = f"data/{encode(origin)}/{encode(volume)}/"
+    folders = catalog.store.folders(prefix)
+    # Asked after the folders, as a shipment has its record before its data. Manifests move, so they are listed twice.
+    known = {name.partition(MARK)[0] for name in _inflight(catalog, origin, volume)}
+    known |= {key.id for kind in ("backups", "deleted", "backups") for key in catalog.keys(kind, origin, volume)}
+    orphans = []
+    for name in folders:
+        if is_id(name) and name not in known:
+            entries = list(catalog.store.list(f"{prefix}{name}/"))
+            if entries and _old(catalog, max(entries, key=lambda entry: entry.modified)):
+                orphans += [entry.key for entry in entries]
+    if orphans:
+        catalog.store.delete(orphans)
+        return f"deleted {len(orphans)} orphaned objects"
+    return None

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Restores a zvol block by block, beside its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..block_target import BlockTarget
+from ..provider import ReceiveRequest
+from .commands import zfs, zpool
+from .device import wait_for_device
+from .names import pool_of
+from .placement import FoundDataset, newest_snapshot, witness
+from .staging_area import StagingArea, discard
+from .swap import received
+
+_BLOCK = 16 << 10  # bytes; the default volblocksize (older releases: less)
+_MOST_BLOCK = 128 << 10
+_SNAPSHOT = "restored"
+
+
+class ZvolTarget(BlockTarget):
+    """A new sparse zvol. When it is complete, a snapshot of it is taken: later writes show against that."""
+
+    def __init__(self, request: ReceiveRequest) -> None:
+        self._staging = StagingArea(request)
+        self._staging.clear_elsewhere()
+        left = self._staging.found()
+        if left is not None:
+            discard(left)
+        block = _block(request.properties)
+        size = -(-request.size // (block or _BLOCK)) * (block or _BLOCK)
+        options = ["-o", f"volblocksize={block}"] if block else []
+        # volmode=dev: nobody shall look for partitions on it. sync=disabled: no intent log, which would count as a
+        # write whenever the device is created again; sync() makes everything durable.
+        path = self._staging.path
+        zfs("create", "-s", *options, "-V", str(size), path)
+        try:
+            super().__init__(wait_for_device(path), request.place.target, block or _BLOCK)
+        except BaseException:
+            self._staging.abort()
+            raise
+
+    def sync(self) -> None:
+        super().sync()
+        zpool("sync", pool_of(self._staging.path))
+
+    def witness(self) -> dict[str, Any]:
+        """Also closes the device: nothing can be read or written any more."""
+        return witness(self._sealed())
+
+    def _sealed(self) -> FoundDataset:
+        there = received(self._staging.target)
+        if newest_snapshot(there.name):
+            return there
+        self.sync()
+        self.close()
+        zfs("inherit", "sync", there.name)
+        zfs("snapshot", f"{there.name}@{_SNAPSHOT}")
+        zpool("sync", pool_of(there.name))
+        return received(self._staging.target)
+
+    def commit(self, keep_as: str | None) -> str | None:
+        return self._staging.commit(self._sealed(), keep_as)
+
+    def abort(self) -> None:
+        self.close()
+        self._staging.abort()
+
+
+def _block(properties: dict[str, Any]) -> int | None:
+    """The volblocksize of the backed-up volume, if it was a zvol."""
+    found = properties.get("volblocksize")
+    fits = isinstance(found, int) and 512 <= found <= _MOST_BLOCK and not found & (found - 1)
+    return found if fits else None

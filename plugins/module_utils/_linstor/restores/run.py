@@ -1,0 +1,83 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Carry out restores: start and watch the downloads together, then create and record each resource."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..._engine.common.errors import RemoteError, need
+from ..._engine.common.units import iso_time
+from ..api.clock import Pace
+from ..api.cluster import Cluster
+from ..api.notes import keep
+from ..state import provenance
+from ..state.provenance import Provenance
+from ..state.resources import Deployed, read_definition
+from .download import start, watch
+from .item import Item, RestoreRequest, errors_of
+from .place import place
+
+#: seconds that LINSTOR may take to create the resource after the download
+_DEPLOYS_IN = 120.0
+
+
+def carry_out(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
+    """Finish each item: it is ``done``, has an ``error``, or is still ``arriving`` if ``wait`` is false."""
+    for item in items:
+        with errors_of(item, request):
+            if item.needs_download:
+                start(cluster, request, item)
+    arriving = [item for item in items if item.error is None and item.arriving]
+    if arriving and request.wait:
+        watch(cluster, request, arriving)
+    for item in items:
+        if item.error is None and item.held is not None and not item.arriving:
+            with errors_of(item, request):
+                _finish(cluster, request, item)
+
+
+def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
+    """Create the resource from the complete snapshot, unless LINSTOR does, and record its backup."""
+    held, point = need(item.held, "it is here"), need(item.point, "it was chosen")
+    if request.download_only:
+        item.done = True
+        return
+    stamp = Provenance(
+        source=point.origin,
+        backup=point.id,
+        snapshot=held.uuid,
+        created=iso_time(point.created) if point.created else "",
+    )
+    if item.place:
+        # A download has already chosen node and pools.
+        pools = request.storage_pool_map if request.remote is None else {}
+        node = request.node if request.remote is None else None
+        item.there = place(cluster, item, stamp, node, pools, request.resource_group)
+    else:
+        item.there = _deployed_by_linstor(cluster, item)
+    resource = item.there
+    provenance.write(cluster, resource, dataclasses.replace(stamp, volumes=resource.volumes))
+    item.actions.append(f"recorded in {resource.name} what it was restored from")
+    if item.begun or not item.place:
+        keep(cluster, {}, [item.note_key])
+    item.done = True
+
+
+def _deployed_by_linstor(cluster: Cluster, item: Item) -> Deployed:
+    pace = Pace(2.0)
+    until = pace.clock() + _DEPLOYS_IN
+    while True:
+        found = read_definition(cluster, item.target)
+        if found is not None and found.diskful and not found.restoring:
+            return found
+        if pace.clock() >= until:
+            raise RemoteError(
+                f"{item.target} was downloaded, but LINSTOR created no resource from it.",
+                "Run the task again: it creates the resource from the downloaded snapshot.",
+                "restore_failed",
+            )
+        pace.pause(until)

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""LINSTOR's error reports about failed shipments."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..._engine.common.errors import RemoteError
+from ..._engine.common.units import UTC
+from ..api.cluster import Cluster
+from .unit import Unit
+
+#: seconds that a report may be older than the shipment, as the clocks of the controller and this host differ
+_EARLIER = 120.0
+#: the same for a report that names no resource
+_NEARBY = 2.0
+_SHOWN = 400
+
+
+def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
+    """Add the texts of later error reports to the errors of failed shipments. One request for all."""
+    failed = [unit for unit in units if unit.error is not None and unit.error.code in ("shipment_failed", "aborted")]
+    if not failed:
+        return
+    since = min(unit.began for unit in failed if unit.began is not None) - _EARLIER
+    try:
+        found = cluster.read(
+            "error_report_list",
+            with_content=True,
+            since=datetime.datetime.fromtimestamp(since, UTC).astimezone(),
+            what="reading error reports",
+        )
+    except RemoteError:
+        return  # the shipment's own error is enough
+    reports = [each.data_v1 for each in found if isinstance(getattr(each, "data_v1", None), Mapping)]
+    reports = [each for each in reports if "filename" in each]
+    for unit in failed:
+        _add(unit, sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True))
+
+
+def _add(unit: Unit, reports: Sequence[Mapping[str, Any]]) -> None:
+    error = unit.error
+    if error is None:
+        return
+    sure = next((report for report in reports if _names(report, unit)), None)
+    report = sure or next((report for report in reports if _may_be_about(report, unit)), None)
+    if report is None:
+        return
+    said = what_it_says(report)
+    verb = "reports" if sure else "reported at that time"
+    error.msg += f" {report.get('node_name') or 'LINSTOR'} {verb}: {said[:_SHOWN].rstrip('.')}."
+    error.args = (error.msg,)
+    error.hint = f"{error.hint} LINSTOR's error report: {_number(report)}.".strip()
+
+
+def what_it_says(report: Mapping[str, Any]) -> str:
+    """A report's message in one line, with its cause: several reports may have the same message."""
+    text = str(report.get("text") or "")
+    said = " ".join(str(report.get("exception_message") or _message(text)).split())
+    cause = re.search(r"^\s*Cause:\s*(\S.*)$", text, re.MULTILINE)
+    return f"{said.rstrip('.')}: {cause.group(1)}" if cause and cause.group(1) not in said else said
+
+
+def _names(report: Mapping[str, Any], unit: Unit) -> bool:
+    """Whether it is the shipment's own report, or names both its resource and its snapshot."""
+    shipment = unit.current
+    if shipment is not None and shipment.report and shipment.report in (_number(report), report.get("filename")):
+        return True
+    text = " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
+    names = [unit.resource] + ([shipment.snapshot] if shipment else [])
+    return all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names)
+
+
+def _may_be_about(report: Mapping[str, Any], unit: Unit) -> bool:
+    """Whether the shipping node wrote it during the shipment."""
+    node = unit.current.node if unit.current else None
+    if node is None or str(report.get("node_name") or "").lower() != node.lower() or unit.began is None:
+        return False
+    return (report.get("error_time") or 0) / 1000 >= unit.began - _NEARBY
+
+
+def _number(report: Mapping[str, Any]) -> str:
+    name = str(report.get("filename") or "")
+    return name.removeprefix("ErrorReport-").removesuffix(".log")
+
+
+def _message(text: str) -> str:
+    """The message in a report's text."""
+    match = re.search(r"^\s*Error message:\s*(.+)$", text, re.MULTILINE)
+    return match.group(1) if match else next((line for line in text.splitlines() if line.strip()), "(nothing)")

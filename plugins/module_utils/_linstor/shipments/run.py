@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""Shipments of many resources, a few at a time: each is started or joined, and watched to its end."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import time
+from collections.abc import Iterable
+
+from ..._engine.common.errors import RemoteError, SnapshipError
+from ..api import clock
+from ..api.clock import Pace, unreachable
+from ..api.cluster import Cluster
+from ..api.replies import ControllerError, LostReply, Replies
+from ..state.backups import queued
+from ..state.snapshots import Snap, list_snapshots
+from .choice import Demand
+from .judge import Judge
+from .order import Order, start
+from .timeouts import check_time
+from .unit import Unit
+
+#: seconds after which LINSTOR surely generates another name
+_NEXT_NAME = 1.1
+#: errors that every resource would have
+FATAL = ("locked", "version", "unknown_cluster", "unauthorized", "denied")
+#: the general number with which LINSTOR passes on errors of the network, in its own words
+UNKNOWN_ERROR = 998
+AWAY = ("connection refused", "timed out", "no route to host", "network is unreachable", "name or service not known")
+
+
+class Shipping:
+    """A run: at most ``order.parallel`` shipments at once, all watched by one list request at a time."""
+
+    def __init__(self, cluster: Cluster, order: Order, demand: Demand, pace: Pace) -> None:
+        self.cluster = cluster
+        self.order = order
+        self.demand = demand
+        self.pace = pace
+        self.judge = Judge(cluster, order, demand, pace)
+        self.waiting: collections.deque[Unit] = collections.deque()
+        self.running: list[Unit] = []
+        self.starting: dict[concurrent.futures.Future[Replies], Unit] = {}
+        self.fatal: SnapshipError | None = None
+
+    def run(self, units: Iterable[Unit]) -> None:
+        """Finish each unit. A failed one doesn't stop the others."""
+        todo = [unit for unit in units if not unit.ended]
+        self.waiting.extend(sorted(todo, key=lambda unit: unit.join is None))
+        with concurrent.futures.ThreadPoolExecutor(self.order.parallel) as pool:
+            while self.waiting or self.starting or self.running:
+                self._fill(pool)
+                if self.starting:
+                    concurrent.futures.wait(self.starting, self.pace.step(), concurrent.futures.FIRST_COMPLETED)
+                elif self.running:
+                    self.pace.pause()
+                self._harvest()
+                if self.running:
+                    self._look()
+
+    def _fill(self, pool: concurrent.futures.Executor) -> None:
+        while self.waiting and len(self.starting) + len(self.running) < self.order.parallel:
+            unit = self.waiting.popleft()
+            if unit.join is not None:
+                self._watch(unit, unit.join.snapshot, joined=True)
+                unit.began = unit.join.started or unit.join.created
+            elif self.fatal is not None:
+                unit.error = _not_started(self.fatal)
+            else:
+                unit.began = clock.now()
+                self.starting[pool.submit(self._start, unit)] = unit
+            self.pace.again()
+
+    def _start(self, unit: Unit) -> Replies:
+        """Start a shipment, in a worker's thread."""
+        if self.demand.snapshot is None:
+            taken = max((snap.created or 0.0 for snap in unit.history.snaps), default=0.0)
+            # LINSTOR names snapshots by the second. With the same name it ships the existing snapshot again.
+            if 0.0 <= clock.now() - taken < _NEXT_NAME:
+                time.sleep(_NEXT_NAME)
+        full = unit.choice is not None and unit.choice.full
+        return start(self.cluster, self.order, unit.resource, full, self.demand.snapshot)
+
+    def _watch(self, unit: Unit, snapshot: str | None, joined: bool = False) -> None:
+        unit.snapshot, unit.joined, unit.watched = snapshot, joined, self.pace.clock()
+        unit.missing, unit.judged = None, False
+        self.running.append(unit)
+
+    def _harvest(self) -> None:
+        for future in [each for each in self.starting if each.done()]:
+            unit = self.starting.pop(future)
+            try:
+                unit.replies = future.result()
+            except LostReply as error:
+                unit.unsure = error
+                unit.started = True
+                unit.actions.append(self.order.describe(unit.resource))
+                self._watch(unit, self.demand.snapshot)
+            except ControllerError as error:
+                self._refused(unit, error)
+            except SnapshipError as error:
+                unit.error = error
+            else:
+                unit.started = True
+                unit.actions.append(self.order.describe(unit.resource))
+                unit.warnings += unit.replies.warnings
+                self._watch(unit, unit.replies.ref("Snapshot") or self.demand.snapshot)
+            self.pace.again()
+
+    def _refused(self, unit: Unit, error: ControllerError) -> None:
+        if error.code in ("in_use", "exists") and not unit.joined:
+            # Somebody else has just started a shipment of it.
+            unit.unsure = error
+            self._watch(unit, None, joined=True)
+            return
+        # For a LINSTOR remote, only encrypted resources need the passphrase.
+        alone = error.code == "locked" and self.order.kind != "s3"
+        if error.code in FATAL and not alone or peer_is_away(error):
+            self.fatal = error
+        unit.error = error
+
+    def _look(self) -> None:
+        """Check all running shipments once."""
+        snaps: dict[str, list[Snap]] | None = None
+        trouble: RemoteError | None = None
+        queue: frozenset[tuple[str, str]] = frozenset()
+        try:
+            snaps = list_snapshots(self.cluster, [unit.resource for unit in self.running])
+            if any(self.judge.may_be_queued(unit, snaps[unit.resource]) for unit in self.running):
+                queue = queued(self.cluster, self.order.remote)
+        except RemoteError as error:
+            if not unreachable(error):
+                for unit in self.running:
+                    unit.error = error
+                self.running = []
+                return
+            trouble = error
+        watched, self.running = self.running, []
+        for unit in watched:
+            if snaps is not None and trouble is None:
+                self.judge.judge(unit, snaps[unit.resource], queue)
+            if unit.again:
+                unit.again = False
+                self.waiting.append(unit)
+                continue
+            if not unit.ended:
+                check_time(self.cluster, self.order, self.pace, unit, trouble)
+            if not unit.ended:
+                self.running.append(unit)
+
+
+def peer_is_away(error: ControllerError) -> bool:
+    """Whether the controller can't reach the target's controller. Every other resource would wait for that, too."""
+    text = error.msg.lower()
+    return UNKNOWN_ERROR in error.numbers and any(words in text for words in AWAY)
+
+
+def _not_started(error: SnapshipError) -> SnapshipError:
+    return RemoteError(f"not started, because another resource failed: {error.msg}", error.hint, error.code)

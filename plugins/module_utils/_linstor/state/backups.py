@@ -1,0 +1,299 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The backups of a cluster's resources on a remote. Each list is one request for all resources."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..._engine.policy import chains
+from ..api.cluster import Cluster
+from .snapshots import ShipmentStatus, Snap
+
+#: seconds for which a shipment may be missing from both the queue and the snapshots: they are read one after the other
+GRACE = 30.0
+#: seconds after which a shipment that is still being prepared never starts; a target waits 300 of them
+PREPARING_FOR = 600.0
+_META = ".meta"
+_GENERATED = re.compile(r"back_\d{8}_\d{6}")
+_BASE = "BackupLastSnapshot"
+_SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
+#: the property, followed by the remote's name, of a snapshot whose shipment the target has refused
+REFUSED = "Aux/snapship.dr/refused/"
+SOURCE_CLUSTER = "Backup/FromClusterUUID"
+
+Snaps = Mapping[str, list[Snap]]
+
+
+@dataclasses.dataclass
+class RemoteBackup:
+    """A backup, or a shipment that may become one. Times in seconds since the epoch.
+
+    ``id`` is the id in the S3 remote's list, or ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of its
+    base; ``base_known`` is false if the controller doesn't tell the base, so that a full one can't be recognized.
+    ``state`` is a ShipmentStatus' one, or ``lost`` (it was queued, but disappeared from the queue), or ``stuck`` (it
+    is queued behind a failed shipment). ``snap`` is the snapshot in the cluster, if it still exists. ``noted`` is the
+    state that this snapshot records: LINSTOR uses a base only if that says success, whatever the bucket has.
+    """
+
+    id: str
+    resource: str
+    snapshot: str
+    state: str
+    base: str | None = None
+    base_known: bool = True
+    created: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    node: str | None = None
+    problem: str | None = None
+    report: str | None = None
+    snap: Snap | None = None
+    target: Snap | None = None
+    noted: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is complete and can be restored."""
+        return self.state == "success" and self.problem is None
+
+    @property
+    def buildable(self) -> bool:
+        """Whether LINSTOR can use it as a base. An increment on a base that LINSTOR records as failed waits forever."""
+        return self.complete and self.noted in (None, "success")
+
+    @property
+    def type(self) -> str | None:
+        """``full``, ``incremental``, or ``None`` if the controller doesn't tell."""
+        if self.base is not None:
+            return "incremental"
+        return "full" if self.base_known else None
+
+
+def newest_first(backups: Iterable[RemoteBackup]) -> list[RemoteBackup]:
+    """Backups by the time of their snapshots, the newest first."""
+    return sorted(backups, key=lambda each: (each.created or 0.0, each.id), reverse=True)
+
+
+def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[RemoteBackup]:
+    """All past and current shipments to ``remote``, from the snapshots; ``queue`` has (resource, snapshot)."""
+    found = []
+    for resource, theirs in snaps.items():
+        for snap in theirs:
+            backup = of_snapshot(resource, snap, remote, queue)
+            if backup is not None:
+                found.append(backup)
+    return found
+
+
+def of_snapshot(
+    resource: str, snap: Snap, remote: str, queue: frozenset[tuple[str, str]] = frozenset()
+) -> RemoteBackup | None:
+    """The shipment of one snapshot to ``remote``, or ``None`` if it was never shipped there."""
+    props = snap.shipping(remote)
+    shipment = snap.shipment(remote)
+    modern = "ShippingStatus" in props
+    if snap.received is not None and props.get("ShippingStatus", "").lower() == "uploading metadata":
+        return None  # the property came with the snapshot: it is about the shipment to this cluster
+    if (resource.lower(), snap.name.lower()) in queue:
+        state = "queued"
+    elif shipment is None:
+        if "BackupStartTimestamp" not in props or snap.received is not None and not props.get("BackupTargetRemote"):
+            return None
+        state = "lost"
+    else:
+        state = "lost" if shipment.state == "preparing" and not modern else shipment.state
+    if state == "preparing" and f"{REFUSED}{remote}".lower() in {key.lower() for key in snap.props}:
+        state = "failed"
+    base = props.get(_BASE) if modern else _old_base(snap)
+    return RemoteBackup(
+        id=identity(resource, snap.name),
+        resource=resource,
+        snapshot=snap.name,
+        state=state,
+        base=identity(resource, base) if base else None,
+        base_known=modern or base is not None,
+        created=snap.created,
+        started=shipment.started if shipment else _seconds(props.get("BackupStartTimestamp")),
+        node=shipment.node if shipment else None,
+        report=shipment.report if shipment else None,
+        snap=snap,
+    )
+
+
+def identity(resource: str, snapshot: str) -> str:
+    """The id of a shipment to a remote that keeps no list."""
+    return f"{resource}/{snapshot}"
+
+
+def as_listed(found: Iterable[RemoteBackup]) -> None:
+    """Give shipments the ids that they have in the bucket's list, when that list can't be read.
+
+    Snapshots that LINSTOR hasn't named keep their ids: in the list, these contain the controller's local time.
+    """
+    for each in found:
+        each.id = _listed_id(each.id)
+        each.base = each.base and _listed_id(each.base)
+
+
+def _listed_id(known: str) -> str:
+    resource, _slash, snapshot = known.partition("/")
+    return f"{resource}_{snapshot}" if _GENERATED.fullmatch(snapshot) else known
+
+
+def under_way(backup: RemoteBackup, now: float) -> bool:
+    """Whether a shipment is still going on.
+
+    One that disappeared from the queue counts as going on for a short while. One that is still being prepared after
+    the target's waiting time has ended: LINSTOR leaves this state behind when the target refuses a shipment.
+    """
+    if backup.state == "preparing" and backup.started is not None and now - backup.started > PREPARING_FOR:
+        return False
+    if backup.state == "lost":
+        return backup.created is not None and now - backup.created < GRACE
+    return ShipmentStatus(backup.state, "").under_way
+
+
+def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[RemoteBackup]:
+    """The backups that an S3 remote lists, each with its snapshot if that is still in the cluster.
+
+    ``listing`` is python-linstor's answer. It leaves out objects that aren't LINSTOR's. It includes backups that
+    another cluster made of a resource with the same name; see :func:`is_ours`.
+    """
+    wanted = None if resources is None else {name.lower(): name for name in resources}
+    found = []
+    for key, entry in _listed(listing).items():
+        resource = str(entry.get("origin_rsc") or "")
+        if wanted is not None:
+            if resource.lower() not in wanted:
+                continue
+            resource = wanted[resource.lower()]
+        found.append(_from_s3(str(entry.get("id") or key), resource, entry, snaps.get(resource, []), remote))
+    return found
+
+
+def _listed(listing: Any) -> Mapping[str, Mapping[str, Any]]:
+    data = getattr(listing, "data_v1", None)
+    entries = data.get("linstor") if isinstance(data, Mapping) else None
+    return entries if isinstance(entries, Mapping) else {}
+
+
+def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> RemoteBackup:
+    started = entry.get("start_timestamp")
+    finished = entry.get("finished_timestamp")
+    base = entry.get("based_on_id")
+    name = str(entry.get("origin_snap") or "")
+    snap = _same(snaps, name, remote, None if started is None else started / 1000)
+    shipment = snap.shipment(remote) if snap else None
+    if entry.get("success"):
+        state = "success"
+    elif entry.get("shipping"):
+        state = "shipping"
+    else:
+        state = "unknown" if entry.get("success") is None else "failed"
+    return RemoteBackup(
+        id=backup_id.removesuffix(_META),
+        resource=resource,
+        snapshot=name,
+        state=state,
+        base=str(base).removesuffix(_META) if base else None,
+        created=snap.created if snap and snap.created else (started / 1000 if started is not None else None),
+        started=started / 1000 if started is not None else None,
+        finished=finished / 1000 if finished is not None else None,
+        node=entry.get("origin_node") or None,
+        problem="one of its objects is missing" if entry.get("restorable") is False else None,
+        snap=snap,
+        noted=shipment.state if shipment else None,
+    )
+
+
+def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> Snap | None:
+    """The snapshot of a listed backup, found by its name and by the time at which its shipment began."""
+    for snap in snaps:
+        if snap.name.lower() != name.lower():
+            continue
+        told = _seconds(snap.shipping(remote).get("BackupStartTimestamp"))
+        if told is None or started is None:
+            return snap if snap.shipment(remote) else None
+        return snap if abs(told - started) < 1.0 else None
+    return None
+
+
+def is_ours(backup: RemoteBackup, nodes: Iterable[str]) -> bool:
+    """Whether this cluster made it: its snapshot is here, or one of ``nodes`` shipped it.
+
+    A bucket's list doesn't tell which cluster made a backup, and two clusters can share a bucket.
+    """
+    return backup.snap is not None or (backup.node or "").lower() in {node.lower() for node in nodes}
+
+
+def mark_broken(backups: list[RemoteBackup]) -> None:
+    """Set ``problem`` of each backup whose chain has a gap, so that it can't be restored."""
+    bases = {backup.id: backup.base for backup in backups if backup.complete}
+    known: dict[str, int | None] = {}
+    for backup in backups:
+        if backup.id in bases and chains.length(bases, backup.id, known) is None:
+            backup.problem = "one of its bases is missing"
+
+
+def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
+    """Find the received snapshot of each on the target, by the UUID of the snapshot that was shipped."""
+    received = {
+        snap.props[_SOURCE_UUID]: snap for snaps in there.values() for snap in snaps if _SOURCE_UUID in snap.props
+    }
+    for backup in backups:
+        if backup.snap is None or backup.state != "success":
+            continue
+        backup.target, backup.problem = received.get(backup.snap.uuid), None
+        if backup.target is None:
+            backup.problem = "its snapshot is no longer on the target"
+        elif (arrived := backup.target.received) is not None and arrived.state != "success":
+            backup.problem = f"its state on the target is {arrived.state}"
+
+
+def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:
+    """(resource, snapshot) in lower case of all shipments queued for ``remote``. One request."""
+    return frozenset(read_queue(cluster, remote))
+
+
+def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
+    """The queue by (resource, snapshot), with the snapshot that each uses as its base ("" for a full). One request."""
+    if cluster.rest_version < (1, 20):
+        return {}
+    answer = cluster.read("backup_queue_list", remotes=[remote], snap_to_node=True, what="reading the backup queue")
+    return {
+        (str(each["resource_name"]).lower(), str(each["snapshot_name"]).lower()): str(each.get("based_on") or "")
+        for each in queue_entries(answer)
+        if str(each.get("remote_name", remote)).lower() == remote.lower()
+    }
+
+
+def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
+    """The snapshots in a queue, each once, however the queue is grouped."""
+    data = getattr(answer, "data_v1", None)
+    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    if isinstance(data, Mapping):
+        entries = list(data.get("snap_queues") or ())
+        entries += [each for node in data.get("node_queues") or () for each in node.get("queue") or ()]
+        for entry in entries:
+            key = (str(entry.get("resource_name")), str(entry.get("snapshot_name")), str(entry.get("remote_name")))
+            found.setdefault(key, entry)
+    return list(found.values())
+
+
+def _old_base(snap: Snap) -> str | None:
+    """The name of the base, where LINSTOR before 1.33 kept it."""
+    for props in snap.node_props.values():
+        if props.get(f"BackupShipping/{_BASE}"):
+            return props[f"BackupShipping/{_BASE}"]
+    return None
+
+
+def _seconds(milliseconds: str | None) -> float | None:
+    return int(milliseconds) / 1000 if milliseconds and milliseconds.isdigit() else None

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""The list of all backups on an S3 remote."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..._engine.common.errors import RemoteError, UsageError
+from ..api.cluster import Cluster
+from ..api.replies import ControllerError
+from .remotes import find_remote
+
+#: seconds for which a refused list is requested again
+PATIENCE = 60.0
+_PAUSE = 2.0
+_ELSEWHERE = "cannot parse null string"
+
+
+class UnlistableError(RemoteError):
+    """The list can't be read at the moment."""
+
+    code = "in_use"
+
+
+def backup_list(cluster: Cluster, remote: str, only: str | None = None, patience: float | None = None) -> Any:
+    """The backups in a bucket, as python-linstor returns them; ``only`` those of one resource. One request.
+
+    LINSTOR can't list any bucket while the cluster ships a snapshot to another remote: it expects the start time of a
+    shipment to the bucket on that snapshot. So the request is repeated for ``patience`` seconds. Raises
+    UnlistableError after that.
+    """
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    while True:
+        try:
+            return cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}")
+        except ControllerError as error:
+            if not any(_ELSEWHERE in reply.details.lower() for reply in error.replies):
+                raise
+            if time.monotonic() >= end:
+                raise UnlistableError(
+                    f"{cluster.name} can't list the backups on {remote} while it ships a snapshot to another remote.",
+                    "This is a limit of LINSTOR (its error: Cannot parse null string). Try again after that shipment.",
+                ) from error
+        time.sleep(_PAUSE)
+
+
+def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
+    """The list, from one request. If LINSTOR refuses it, another request checks the remote and its type.
+
+    Raises UnknownError, UsageError with ``advice`` for a remote that keeps no list, or the controller's own error.
+    The controller's filter by resource isn't used: it leaves out backups that are under way.
+    """
+    try:
+        return backup_list(cluster, remote)
+    except ControllerError as error:
+        if error.code in ("locked", "unauthorized", "denied"):
+            raise
+        kind = find_remote(cluster, remote).type
+        if kind != "s3":
+            raise UsageError(f"remote {remote!r} is of type {kind}, which keeps no list of backups.", advice) from None
+        raise
