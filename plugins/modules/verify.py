@@ -22,8 +22,8 @@ description:
   - A backup is verified together with its chain, that is all backups that its restore needs.
   - Backups on a remote with the layout V(linstor) have no checksums. The task warns about that. O(mode=source) does not
     work with this layout, and O(mode=restore) requires O(scratch).
-  - A bad backup of one volume does not stop the others. The task then fails. RV(failures) describes the damage and names
-    the newest older backup that can still be restored.
+  - A bad backup of one volume does not stop the others. The task then fails. RV(failures) describes the damage and
+    names the newest older backup that can still be restored.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
