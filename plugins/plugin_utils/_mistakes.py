@@ -15,6 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import parse_duration, show_duration
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.registry import provider_names
 
 
 class Mistakes:
@@ -84,6 +85,10 @@ class Mistakes:
         """Check that a value is one of ``choices``."""
         if key in given and given[key] not in choices:
             self.add(where, f"{key}: {shown(given[key])} is unknown. Choose one of {', '.join(choices)}.")
+
+    def provider(self, given: Mapping[str, Any], where: str) -> None:
+        """Whether ``provider`` is one of the engine's, or a LINSTOR cluster."""
+        self.choice(given, "provider", where, (*provider_names(), "linstor"))
 
     def flags(self, given: Mapping[str, Any], where: str, *keys: str) -> None:
         """Check that values are true or false. Extra variables of the command line are strings, so these count, too."""

@@ -24,7 +24,6 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
     read,
 )
 
-PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
 KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 RETENTION = (*KEEP, "within", "min_age", "max_delete_percent")
 TARGET = (
@@ -133,7 +132,7 @@ def _read_entry(reading: _Reading, given: Any, where: str) -> None:
 
 
 def _check_options(mistakes: Mistakes, entry: Mapping[str, Any], where: str) -> None:
-    mistakes.choice(entry, "provider", where, PROVIDERS)
+    mistakes.provider(entry, where)
     mistakes.choice(entry, "quiesce", where, ("none", "fsfreeze"))
     mistakes.flags(entry, where, "consistent", "recursive", "skip_unchanged")
     mistakes.numbers(entry, where, 1, *(key for key in ("pool_high", "parallel") if key in entry))

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import id_time, mint_id
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import id_time, mint_id, shown
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest as manifests
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.manifest import Manifest
@@ -92,7 +92,7 @@ class Damaged:
         assert not outcome.changed
         assert len(outcome.failures) == 1, f"{key}: it was restored"
         failure: dict[str, Any] = outcome.failures[0]
-        assert key in failure["msg"], failure
+        assert shown(key) in failure["msg"], failure
         assert good is None or good in failure["hint"], failure
         now = self.target.stat()
         assert (was.st_ino, was.st_mtime_ns, was.st_ctime_ns) == (now.st_ino, now.st_mtime_ns, now.st_ctime_ns)
@@ -154,7 +154,7 @@ def test_objects_swapped(damaged: Damaged) -> None:
         with damaged.replaced(first, two), damaged.replaced(second, one):
             outcome = damaged.place.restore(damaged.target, overwrite=True)
             assert outcome.failures and outcome.failures[0]["code"] == "corrupt"
-            assert any(key in outcome.failures[0]["msg"] for key in (first, second))
+            assert any(shown(key) in outcome.failures[0]["msg"] for key in (first, second))
             assert any(damaged.good_without(each) in outcome.failures[0]["hint"] for each in (first_of, second_of))
 
 
@@ -191,9 +191,9 @@ def test_a_damaged_manifest_is_told_in_the_listing_and_the_next_backup_works(dam
     newest = damaged.chain[-1]
     data = damaged.get(newest.key.manifest)
     damaged.store.put(newest.key.manifest, _flipped(data, len(data) // 2))
-    shown = {item["id"]: item for item in damaged.place.listing()}
-    assert not shown[newest.id]["complete"] and newest.key.manifest in shown[newest.id]["problem"]
-    assert all(item["complete"] for item in shown.values() if item["id"] != newest.id)
+    listed = {item["id"]: item for item in damaged.place.listing()}
+    assert not listed[newest.id]["complete"] and shown(newest.key.manifest) in listed[newest.id]["problem"]
+    assert all(item["complete"] for item in listed.values() if item["id"] != newest.id)
     outcome = damaged.place.backup()
     assert not outcome.failures and outcome.items[0]["base"] != newest.id
     assert any(newest.id in text for text in outcome.warnings)

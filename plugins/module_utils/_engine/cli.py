@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""``snapship``: the use cases without Ansible."""
+"""``snapship``: the command line."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _BY_SIGNAL = 128
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Carry out one command line; returns the exit code. Usage errors found by argparse raise SystemExit(2)."""
+    """Run one command line; returns the exit code. Usage errors that argparse finds raise SystemExit(2)."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # names needn't be valid in the terminal's encoding
+        if hasattr(stream, "reconfigure"):  # the terminal's encoding may lack characters of a name
             stream.reconfigure(errors="backslashreplace")
     args = parser.build().parse_args(argv)
     try:
         return _run(args)
     except KeyboardInterrupt:
-        output.complain("interrupted; what was complete before stays complete.")
+        output.complain("interrupted. Backups that were complete stay complete; run the command again to continue.")
         return _BY_SIGNAL + signal.SIGINT
     except BrokenPipeError:
-        # Whoever read our output has gone; keep the interpreter from complaining about it once more.
+        # The reader of our output is gone; keep the interpreter from reporting that again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BY_SIGNAL + signal.SIGPIPE
 
@@ -50,7 +50,9 @@ def _run(args: parser.Arguments) -> int:
         line.clear()
         if args.debug:
             traceback.print_exc()
-        output.complain(f"this should not have happened: {type(error).__name__}: {error}", "Say --debug to see where.")
+        output.complain(
+            f"this should not have happened: {type(error).__name__}: {error}", "Run it with --debug to see where."
+        )
         return FAILED
     line.clear()
     output.show(outcome, args)

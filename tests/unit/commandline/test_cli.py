@@ -114,7 +114,7 @@ def test_verifying(machine: Machine) -> None:
     segment.write_bytes(segment.read_bytes()[:-1] + b"?")
     code, out, err = machine.run("verify", machine.image, "--mode", "data", *where)
     assert (code, out) == (1, "")
-    assert f"{backup}/00000000" in err
+    assert f"segment 0 of {machine.image} from " in err
     assert machine.run("verify", machine.image.with_name("none.img"), *where)[0] == 1
 
 
@@ -145,7 +145,7 @@ def test_text_is_a_table(machine: Machine) -> None:
     assert row.startswith(str(machine.image))
     assert row[head.index("TYPE") :].startswith("full ")
     assert machine.run("backup", machine.image, "--path", machine.remote, "--max-age", "1h")[1].endswith(
-        "There was nothing to do.\n"
+        "Nothing to do.\n"
     )
 
 
@@ -177,7 +177,7 @@ def test_remotes(machine: Machine) -> None:
     assert machine.json("remote", "show", "nas", "--probe")["remotes"][0]["reachable"] is True
     assert machine.json("remote", "remove", "nas")["changed"] is True
     assert machine.json("remote", "remove", "nas")["changed"] is False
-    assert machine.run("remote", "list")[2] == "snapship: no remotes there.\n"
+    assert machine.run("remote", "list")[2] == "snapship: no remotes found.\n"
 
 
 def test_some_volumes_failed(machine: Machine) -> None:
@@ -238,7 +238,7 @@ def test_an_error_is_a_line_and_what_to_do(machine: Machine) -> None:
     code, out, err = machine.run("list", "--remote", "nowhere")
     assert (code, out) == (1, "")
     line, hint = err.splitlines()
-    assert line == f"snapship: remote 'nowhere' isn't defined in {machine.config}/remotes (there: none)."
+    assert line == f"snapship: remote 'nowhere' isn't defined in {machine.config}/remotes (defined: none)."
     assert hint.startswith("  Define it")
 
 
@@ -257,7 +257,7 @@ def test_a_wrong_origin_is_told(machine: Machine) -> None:
     machine.run("backup", machine.image, "--path", machine.remote, "--max-age", "0s", "--origin", "san1")
     code, out, err = machine.run("list", "--path", machine.remote, "--origin", "san2")
     assert (code, out) == (0, "")
-    assert "origins there: san1" in err
+    assert "its origins: san1" in err
     assert len(machine.json("list", "--path", machine.remote, "--origin", "*")["backups"]) == 1
 
 
@@ -334,5 +334,7 @@ def test_an_interruption(machine: Machine, program: Path) -> None:
         out, err = running.communicate(timeout=30)
     assert running.returncode == 128 + signal.SIGINT
     assert out == b""
-    assert err == b"snapship: interrupted; what was complete before stays complete.\n"
+    assert (
+        err == b"snapship: interrupted. Backups that were complete stay complete; run the command again to continue.\n"
+    )
     assert machine.run("list", "--path", machine.remote)[1] == ""

@@ -21,6 +21,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
     SnapshipError,
     UsageError,
 )
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import shown
 from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import unit as running
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, MIB, Place
 
@@ -108,16 +109,16 @@ def test_reasons(place: Place) -> None:
     image = place.image(data=os.urandom(MIB))
     assert place.one(image)["reason"] == "first backup of this volume on this remote"
     item = place.one(image)
-    assert item["reason"].startswith(f"newest common state is {item['base']} (snapshot ")
-    assert place.one(image, type="full")["reason"] == "a full was asked for"
+    assert item["reason"].startswith(f"the newest common state is {item['base']} (snapshot ")
+    assert place.one(image, type="full")["reason"] == "type is full"
     os.rename(image, image + ".old")
     shutil.copyfile(image + ".old", image)
     assert "replaced" in place.one(image)["reason"]
     shutil.rmtree(place.root / ".snapship")
-    assert place.one(image)["reason"] == "no snapshot here is of a state that the remote has"
+    assert place.one(image)["reason"] == "this host and the remote have no state in common"
     for path in place.root.glob(".snapship/*/*.img"):
         os.utime(path)
-    assert "touched" in place.one(image)["reason"]
+    assert "modified" in place.one(image)["reason"]
 
 
 def test_an_increment_on_demand_is_refused_where_there_is_no_base(place: Place) -> None:
@@ -417,7 +418,7 @@ def test_nothing_is_built_on_a_chain_with_a_manifest_that_cannot_be_read(place: 
     path.write_bytes(path.read_bytes()[:-10])
     item = place.one(image)
     assert item["type"] == "full"
-    assert first["id"] in item["reason"]
+    assert shown(str(path.relative_to(place.remote))) in item["reason"]
     assert place.content(image, item["id"]) == b"x" * MIB
 
 

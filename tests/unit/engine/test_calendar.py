@@ -117,7 +117,7 @@ def test_a_group_stays_together_with_its_bases() -> None:
         ago("old", series="wal", group="h", hours=9),
     ]
     verdicts = judge(points, Rules(last=1))
-    assert verdicts["wal1"].reasons == ["one group with db1"]
+    assert verdicts["wal1"].reasons == ["in one group with db1"]
     assert verdicts["wal0"].reasons == ["base of wal1"]
     assert [name for name, verdict in verdicts.items() if not verdict.kept] == ["old"]
 
@@ -125,7 +125,7 @@ def test_a_group_stays_together_with_its_bases() -> None:
 def test_a_stamp_in_the_future_stays_and_counts_for_nothing() -> None:
     points = [ago("future", days=-400), ago("a", hours=1), ago("b", days=3)]
     verdicts = judge(points, Rules(last=1, yearly=1, within=86400))
-    assert verdicts["future"].reasons == ["stamped 400d in the future"]
+    assert verdicts["future"].reasons == ["its time is 400d in the future"]
     assert verdicts["a"].reasons == ["last 1", "within 1d of the newest", "yearly 2026"]
     assert not verdicts["b"].kept
 
@@ -135,7 +135,7 @@ def test_what_is_not_complete_counts_for_nothing() -> None:
     failed = Point("failed", NOW.timestamp() - 60, complete=False)
     verdicts = judge([running, failed, ago("a", hours=1)], Rules(last=1))
     assert verdicts["running"].reasons == ["under way"]
-    assert verdicts["failed"] == Verdict(failed, False, ["it isn't complete"])
+    assert verdicts["failed"] == Verdict(failed, False, ["it is incomplete"])
     assert verdicts["a"].kept
 
 

@@ -106,7 +106,7 @@ def test_all_or_nothing_when_one_cannot_be_restored(place: Place, images: list[s
     (segment,) = place.remote.glob(f"data/*/*/{made.items[2]['id']}/00000000")
     segment.unlink()
     volumes = targets(place, images)
-    with pytest.raises(CorruptError, match=made.items[2]["id"]):
+    with pytest.raises(CorruptError, match="segment 0 of .*c.img from "):
         place.fetch("", "", volumes=volumes, group=made.items[0]["group"])
     assert not [path for path in place.root.iterdir() if path.name.startswith(("r-", ".snapship-restore"))]
 

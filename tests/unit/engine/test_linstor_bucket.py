@@ -279,7 +279,7 @@ def test_what_lies_beyond_the_volume_is_left_out_and_said(linstor: Place, world:
     world.bucket.write_files(linstor.remote)
     outcome = fetch(linstor, "cut")
     assert (linstor.root / "target.img").read_bytes() == image[: SIZE - BLOCK]
-    assert any("6 bytes of data beyond" in text for text in outcome.warnings)
+    assert any("6 bytes of data were not restored" in text for text in outcome.warnings)
 
 
 def test_two_clusters_in_one_bucket(linstor: Place, world: World) -> None:
@@ -365,7 +365,7 @@ def test_a_missing_object_shows_in_the_listing(linstor: Place, world: World) -> 
     by_id = {(item["id"], item["volume"]): item for item in listed(linstor)}
     assert by_id[world.ids[0], "db"]["complete"]
     assert by_id[world.ids[1], "db"]["problem"] == f"{key} is missing"
-    assert by_id[world.ids[2], "db"]["problem"] == f"it rests on {world.ids[1]}: {key} is missing"
+    assert by_id[world.ids[2], "db"]["problem"] == f"its base {world.ids[1]}: {key} is missing"
     assert by_id[world.ids[2], "db/1"]["complete"]
 
 
@@ -405,16 +405,16 @@ def test_metadata_that_is_wrong(linstor: Place, world: World) -> None:
         return {volume: [{"name": key, "finishedTimestamp": 1, "node": "alpha"}]}
 
     assert "no_back_20260101_000000.meta" in problem(2, basedOn="no_back_20260101_000000.meta")
-    assert "rests on itself" in problem(1, basedOn=world.ids[1] + ".meta")
-    assert "is no backup" in problem(1, basedOn="../../etc/passwd")
+    assert "is its own base" in problem(1, basedOn=world.ids[1] + ".meta")
+    assert "isn't a backup" in problem(1, basedOn="../../etc/passwd")
     assert "which is younger" in problem(1, startTimestamp=1000)
-    assert "isn't that volume's data" in problem(2, backups=named("../../etc/passwd"))
-    assert "isn't that volume's data" in problem(2, backups=named(f"db_00001_{world.ids[2][3:]}"))
-    assert "isn't that volume's data" in problem(2, backups=named(f"db_00000_{world.ids[0][3:]}"))
+    assert "belongs to something else" in problem(2, backups=named("../../etc/passwd"))
+    assert "belongs to something else" in problem(2, backups=named(f"db_00001_{world.ids[2][3:]}"))
+    assert "belongs to something else" in problem(2, backups=named(f"db_00000_{world.ids[0][3:]}"))
     assert "names no data of volume 0" in problem(2, backups=named(f"db_00001_{world.ids[2][3:]}", "1"))
-    assert "it is about resource" in problem(0, rscName="another")
+    assert "it is about another resource" in problem(0, rscName="another")
     assert "names no volumes" in problem(0, backups={}, rscDfn=None)
-    assert "isn't what it must be" in problem(0, backups={"x": []})
+    assert "its field backups is invalid" in problem(0, backups={"x": []})
 
 
 def test_a_snapshot_that_was_shipped_twice(linstor: Place, world: World) -> None:

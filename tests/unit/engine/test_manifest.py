@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, CorruptError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import shown
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Keyring
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
@@ -136,7 +137,7 @@ def test_any_flipped_bit_of_the_text_is_refused_or_harmless() -> None:
             try:
                 found = read(bytes(broken))
             except CorruptError as error:
-                assert key_of({}).manifest in error.msg
+                assert shown(key_of({}).manifest) in error.msg
             else:
                 assert found.fields == original
 
@@ -144,7 +145,7 @@ def test_any_flipped_bit_of_the_text_is_refused_or_harmless() -> None:
 def test_cut_anywhere_it_is_refused() -> None:
     written = sealed(fields(), KEY)
     for cut in range(len(written) - 1):
-        with pytest.raises(CorruptError, match="backups/o/"):
+        with pytest.raises(CorruptError, match="^the manifest of /a b from 2026"):
             read(written[:cut], KEY)
 
 
@@ -154,7 +155,7 @@ def test_cut_anywhere_it_is_refused() -> None:
     ids=range(10),
 )
 def test_what_is_no_manifest_is_refused(data: bytes) -> None:
-    with pytest.raises(CorruptError, match="backups/o/"):
+    with pytest.raises(CorruptError, match="^the manifest of /a b from 2026"):
         read(data)
 
 
@@ -168,7 +169,7 @@ def test_other_versions_are_refused_before_anything_else_is_looked_at(version: o
 
 def test_a_manifest_under_another_key_is_refused() -> None:
     for other in ({"origin": "p"}, {"volume": "/b"}, {"id": BASE}, {"base": BASE, "base_state_id": "b"}):
-        with pytest.raises(CorruptError, match="belongs to another key"):
+        with pytest.raises(CorruptError, match="written for another backup"):
             read(sealed(fields(**other)))
     with pytest.raises(CorruptError, match="time"):
         read(sealed(fields(created="2027-03-09T14:30:00.123456Z")))
@@ -232,7 +233,7 @@ def test_a_forged_manifest_of_the_wrong_shape_is_refused_and_breaks_the_schema(c
     made = fields()
     change(made)
     data = resealed(made)
-    with pytest.raises(CorruptError, match="backups/o/"):
+    with pytest.raises(CorruptError, match="^the manifest of /a b from 2026"):
         read(data, base=made.get("base"))
     if made.get("origin") != "\ud800":  # JSON schema knows nothing of Unicode
         assert not valid(json.loads(data)) or "segments" in made and _order_only(made)
@@ -270,7 +271,7 @@ def test_a_changed_manifest_with_the_digest_made_anew_is_forged() -> None:
 def test_any_key_of_the_remote_reads() -> None:
     data = sealed(fields(), KEY)
     assert read(data, OTHER_KEY, KEY).id == ID
-    with pytest.raises(ConfigError, match="which this remote doesn't hold") as caught:
+    with pytest.raises(ConfigError, match="this remote has other keys") as caught:
         read(data, OTHER_KEY)
     assert caught.value.code == "key"
 

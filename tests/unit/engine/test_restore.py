@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import shown
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import restore
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, KIB, MIB, Place
 
@@ -240,7 +241,7 @@ def test_damage_is_refused_with_its_key_and_an_older_backup_is_named(
     outcome = place.fetch(image, target, overwrite=True)
     (failure,) = outcome.failures
     assert failure["code"] == "corrupt"
-    assert str(path.relative_to(place.remote)) in failure["msg"]
+    assert shown(str(path.relative_to(place.remote))) in failure["msg"]
     assert good["id"] in failure["hint"]
     assert Path(target).read_bytes() == b"precious"
     assert not list(tmp_path.glob(".snapship-restore*"))
@@ -290,7 +291,7 @@ def test_bad_options_are_refused(place: Place, options: dict[str, Any]) -> None:
 
 def test_what_is_not_there_is_named_with_what_is(place: Place, image: str, target: str) -> None:
     place.one(image)
-    for options, words in (({"origin": "p"}, "origins there: o"), ({}, image)):
+    for options, words in (({"origin": "p"}, "origins: o"), ({}, image)):
         outcome = place.fetch("/other.img", target, **options)
         (failure,) = outcome.failures
         assert failure["code"] == "unknown_backup"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import shown
+
 from .place import KEY, MIB, Place
 
 MODES = ("metadata", "data", "source", "restore")
@@ -75,7 +77,7 @@ def test_every_flipped_byte_is_found_by_data(chain: tuple[Place, str]) -> None:
         path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         assert not place.verify(image, mode="metadata").failures
         (failure,) = place.verify(image, mode="data").failures
-        assert failure["code"] == "corrupt" and key in failure["msg"]
+        assert failure["code"] == "corrupt" and shown(key) in failure["msg"]
         path.write_bytes(whole)
     assert not place.verify(image, mode="data").failures
 
@@ -87,17 +89,17 @@ def test_what_is_missing_is_found_by_metadata(chain: tuple[Place, str]) -> None:
         whole = path.read_bytes()
         path.unlink()
         (failure,) = place.verify(image, mode="metadata").failures
-        assert failure["code"] == "corrupt" and key in failure["msg"]
+        assert failure["code"] == "corrupt" and shown(key) in failure["msg"]
         path.write_bytes(whole)
 
 
 def test_a_delta_that_was_wrong_is_found_by_source(chain: tuple[Place, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import provider as file
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import provider
 
     place, image = chain
     place.write(image, 3 * MIB, b"this change is left out of the increment")
     place.write(image, 3 * MIB + 500_000, b"this one isn't")
-    monkeypatch.setattr(file, "merged", lambda changes: (each for each in changes if each.offset != 3 * MIB))
+    monkeypatch.setattr(provider, "merged", lambda changes: (each for each in changes if each.offset != 3 * MIB))
     item = place.one(image)
     monkeypatch.undo()
     assert item["type"] == "incremental"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which fields of a result a table shows, and how."""
+"""The tables of the command line: their fields, and how a field is shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Table = tuple[Column, ...]
 
 
 def plain(value: Any) -> str:
-    """Any value on one line, with nothing in it that a terminal would act on."""
+    """Any value on one line, without characters that a terminal would act on."""
     if value is None or value == []:
         return "-"
     if isinstance(value, bool):
@@ -38,7 +38,7 @@ def plain(value: Any) -> str:
 
 
 def size(value: Any) -> str:
-    """Bytes, in the unit that suits them."""
+    """Bytes, in a suitable unit."""
     return "-" if value is None else show_bytes(value)
 
 
@@ -53,7 +53,7 @@ def moment(value: Any) -> str:
 
 
 def place(value: Any) -> str:
-    """A remote's location, as one would say it."""
+    """A remote's location in words."""
     kind, _bar, rest = plain(value).partition("|")
     if kind != "s3":
         return rest

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""From the flags of a command to the use case and its outcome."""
+"""Runs the use case of each command with its flags."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def remote_remove(host: Host, args: argparse.Namespace) -> Outcome:
 
 
 def remote_list(host: Host, args: argparse.Namespace) -> Outcome:
-    """All remotes, or the one that is named."""
+    """List all remotes, or show one."""
     return Outcome(items=define.describe(host, args.name, args.probe))
 
 
@@ -51,12 +51,12 @@ def take_snapshot(host: Host, args: argparse.Namespace) -> Outcome:
 
 
 def list_snapshots(host: Host, args: argparse.Namespace) -> Outcome:
-    """The snapshots of volumes."""
+    """List the snapshots of volumes."""
     return Outcome(items=snapshot.describe(args.volumes, args.provider))
 
 
 def ship(host: Host, args: argparse.Namespace) -> Outcome:
-    """Keep backups of volumes."""
+    """Back up volumes."""
     name, spec = remote_options.choice(args)
     request = backup.Request(
         remote=name,
@@ -79,7 +79,7 @@ def ship(host: Host, args: argparse.Namespace) -> Outcome:
 
 
 def remove_backup(host: Host, args: argparse.Namespace) -> Outcome:
-    """Remove a backup."""
+    """Delete a backup."""
     name, spec = remote_options.choice(args)
     request = delete.Request(
         remote=name,
@@ -94,7 +94,7 @@ def remove_backup(host: Host, args: argparse.Namespace) -> Outcome:
 
 
 def list_backups(host: Host, args: argparse.Namespace) -> Outcome:
-    """The backups on a remote."""
+    """List the backups on a remote."""
     name, spec = remote_options.choice(args)
     request = info.Request(
         remote=name, remote_spec=spec, origin=args.origin, volumes=args.volumes, id=args.id, details=args.details
@@ -180,9 +180,9 @@ def _words(text: str | None, flag: str) -> list[str] | None:
 def _pairs(args: argparse.Namespace) -> list[dict[str, str]]:
     pairs = [{"source": source, "target": target} for source, target in args.pairs or []]
     if args.source is not None and args.target is None:
-        raise UsageError("restore: a target is missing.", "Say `snapship restore SOURCE TARGET`.")
+        raise UsageError("restore: the target is missing.", "Write `snapship restore SOURCE TARGET`.")
     if args.source is not None:
         pairs.insert(0, {"source": args.source, "target": args.target})
     if not pairs:
-        raise UsageError("restore: what, and where to?", "Say `snapship restore SOURCE TARGET`.")
+        raise UsageError("restore: source and target are missing.", "Write `snapship restore SOURCE TARGET`.")
     return pairs

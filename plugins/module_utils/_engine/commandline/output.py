@@ -19,7 +19,7 @@ from .columns import Table, plain, size
 
 
 def complain(msg: str, hint: str = "") -> None:
-    """One line on standard error, and what to do on the next."""
+    """An error on standard error: the cause on one line, the hint on the next."""
     sys.stderr.write(f"snapship: {plain(msg)}\n")
     if hint:
         sys.stderr.write(f"  {plain(hint)}\n")
@@ -30,7 +30,7 @@ def _write(text: str) -> None:
 
 
 def show(outcome: Outcome, args: argparse.Namespace) -> None:
-    """What was done, or found, and what failed."""
+    """Print results, warnings and failures."""
     for warning in outcome.warnings:
         complain(f"warning: {warning}")
     if args.format == "json":
@@ -49,18 +49,18 @@ def show(outcome: Outcome, args: argparse.Namespace) -> None:
 
 
 def _print_sum(outcome: Outcome, args: argparse.Namespace) -> None:
-    """The last line: what a table doesn't say."""
+    """The last line: a summary."""
     if not args.writes:
         if not outcome.items and not outcome.warnings:
-            complain(f"no {args.returns} there.")
+            complain(f"no {args.returns} found.")
     elif args.check:
         _write("This is what would be done (--check)." if outcome.changed else "Nothing would be done (--check).")
     elif not outcome.changed and not outcome.failures:
-        _write("There was nothing to do.")
+        _write("Nothing to do.")
 
 
 def show_error(error: SnapshipError, args: argparse.Namespace) -> None:
-    """Why nothing was done."""
+    """Print the error that stopped everything."""
     if args.format == "json":
         value = {
             "changed": False,

@@ -11,14 +11,15 @@ import argparse
 from typing import Any, Callable, NamedTuple
 
 from ..repository.version import VERSION
+from ..volumes.registry import provider_names
 from . import commands
 from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, VERIFIED, Table
 from .remote_options import add_definition
 
-_POOL_HIGH = "give up kept bases, oldest first, where the volume's pool is fuller than that; 100: never (80)"
+_POOL_HIGH = "remove base snapshots, oldest first, when the pool is fuller than this; 100: never (80)"
 _MODES = (
-    "metadata: all is there in its size; data: read all that is stored; source: compare with the snapshot here; "
-    "restore: restore it to scratch (metadata)"
+    "metadata: all objects exist in their size; data: read all stored data; source: compare with the local snapshot; "
+    "restore: restore it to a scratch volume (metadata)"
 )
 
 Arguments = argparse.Namespace
@@ -26,18 +27,18 @@ Subparsers = Any  # argparse keeps the name of this type to itself
 
 _EPILOG = """\
 exit codes:
-  0    done, or there was nothing to do
-  1    it failed
-  2    the command line is wrong
+  0    done, or nothing to do
+  1    failed
+  2    wrong usage
   3    some volumes failed, others are done
-  130  interrupted (128 and the signal's number)
+  130  interrupted (128 + the number of the signal)
 
 A volume whose name begins with a dash goes after `--`.
 """
 
 
 def build() -> argparse.ArgumentParser:
-    """The parser; what it returns has ``run``, ``returns`` (name of the list of results) and ``table``."""
+    """The parser. Its result has ``run``, ``returns`` (the name of the list of results) and ``table``."""
     parser = argparse.ArgumentParser(
         prog="snapship",
         allow_abbrev=False,
@@ -47,7 +48,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"snapship {VERSION}")
     _add_common(parser)
-    parser.add_argument("--check", action="store_true", help="only say what would be done")
+    parser.add_argument("--check", action="store_true", help="only show what would be done")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     _remote(subparsers)
     _snapshot(subparsers)
@@ -59,18 +60,18 @@ def build() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser, **default: Any) -> None:
-    """The flags that may stand before a command as well as after it."""
-    parser.add_argument("--config-dir", metavar="DIR", help="where this host keeps its remotes", **default)
+    """Flags that can stand before or after a command."""
+    parser.add_argument("--config-dir", metavar="DIR", help="configuration directory of this host", **default)
     default_format = default or {"default": "text"}
-    parser.add_argument("--format", choices=("text", "json"), help="how results are written", **default_format)
+    parser.add_argument("--format", choices=("text", "json"), help="format of the results", **default_format)
     parser.add_argument(
-        "--json", dest="format", action="store_const", const="json", help="as --format json", **default_format
+        "--json", dest="format", action="store_const", const="json", help="same as --format json", **default_format
     )
-    parser.add_argument("--debug", action="store_true", help="show where an error came from", **default)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error", **default)
 
 
 class _Command(NamedTuple):
-    """A command: what its usage line says after its name, what it runs, and what comes of it."""
+    """A command: its usage line after the name, the function it runs, and its results."""
 
     name: str
     usage: str
@@ -92,10 +93,10 @@ class _Command(NamedTuple):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         parser.set_defaults(run=self.run, returns=self.returns, table=self.table, writes=self.writes)
-        _add_common(parser, default=argparse.SUPPRESS)  # what was said before the command stays
+        _add_common(parser, default=argparse.SUPPRESS)  # keeps flags given before the command
         if self.writes:
             parser.add_argument(
-                "--check", action="store_true", default=argparse.SUPPRESS, help="only say what would be done"
+                "--check", action="store_true", default=argparse.SUPPRESS, help="only show what would be done"
             )
         return parser
 
@@ -103,16 +104,16 @@ class _Command(NamedTuple):
 _REMOTE_ADD = _Command(
     "add",
     "NAME (--path PATH | --bucket BUCKET)",
-    "define a remote, or change it",
+    "define or change a remote",
     commands.remote_add,
     "remotes",
     REMOTES,
 )
 _REMOTE_REMOVE = _Command(
-    "remove", "NAME", "forget a remote; its backups stay", commands.remote_remove, "remotes", REMOTES
+    "remove", "NAME", "remove the definition of a remote; its backups stay", commands.remote_remove, "remotes", REMOTES
 )
 _REMOTE_LIST = _Command("list", "[NAME]", "list the remotes", commands.remote_list, "remotes", REMOTES, False)
-_REMOTE_SHOW = _Command("show", "NAME", "show all of one remote", commands.remote_list, "remotes", REMOTES, False)
+_REMOTE_SHOW = _Command("show", "NAME", "show one remote", commands.remote_list, "remotes", REMOTES, False)
 _SNAPSHOT = _Command(
     "snapshot",
     "(--max-age AGE | --name NAME) VOLUME...",
@@ -127,31 +128,31 @@ _SNAPSHOTS = _Command(
 _BACKUP = _Command(
     "backup",
     "(--max-age AGE | --snapshot NAME) VOLUME...",
-    "keep backups of volumes on a remote",
+    "back up volumes to a remote",
     commands.ship,
     "backups",
     BACKUPS,
 )
-_DELETE = _Command("delete", "ID", "remove a backup from a remote", commands.remove_backup, "backups", REMOVED)
+_DELETE = _Command("delete", "ID", "delete a backup from a remote", commands.remove_backup, "backups", REMOVED)
 _LIST = _Command("list", "[VOLUME...]", "list the backups on a remote", commands.list_backups, "backups", LISTED, False)
-_SHOW = _Command("show", "ID", "show all of one backup", commands.list_backups, "backups", LISTED, False)
+_SHOW = _Command("show", "ID", "show one backup", commands.list_backups, "backups", LISTED, False)
 _RESTORE = _Command("restore", "SOURCE TARGET", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
-_VERIFY = _Command("verify", "VOLUME...", "prove that backups are good", commands.prove, "verified", VERIFIED)
+_VERIFY = _Command("verify", "VOLUME...", "verify backups", commands.prove, "verified", VERIFIED)
 
 
 def _remote(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser("remote", help="define remotes on this host, list them, forget them")
+    parser = subparsers.add_parser("remote", help="define, list and remove remotes of this host")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     add = _REMOTE_ADD.add_to(verbs)
     add.add_argument("name", metavar="NAME")
     probes = ("on_change", "always", "never")
-    add.add_argument("--probe", choices=probes, default="on_change", help="when to try out whether it works")
+    add.add_argument("--probe", choices=probes, default="on_change", help="when to test the remote")
     add_definition(add, "--type")
     _REMOTE_REMOVE.add_to(verbs).add_argument("name", metavar="NAME")
     for command, count in ((_REMOTE_LIST, "?"), (_REMOTE_SHOW, None)):
         shown = command.add_to(verbs)
         shown.add_argument("name", metavar="NAME", nargs=count)
-        shown.add_argument("--probe", action="store_true", help="try out now whether it answers, by reading")
+        shown.add_argument("--probe", action="store_true", help="test now whether it answers; reads only")
         shown.set_defaults(whole=command is _REMOTE_SHOW)
 
 
@@ -160,7 +161,7 @@ def _snapshot(subparsers: Subparsers) -> None:
     _volumes(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--name", help="the snapshot's name")
-    which.add_argument("--max-age", metavar="AGE", help="take one if the newest is older, as in 1h; 0s takes one now")
+    which.add_argument("--max-age", metavar="AGE", help="take one if the newest is older than this, as 1h; 0s: always")
     states = ("present", "absent")
     parser.add_argument("--state", choices=states, default="present", help="absent removes the snapshot --name")
     _point_in_time(parser)
@@ -171,11 +172,13 @@ def _backup(subparsers: Subparsers) -> None:
     parser = _BACKUP.add_to(subparsers)
     _volumes(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--max-age", metavar="AGE", help="make one if the newest is older, as in 1h; 0s makes one now")
+    which.add_argument(
+        "--max-age", metavar="AGE", help="ship if the newest backup is older than this, as 1h; 0s: always"
+    )
     which.add_argument("--snapshot", metavar="NAME", help="ship this snapshot")
-    parser.add_argument("--type", choices=("auto", "full", "incremental"), default="auto", help="what to make")
-    parser.add_argument("--full-every", metavar="AGE", help="make a full one if the newest full one is older")
-    parser.add_argument("--skip-unchanged", action="store_true", help="make none of a volume that hasn't changed")
+    parser.add_argument("--type", choices=("auto", "full", "incremental"), default="auto", help="type of the backup")
+    parser.add_argument("--full-every", metavar="AGE", help="ship a full if the newest full is older than this")
+    parser.add_argument("--skip-unchanged", action="store_true", help="ship nothing if the volume hasn't changed")
     parser.add_argument("--pool-high", metavar="PERCENT", type=int, default=80, help=_POOL_HIGH)
     parser.add_argument("--adopt-origin", action="store_true", help="take over the origin from another machine")
     _point_in_time(parser)
@@ -183,8 +186,8 @@ def _backup(subparsers: Subparsers) -> None:
     _at_remote(parser)
     parser = _DELETE.add_to(subparsers)
     parser.add_argument("id", metavar="ID")
-    parser.add_argument("--volume", help="whose backup it is, where the id alone doesn't tell")
-    parser.add_argument("--cascade", action="store_true", help="also remove the increments that rest on it")
+    parser.add_argument("--volume", help="the volume of the backup; narrows the search")
+    parser.add_argument("--cascade", action="store_true", help="also delete the incrementals based on it")
     _lock(parser)
     _at_remote(parser)
 
@@ -203,7 +206,7 @@ def _listing(subparsers: Subparsers) -> None:
 
 def _restore(subparsers: Subparsers) -> None:
     parser = _RESTORE.add_to(subparsers)
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help="the volume as it was backed up")
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help="the volume that was backed up")
     parser.add_argument("target", metavar="TARGET", nargs="?", help="the volume to restore into")
     parser.add_argument(
         "--volume",
@@ -211,22 +214,26 @@ def _restore(subparsers: Subparsers) -> None:
         nargs=2,
         action="append",
         metavar=("SOURCE", "TARGET"),
-        help="one more; can be given again and again",
+        help="another pair; can be repeated",
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--backup", metavar="ID", help="the backup; without it, the newest")
-    which.add_argument("--at", metavar="TIME", help="the newest not younger than that, as in 2026-03-09T14:30:00+01:00")
-    which.add_argument("--group", metavar="ID", help="the backups of one point in time")
-    parser.add_argument("--overwrite", action="store_true", help="replace a target that exists; it is kept beside")
-    parser.add_argument("--discard-changes", action="store_true", help="even one that was written to since its restore")
-    parser.add_argument("--recursive", action="store_true", help="with all below that was backed up at the same moment")
-    parser.add_argument("--pool", help="the thin pool in which a new logical volume is made, as in vg0/pool0")
+    which.add_argument("--backup", metavar="ID", help="the backup (the newest)")
+    which.add_argument("--at", metavar="TIME", help="the newest backup up to this time, as 2026-03-09T14:30:00+01:00")
+    which.add_argument("--group", metavar="ID", help="the backups of this consistency group")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing target; the old volume is kept beside it"
+    )
+    parser.add_argument(
+        "--discard-changes", action="store_true", help="even if it was written to since it was restored"
+    )
+    parser.add_argument("--recursive", action="store_true", help="with all volumes below it of the same group")
+    parser.add_argument("--pool", help="thin pool for a new logical volume, as vg0/pool0")
     parser.add_argument(
         "--property",
         dest="properties",
         metavar="NAME",
         action="append",
-        help="a recorded property to set on a restored dataset, or all; can be given again and again",
+        help="a recorded property to set on the restored dataset, or all; can be repeated",
     )
     _provider(parser)
     _parallel(parser)
@@ -238,10 +245,10 @@ def _verify(subparsers: Subparsers) -> None:
     _volumes(parser)
     modes = ("metadata", "data", "source", "restore")
     parser.add_argument("--mode", choices=modes, default="metadata", help=_MODES)
-    parser.add_argument("--max-age", metavar="AGE", help="only if that wasn't done here within this time, as in 7d")
-    parser.add_argument("--backup", metavar="ID", help="the backup; without it, the newest")
-    parser.add_argument("--scratch", metavar="VOLUME", help="where to restore to with --mode restore (beside it)")
-    parser.add_argument("--pool", help="the thin pool in which that is made, where it is a logical volume")
+    parser.add_argument("--max-age", metavar="AGE", help="only if this host hasn't verified it within this time, as 7d")
+    parser.add_argument("--backup", metavar="ID", help="the backup (the newest)")
+    parser.add_argument("--scratch", metavar="VOLUME", help="scratch volume for --mode restore (beside the volume)")
+    parser.add_argument("--pool", help="thin pool for the scratch volume, if it is a logical volume")
     _parallel(parser)
     _at_remote(parser)
 
@@ -252,20 +259,22 @@ def _volumes(parser: argparse.ArgumentParser) -> None:
 
 
 def _provider(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--provider", help="what keeps the volumes: file, lvm_thin or zfs; follows from their names")
+    parser.add_argument("--provider", choices=provider_names(), help="what keeps the volumes; follows from their names")
 
 
 def _point_in_time(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--consistent", action="store_true", help="one point in time for all, all or nothing")
-    parser.add_argument("--recursive", action="store_true", help="with all datasets below each; each tree is one group")
-    parser.add_argument("--quiesce", choices=("none", "fsfreeze"), default="none", help="what to do meanwhile")
+    parser.add_argument("--consistent", action="store_true", help="all volumes at one point in time, all or nothing")
+    parser.add_argument(
+        "--recursive", action="store_true", help="with all datasets below; each tree is a consistency group"
+    )
+    parser.add_argument("--quiesce", choices=("none", "fsfreeze"), default="none", help="how to quiesce the volume")
     parser.add_argument("--pre-command", metavar="COMMAND", help="run before the snapshot (split into words, no shell)")
-    parser.add_argument("--post-command", metavar="COMMAND", help="run after it, in any case")
-    parser.add_argument("--hook-timeout", metavar="TIME", default="60s", help="how long each may take (60s)")
+    parser.add_argument("--post-command", metavar="COMMAND", help="run after the snapshot, in any case")
+    parser.add_argument("--hook-timeout", metavar="TIME", default="60s", help="time limit of each command (60s)")
 
 
 def _parallel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--parallel", metavar="N", type=int, default=4, help="how many workers (4)")
+    parser.add_argument("--parallel", metavar="N", type=int, default=4, help="number of workers (4)")
     _lock(parser)
 
 
@@ -275,5 +284,5 @@ def _lock(parser: argparse.ArgumentParser) -> None:
 
 def _at_remote(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remote", metavar="NAME", help="a remote defined on this host")
-    parser.add_argument("--origin", help="the name under which the volumes appear there (this host's); list: * is all")
+    parser.add_argument("--origin", help="origin of the volumes (this host's); list: * for all")
     add_definition(parser, "--remote-type")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""One line on a terminal that says how far the work is."""
+"""A progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAUSE = 0.1  # seconds between two updates
 
 
 class ProgressLine:
-    """What :class:`..host.Host` calls, from any thread. Writes nothing where ``stream`` is ``None``."""
+    """The progress callback of :class:`..local.host.Host`, for any thread. Silent if ``stream`` is ``None``."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -27,7 +27,7 @@ class ProgressLine:
         self._shown = False
 
     def __call__(self, volume: str, done: int, total: int) -> None:
-        """``done`` of ``total`` bytes of a volume are through."""
+        """Show that ``done`` of ``total`` bytes of a volume are done."""
         if self._stream is None:
             return
         with self._lock:
@@ -40,7 +40,7 @@ class ProgressLine:
             self._stream.flush()
 
     def clear(self) -> None:
-        """Take the line away, before something else is written."""
+        """Remove the line, before something else is written."""
         with self._lock:
             if self._stream is not None and self._shown:
                 self._stream.write("\r\x1b[K")
@@ -49,7 +49,7 @@ class ProgressLine:
 
 
 def on_terminal(stream: TextIO) -> ProgressLine:
-    """A line on this stream, or one that stays silent where nobody watches."""
+    """A line on this stream if it is a terminal, else a silent one."""
     return ProgressLine(stream if stream.isatty() else None)
 
 

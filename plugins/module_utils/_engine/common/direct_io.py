@@ -5,9 +5,9 @@
 
 """Large reads and writes past the page cache (O_DIRECT), where the filesystem can.
 
-What is written once and made durable right away gains nothing from the cache: going through it, writeback was measured
-to be up to seven times slower, and everything else is pushed out of memory. Where O_DIRECT can't be had, or offset and
-length don't fit, the same is done through the cache.
+Data that is written once and made durable right away gains nothing from the cache: through it, writing was measured to
+be up to seven times slower, and it pushes everything else out of memory. Where O_DIRECT isn't possible, or offset and
+length aren't aligned, the cache is used.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 
 class SnapshipError(Exception):
-    """What a user is told when something can't be done.
+    """An error that a user understands.
 
-    ``code`` is stable and made for programs, ``msg`` is one line, ``hint`` says what to do.
-    ``volume`` and ``remote`` are filled in by whoever knows them (see :meth:`about`).
+    ``code`` is stable and for programs, ``msg`` is the cause in one line, ``hint`` says what to do.
+    :meth:`about` adds volume and remote where they are known.
     """
 
     code = "error"
@@ -36,7 +36,7 @@ class SnapshipError(Exception):
         self.remote = remote
 
     def about(self, volume: str | None = None, remote: str | None = None) -> SnapshipError:
-        """Say which volume and remote this is about, where that isn't known yet."""
+        """Add the volume and the remote, unless they are set."""
         self.volume = self.volume or volume
         self.remote = self.remote or remote
         return self
@@ -68,7 +68,7 @@ class ConfigError(SnapshipError):
 
 
 class UnknownError(SnapshipError):
-    """A remote, volume, snapshot or backup that isn't there; ``code`` says which."""
+    """A remote, volume, snapshot or backup that doesn't exist; ``code`` says which."""
 
     code = "unknown"
 
@@ -86,19 +86,20 @@ class RemoteError(SnapshipError):
 
 
 class CorruptError(SnapshipError):
-    """What lies on the remote isn't what was put there; the message names the key."""
+    """An object on the remote isn't what was put there. ``key`` is its key, where one object is at fault."""
 
     code = "corrupt"
+    key: str | None = None
 
 
 class BusyError(SnapshipError):
-    """Somebody else is at work on it; trying again later can succeed."""
+    """Another run is working on it; trying again later can succeed."""
 
     code = "busy"
 
 
 class BaseLostError(SnapshipError):
-    """The base of an incremental went away while it was being shipped."""
+    """The base of an incremental disappeared while it was being shipped."""
 
     code = "base_lost"
 
@@ -107,7 +108,7 @@ Found = TypeVar("Found")
 
 
 def need(value: Found | None, why: str) -> Found:
-    """The value, which can't be missing here; ``why`` is for whoever changes the code so that it is."""
+    """The value, which is never missing here. ``why`` is for developers who change that."""
     if value is None:
         raise RuntimeError(why)
     return value

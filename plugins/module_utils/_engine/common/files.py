@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Small files that must survive a crash: written whole, made durable, swapped in; and locks."""
+"""Small files that survive a crash: written whole, made durable, swapped in. And locks."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def private_folder(path: str) -> None:
 
 @contextlib.contextmanager
 def writing(path: str) -> Iterator[None]:
-    """Raises ConfigError, with what the system said as its cause, where this file can't be written."""
+    """Raises ConfigError, with the system's error as its cause, where this file can't be written."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "Free some space." if full else "Give this user the right to it."
+        hint = "Free some space." if full else "Give this user write access."
         raise ConfigError(f"{path} can't be written: {error.strerror or error}.", hint) from error
 
 
@@ -57,20 +57,28 @@ def write_private(path: str, text: bytes) -> None:
     Raises ConfigError where it can't be written.
     """
     with writing(path):
-        _write_private(path, text)
+        private_folder(os.path.dirname(path))
+        _replace(path, text, 0o600, ".new-")
 
 
-_UNFINISHED = ".new-"
+def write_beside_others(path: str, content: bytes, mode: int) -> None:
+    """Replace a file by these bytes, with these permission bits, in a folder that is there and has others' files, too.
+
+    Durable on return, never half there; a link at ``path`` is replaced and not followed. Raises ConfigError where it
+    can't be written.
+    """
+    with writing(path):
+        _replace(path, content, mode, ".snapship-new-")
 
 
-def _write_private(path: str, text: bytes) -> None:
+def _replace(path: str, content: bytes, mode: int, prefix: str) -> None:
     folder = os.path.dirname(path)
-    private_folder(folder)
-    descriptor, temporary = _unfinished(folder)
+    descriptor, temporary = _unfinished(folder, prefix)
     try:
         with os.fdopen(descriptor, "wb") as target:
-            target.write(text)
+            target.write(content)
             target.flush()
+            os.fchmod(target.fileno(), mode)
             os.fsync(target.fileno())
             os.replace(temporary, path)
     except BaseException:
@@ -80,20 +88,20 @@ def _write_private(path: str, text: bytes) -> None:
     sync_folder(folder)
 
 
-def _unfinished(folder: str) -> tuple[int, str]:
-    """A new file, 0600 and locked for as long as it is open; those that killed runs left there are removed."""
+def _unfinished(folder: str, prefix: str) -> tuple[int, str]:
+    """A new file, 0600, locked while it is open. Removes such files that killed runs left."""
     for entry in os.listdir(folder):
-        if entry.startswith(_UNFINISHED):
+        if entry.startswith(prefix):
             _drop_dead(os.path.join(folder, entry))
     while True:
-        descriptor, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=prefix, dir=folder)
         if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
             return descriptor, temporary
-        os.close(descriptor)  # another run took it for dead before it was locked
+        os.close(descriptor)  # another run removed it before it was locked
 
 
 def _drop_dead(path: str) -> None:
-    """Remove an unfinished file that nobody writes any more."""
+    """Remove an unfinished file that no process writes any more."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -121,9 +129,9 @@ def read_json(path: str) -> Any:
 
 @contextlib.contextmanager
 def locked(path: str, timeout: float, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on a file, waiting up to ``timeout`` seconds; it goes with the process.
+    """Hold an exclusive lock on a file, waiting up to ``timeout`` seconds. The lock ends with the process.
 
-    Raises BusyError, which says ``what`` is busy, when the time is over.
+    Raises BusyError, which says that ``what`` is busy, when the time has passed.
     """
     until = time.monotonic() + timeout
     while True:
@@ -137,7 +145,7 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
                 return
         finally:
             os.close(descriptor)
-        # else who held it removed it with its folder: it locks nothing any more
+        # else its holder removed it with its folder: it locks nothing any more
 
 
 def _wait_for(descriptor: int, until: float, what: str) -> None:
@@ -145,8 +153,8 @@ def _wait_for(descriptor: int, until: float, what: str) -> None:
     while not try_lock(descriptor):
         if time.monotonic() >= until:
             raise BusyError(
-                f"{what} is busy: another run holds its lock, and lock_timeout is over.",
-                "Wait for that run, or give a longer lock_timeout.",
+                f"{what} is busy: another run holds its lock, and lock_timeout has passed.",
+                "Wait for that run, or set a longer lock_timeout.",
                 code="locked",
             )
         time.sleep(pause)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Secrets by salted fingerprints: enough to tell whether one has changed, too little to tell what it is."""
+"""Salted fingerprints of secrets: they tell whether a secret changed, but not what it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEPT = "scrypt"
 
 
 def digest(value: str, salt: bytes, length: int, cost: int = 1 << 14) -> bytes:
-    """``length`` bytes that go with ``value`` under ``salt``; the more it costs, the longer it takes to guess."""
+    """``length`` bytes derived from ``value`` and ``salt``. A higher cost makes guessing slower."""
     return hashlib.scrypt(value.encode(), salt=salt, n=cost, r=8, p=1, dklen=length, maxmem=64 << 20)
 
 
@@ -26,7 +26,7 @@ def fingerprint(value: str) -> str:
 
 
 def matches(value: str, kept: str | None) -> bool:
-    """Whether ``kept`` is a fingerprint of ``value``; never so where there is none, or one of another kind."""
+    """Whether ``kept`` is a fingerprint of ``value``; false for none, or one of another kind."""
     try:
         kind, salt, told = (kept or "").split(":")
         found = digest(value, bytes.fromhex(salt), len(told) // 2) if kind == _KEPT and told else b""

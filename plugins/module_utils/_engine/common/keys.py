@@ -14,8 +14,8 @@ import secrets
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from .errors import UsageError
-from .units import UTC
+from .errors import CorruptError, UsageError
+from .units import UTC, iso_time
 
 FULL = "full"
 ANY = "*"  # in the place of an origin: all of them
@@ -50,10 +50,10 @@ def id_time(backup_id: str) -> float:
 def encode(name: str) -> str:
     """One safe key component for any string: percent-encoded; over 200 bytes a prefix, ``~`` and its SHA-256.
 
-    Bytes that aren't UTF-8 are those that ``os.fsdecode`` gives. Raises UsageError for what no bytes stand for.
+    Bytes that aren't UTF-8 are written as ``os.fsdecode`` does. Raises UsageError for a string without such bytes.
     """
     if not name:
-        raise UsageError("an empty name can't be stored.")
+        raise UsageError("the name is empty.")
     try:
         raw = name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -68,14 +68,14 @@ def encode(name: str) -> str:
 
 
 def decode(component: str) -> str | None:
-    """The name behind a component; ``None`` where only its hash is in it (the manifest has the name)."""
+    """The name behind a component; ``None`` if the component holds only a hash (the manifest has the name)."""
     if _HASHED.fullmatch(component):
         return None
     return unquote(component, encoding="utf-8", errors="surrogateescape")
 
 
 class BackupKey(NamedTuple):
-    """What a manifest's key says without reading it. ``origin`` and ``volume`` are encoded components."""
+    """A manifest's key, taken apart. ``origin`` and ``volume`` are encoded components."""
 
     origin: str
     volume: str
@@ -108,12 +108,12 @@ def data_prefix(origin: str, volume: str, backup_id: str) -> str:
 
 
 def inflight_key(origin: str, volume: str, backup_id: str) -> str:
-    """The key of the record that a shipment is under way. Origin and volume encoded."""
+    """The key of the record of a running shipment. Origin and volume encoded."""
     return f"inflight/{origin}/{volume}/{backup_id}"
 
 
 def parse_backup_key(key: str) -> BackupKey | None:
-    """The parts of a key under ``backups/`` or ``deleted/``; ``None`` for anything that isn't one of ours."""
+    """The parts of a key under ``backups/`` or ``deleted/``; ``None`` for any other key."""
     parts = key.split("/")
     if len(parts) != 4 or parts[0] not in ("backups", "deleted"):
         return None
@@ -121,3 +121,28 @@ def parse_backup_key(key: str) -> BackupKey | None:
     if not tilde or not is_id(backup_id) or not (base == FULL or is_id(base)) or base == backup_id:
         return None
     return BackupKey(parts[1], parts[2], backup_id, None if base == FULL else base)
+
+
+def shown(key: str) -> str:
+    """An object in words, as people know it: by volume and time. A key of another form is shown as it is."""
+    kind, *parts = key.split("/")
+    if len(parts) < 3:
+        return key
+    backup_id = parts[2].partition("~")[0]
+    if not is_id(backup_id):
+        return key
+    volume = decode(parts[1]) or parts[1]
+    about = f"{volume if volume.isprintable() else repr(volume)} from {iso_time(id_time(backup_id))}"
+    if kind == "data":
+        name = parts[3] if len(parts) > 3 else ""
+        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else "the data"
+        return f"{what} of {about}"
+    names = {"backups": "the manifest", "deleted": "the retired manifest", "inflight": "the record of the shipment"}
+    return f"{names[kind]} of {about}" if kind in names else key
+
+
+def corrupt(key: str, what: str, hint: str = "", code: str | None = None) -> CorruptError:
+    """The error for one object that isn't as it must be. ``what`` is a sentence about it."""
+    error = CorruptError(f"{shown(key)}: {what}", hint, code)
+    error.key = key
+    return error

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Every program that is started is started here: never through a shell, with what it said when it fails."""
+"""Starts programs: every program, never through a shell. Errors contain what a failed program printed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLACES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin"
 
 
 class Completed(NamedTuple):
-    """A program that has ended, whatever its verdict."""
+    """A program that has ended, whatever its exit status."""
 
     status: int
     output: bytes
@@ -33,16 +33,16 @@ class Completed(NamedTuple):
 
 
 class ProgramError(VolumeError):
-    """A program failed; ``said`` is what it wrote to its standard error, cut to bounded length."""
+    """A program failed. ``said`` is the end of what it wrote to standard error."""
 
     def __init__(self, command: Sequence[str], status: int, said: str) -> None:
         self.said = said.strip()[-_KEPT:]
         self.status = status
-        super().__init__(f"{command[0]} failed with {status}: {self.said or 'it said nothing'}", code="program")
+        super().__init__(f"{command[0]} failed with {status}: {self.said or 'it printed nothing'}", code="program")
 
 
 def environment() -> dict[str, str]:
-    """The environment programs get: messages in English, numbers with points, and where programs are found."""
+    """The environment of programs: messages in English, numbers with points, and a PATH with all usual places."""
     path = os.environ.get("PATH", "")
     known = path.split(":") if path else []
     return dict(os.environ, LC_ALL="C", PATH=":".join(known + [place for place in _PLACES if place not in known]))
@@ -65,7 +65,7 @@ def start(
     session: bool = False,
     keep: Sequence[int] = (),
 ) -> Process:
-    """A running program. Whoever starts it waits for it, and bounds what it says (a file for ``stderr``).
+    """Start a program. The caller waits for it, and bounds what it prints (a file for ``stderr``).
 
     ``session``: in a session of its own, where neither Ctrl-C nor a kill of this process's group reaches it.
     ``keep``: descriptors it inherits. Raises UnknownError where it isn't installed, VolumeError where it can't run.
@@ -91,7 +91,7 @@ def complete(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Completed:
-    """A program run to its end on ``data``, whatever its verdict.
+    """Run a program to its end on ``data``, whatever its exit status.
 
     ``timeout``: seconds after which it is killed and Expired raised. Other errors as :func:`start`'s.
     """
@@ -111,10 +111,10 @@ def complete(
 
 
 def run(command: Sequence[str]) -> str:
-    """What a program wrote to its standard output. Raises ProgramError where it fails, other errors as :func:`start`.
+    """Run a program; returns its standard output. Raises ProgramError if it fails, other errors as :func:`start`.
 
-    It is in a session of its own and always waited for: a program that is cut down in the middle of its work may leave
-    a device suspended.
+    It runs in a session of its own and is always waited for: a program that is killed in the middle of its work may
+    leave a device suspended.
     """
     with start(command, stderr=PIPE, buffered=True, session=True) as process:  # waits, whatever happens inside
         output, said = process.communicate()

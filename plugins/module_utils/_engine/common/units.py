@@ -26,7 +26,7 @@ def parse_duration(value: str | int | float, what: str) -> float:
     if text == "0":
         return 0.0
     if not re.fullmatch(r"(\d+(\.\d+)?[smhdwy])+", text):
-        raise UsageError(f"{what}: {text!r} is no duration.", "Write a number and a unit: 30s, 15m, 6h, 1d, 2w, 1y.")
+        raise UsageError(f"{what}: {text!r} isn't a duration.", "Write a number and a unit: 30s, 15m, 6h, 1d, 2w, 1y.")
     return sum(
         float(number) * _SECONDS[unit] for number, _fraction, unit in re.findall(r"(\d+(\.\d+)?)([smhdwy])", text)
     )
@@ -50,7 +50,7 @@ def parse_time(value: str, what: str) -> tuple[float, bool]:
         moment = datetime.datetime.fromisoformat(iso)
     except ValueError:
         raise UsageError(
-            f"{what}: {text!r} is no point in time.", "Write it as 2026-03-09T14:30:00+01:00, or with Z for UTC."
+            f"{what}: {text!r} isn't a point in time.", "Write it as 2026-03-09T14:30:00+01:00, or with Z for UTC."
         ) from None
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC).timestamp(), True

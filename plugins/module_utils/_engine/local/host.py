@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""This host's own side: where definitions and state are kept, which machine it is, under what name it ships.
+"""This host's configuration and state: defined remotes, the machine's identity, its origin, locks and notes.
 
-Below the configuration directory: ``remotes/`` (one 0600 file a remote), ``origin``, ``host`` (random, tells this
-directory from another's) and ``state/`` (locks, shipments under way, restores done). Nothing is written before it is
-needed.
+Below the configuration directory: ``remotes/`` (one 0600 file for each remote), ``origin``, ``host`` (a random id of
+this directory) and ``state/`` (locks, running shipments, restores). Nothing is written before it is needed.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ def default_config_dir() -> str:
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "snapship")
 
 
-VERIFIED_KEPT = 200  # backups of a volume whose verifications are remembered
+VERIFIED_KEPT = 200  # so many backups of a volume have notes of verifications
 
 
 class Host:
-    """Reads lazily; only methods that say so write."""
+    """Reads lazily. Only methods whose description says so write."""
 
     def __init__(self, config_dir: str | None = None, progress: Progress | None = None) -> None:
         """``progress`` is called with volume, bytes done and bytes in all, from any thread."""
@@ -53,7 +52,7 @@ class Host:
 
     @property
     def machine_id(self) -> str:
-        """A stable id of this machine, not reversible to /etc/machine-id; without one, of this configuration."""
+        """A stable id of this machine: a hash of /etc/machine-id, or the id of this configuration."""
         for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
             with contextlib.suppress(OSError):
                 with open(path, encoding="ascii") as source:
@@ -80,11 +79,11 @@ class Host:
         return found
 
     def origin(self, given: str | None = None) -> str:
-        """The name under which volumes appear on remotes: given, else kept at first use, else the host's name."""
+        """The name under which volumes appear on remotes: given, or kept at first use, or the host name."""
         return given or self._read_line("origin") or socket.gethostname()
 
     def keep_origin(self, origin: str) -> None:
-        """Remember the origin at its first use (writes)."""
+        """Keep the origin at its first use (writes)."""
         if self._read_line("origin") is None:
             write_private(self._path("origin"), origin.encode("utf-8", "surrogateescape") + b"\n")
 
@@ -104,7 +103,7 @@ class Host:
         return sorted(names)
 
     def find_remote(self, name: str) -> RemoteSpec | None:
-        """The remote of this name as defined here."""
+        """The remote of this name, if it is defined on this host."""
         stored = read_json(self._remote_path(name))
         return RemoteSpec.parse(name, stored) if stored is not None else None
 
@@ -112,22 +111,22 @@ class Host:
         """The remote of this name, or the one defined inline. Raises UnknownError with the directory searched."""
         if spec is not None:
             if name is not None:
-                raise UsageError("remote and remote_spec can't both be given.")
+                raise UsageError("remote and remote_spec are both given.", "Set one of them.")
             return RemoteSpec.parse(str(spec.get("name") or "inline"), spec)
         if not name:
-            raise UsageError("a remote is needed.", "Give remote (a name) or remote_spec (the definition).")
+            raise UsageError("no remote is given.", "Set remote (a name) or remote_spec (a definition).")
         found = self.find_remote(name)
         if found is None:
             names = ", ".join(self.remote_names()) or "none"
             raise UnknownError(
-                f"remote {name!r} isn't defined in {self._path('remotes')} (there: {names}).",
-                "Define it with the remote module or `snapship remote add`, or give remote_spec.",
+                f"remote {name!r} isn't defined in {self._path('remotes')} (defined: {names}).",
+                "Define it with the remote module or `snapship remote add`, or set remote_spec.",
                 code="unknown_remote",
             )
         return found
 
     def save_remote(self, spec: RemoteSpec) -> None:
-        """Keep a definition (writes; 0600)."""
+        """Save a definition (writes; 0600)."""
         write_json(self._remote_path(spec.name), spec.to_json())
 
     def forget_remote(self, name: str) -> None:
@@ -137,18 +136,18 @@ class Host:
             sync_folder(self._path("remotes"))
 
     def capabilities(self, name: str) -> dict[str, Any] | None:
-        """What was found out about a remote when it was defined."""
+        """The capabilities of a remote, found when it was defined."""
         found: dict[str, Any] | None = read_json(self._path("state", "capabilities", encode(name) + ".json"))
         return found
 
     def remember_capabilities(self, name: str, found: dict[str, Any] | None) -> None:
-        """Keep what was found out (writes)."""
+        """Save the capabilities of a remote (writes)."""
         write_json(self._path("state", "capabilities", encode(name) + ".json"), found)
 
     # --- state
 
     def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:
-        """The lock of one thing (writes a lock file)."""
+        """A lock on one thing (writes a lock file)."""
         return locked(self._path("state", "locks", _hash(*identity)), timeout, what)
 
     def shipment_path(self, location: str, origin: str, volume: str) -> str:
@@ -156,7 +155,7 @@ class Host:
         return self._path("state", "shipments", _hash(location, origin, volume))
 
     def note_held(self, location: str, holder: str, provider: str, volume: str) -> None:
-        """Remember that a snapshot of this volume is held for a remote (writes)."""
+        """Note that a snapshot of this volume is held for a remote (writes)."""
         path = self._path("state", "held.json")
         entry = [location, holder, provider, volume]
         if entry in (read_json(path) or []):
@@ -169,31 +168,31 @@ class Host:
         return [each[1:] for each in read_json(self._path("state", "held.json")) or [] if each[0] == location]
 
     def forget_held(self, location: str) -> None:
-        """They are held no longer (writes)."""
+        """Remove the notes of snapshots held for a remote (writes)."""
         path = self._path("state", "held.json")
         with self.lock("the list of held snapshots", 60.0, "held"):
             write_json(path, [each for each in read_json(path) or [] if each[0] != location])
 
     def verified(self, location: str, origin: str, volume: str) -> dict[str, dict[str, float]]:
-        """When backups of a volume were verified from here: by id and mode, seconds since the epoch."""
+        """When this host verified backups of a volume: by id and mode, seconds since the epoch."""
         path = self._path("state", "verified", _hash(location, origin, volume) + ".json")
         found: dict[str, dict[str, float]] = read_json(path) or {}
         return found
 
     def note_verified(self, location: str, origin: str, volume: str, backup_id: str, mode: str, when: float) -> None:
-        """Remember that (writes); of the newest backups only."""
+        """Note a verification (writes); notes of the newest backups are kept."""
         found = self.verified(location, origin, volume)
         found.setdefault(backup_id, {})[mode] = when
         kept = dict(sorted(found.items())[-VERIFIED_KEPT:])
         write_json(self._path("state", "verified", _hash(location, origin, volume) + ".json"), kept)
 
     def provenance(self, target: str) -> dict[str, Any]:
-        """What was last restored to a target, as it was stamped then."""
+        """The stamp of the last restore to a target."""
         found: dict[str, Any] = read_json(self._path("state", "restored", _hash(target) + ".json")) or {}
         return found
 
     def stamp(self, target: str, value: dict[str, Any]) -> None:
-        """Remember what is restored to a target (writes)."""
+        """Save the stamp of a restore to a target (writes)."""
         write_json(self._path("state", "restored", _hash(target) + ".json"), value)
 
 

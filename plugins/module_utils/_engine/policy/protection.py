@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""How well volumes are protected: the newest backup of each on each remote against its RPO. Pure functions.
+"""RPO: the age of each volume's newest backup on each remote against what was promised. Pure functions.
 
-Whoever knows backups (a catalog, a LINSTOR cluster) fills in :class:`Newest`; the shape of the result is the same.
+The caller knows the backups (from a catalog or a LINSTOR cluster) and fills in :class:`Newest`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..common.units import FUTURE_TOLERANCE, iso_time, show_duration
 
 @dataclasses.dataclass
 class Newest:
-    """What there is of one volume on one remote; times in seconds since the epoch, sizes in bytes.
+    """The newest complete backup of one volume on one remote. Times in seconds since the epoch, sizes in bytes.
 
-    ``created`` is the point in time of the newest complete backup, ``None`` where there is none.
+    ``created``: its point in time, ``None`` if there is no complete backup.
     """
 
     provider: str
@@ -40,7 +40,7 @@ class Newest:
 
 
 def protection(newest: Newest, rpo: float | None, now: float) -> dict[str, Any]:
-    """One entry: age against ``rpo`` (seconds; ``None``: no promise, so never breached)."""
+    """One entry: age against ``rpo`` (seconds; ``None``: no RPO, so never breached)."""
     age = None if newest.created is None else now - newest.created
     reason = _breach(newest, age, rpo)
     return {
@@ -68,16 +68,16 @@ def _breach(newest: Newest, age: float | None, rpo: float | None) -> str | None:
     if rpo is None:
         return None
     if age is None:
-        return newest.problem or "there is no complete backup"
+        return newest.problem or "no complete backup exists"
     if age < -FUTURE_TOLERANCE:
-        return f"the newest backup is stamped {show_duration(age)} in the future"
+        return f"the time of the newest backup is {show_duration(age)} in the future"
     if age > rpo:
         return f"the newest backup is {show_duration(age)} old, the RPO is {show_duration(rpo)}"
     return None
 
 
 def breaches(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of those entries the ones that are breached, in short."""
+    """The breached entries, in short."""
     return [
         {name: entry[name] for name in ("volume", "remote", "age", "rpo", "reason")}
         for entry in entries

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Retention by calendar: which points in time stay, which go, and why. Pure: it neither reads nor deletes anything.
+"""Retention by calendar: which backups are kept, which are deleted, and why. Pure: it neither reads nor deletes.
 
-The rules are those of restic, borg and sanoid: of each of the newest N hours, days, ISO weeks, months and years that
-have a point, the newest one stays. Calendars are UTC. What stays takes with it what it rests on, and its group.
+The rules are those of restic, borg and sanoid: of each of the newest N hours, days, ISO weeks, months and years with a
+backup, the newest backup is kept. Calendars are UTC. A kept backup keeps its bases and its group, too.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _PERIODS = {
 class Point:
     """One backup or snapshot.
 
-    ``id`` is unique among all points, ``time`` is in seconds since the epoch, ``base`` the id of what it rests on.
-    Rules count within a ``series`` (a volume); points of one ``group`` (of several series) stay or go together.
-    What isn't ``complete`` satisfies no rule and goes, unless it is ``pinned``: a reason for which it stays anyhow.
+    ``id`` is unique among all points, ``time`` is in seconds since the epoch, ``base`` is the id of its base.
+    Rules count within a ``series`` (a volume). Points of one ``group`` (of several series) share their fate.
+    An incomplete point satisfies no rule and is deleted, unless it is ``pinned``: the reason to keep it anyway.
     """
 
     id: str
@@ -74,7 +74,7 @@ class Rules:
             if count is None:
                 continue
             if isinstance(count, bool) or not isinstance(count, int) or count < ALL:
-                raise UsageError(f"{what}: {name} is {count!r}, which is no number from -1 (all of them) up.")
+                raise UsageError(f"{what}: {name} is {count!r}.", "Set it to a number of backups; -1 keeps all.")
             given[name] = count
         for name in ("within", "min_age"):
             if options.get(name) is not None:
@@ -83,23 +83,23 @@ class Rules:
             given["max_delete_percent"] = float(options["max_delete_percent"])
         rules = cls(**given)
         if not 0 <= rules.max_delete_percent <= 100:
-            raise UsageError("max_delete_percent is between 0 and 100.")
+            raise UsageError("max_delete_percent must be from 0 to 100.")
         if not rules.keeps:
             raise UsageError(
-                f"{what}: no rule keeps anything.",
+                f"{what}: no rule keeps a backup.",
                 "Set at least one of last, hourly, daily, weekly, monthly, yearly and within.",
             )
         return rules
 
     @property
     def keeps(self) -> bool:
-        """Whether any of them keeps something."""
+        """Whether any rule keeps something."""
         return bool(self.within) or any(getattr(self, name) for name in ("last", *_PERIODS))
 
 
 @dataclasses.dataclass
 class Verdict:
-    """What becomes of a point: it goes where ``kept`` is false. There is always a reason."""
+    """The decision on one point: kept or deleted, and the reasons (at least one)."""
 
     point: Point
     kept: bool
@@ -109,14 +109,14 @@ class Verdict:
 def decide(points: Iterable[Point], rules: Rules, now: float) -> list[Verdict]:
     """A verdict for each point, newest first. Raises UsageError where no rule keeps anything, or an id comes twice.
 
-    What goes is never what something that stays rests on, and never part of a group of which something stays.
+    The base of a kept point is never deleted, and neither is a member of a kept group.
     """
     if not rules.keeps:
-        raise UsageError("no rule keeps anything.")
+        raise UsageError("no rule keeps a backup.")
     everything = sorted(points, key=lambda point: (-point.time, point.id))
     reasons: dict[str, list[str]] = {point.id: [] for point in everything}
     if len(reasons) != len(everything):
-        raise UsageError("two points have one id.")
+        raise UsageError("two points have the same id.")
     for series in dict.fromkeys(point.series for point in everything):
         _by_rules([point for point in everything if point.series == series], rules, now, reasons)
     _close(everything, reasons)
@@ -124,7 +124,7 @@ def decide(points: Iterable[Point], rules: Rules, now: float) -> list[Verdict]:
 
 
 def _why_it_goes(point: Point) -> str:
-    return "no rule keeps it" if point.complete else "it isn't complete"
+    return "no rule keeps it" if point.complete else "it is incomplete"
 
 
 def _by_rules(points: list[Point], rules: Rules, now: float, reasons: dict[str, list[str]]) -> None:
@@ -133,15 +133,15 @@ def _by_rules(points: list[Point], rules: Rules, now: float, reasons: dict[str, 
         if point.pinned:
             reasons[point.id].append(point.pinned)
         if point.time > now + FUTURE_TOLERANCE:
-            reasons[point.id].append(f"stamped {show_duration(point.time - now)} in the future")
+            reasons[point.id].append(f"its time is {show_duration(point.time - now)} in the future")
         elif point.time > now - rules.min_age:
             reasons[point.id].append(f"younger than {show_duration(rules.min_age)}")
-    # A stamp in the future would make everything else look old.
+    # A time in the future would make everything else look old.
     counted = [point for point in points if point.complete and point.time <= now + FUTURE_TOLERANCE]
     for number, point in enumerate(counted, 1):
         if rules.last == ALL or number <= rules.last:
             reasons[point.id].append(f"last {number}")
-        # Measured from the newest, as in restic: where backups have stopped, nothing more goes.
+        # Measured from the newest, as in restic: when backups have stopped, nothing more is deleted.
         if point.time >= counted[0].time - rules.within and rules.within:
             reasons[point.id].append(f"within {show_duration(rules.within)} of the newest")
     for rule in _PERIODS:
@@ -161,7 +161,7 @@ def _newest_of_each(points: list[Point], rule: str, count: int, reasons: dict[st
 
 
 def _close(points: list[Point], reasons: dict[str, list[str]]) -> None:
-    """What stays keeps what it rests on, and its group; what that keeps, too."""
+    """A kept point keeps its base and its group, and so do they."""
     by_id = {point.id: point for point in points}
     members: dict[str, list[Point]] = {}
     for point in points:
@@ -175,7 +175,7 @@ def _close(points: list[Point], reasons: dict[str, list[str]]) -> None:
             _also(base, f"base of {point.id}", reasons, waiting)
         for member in members.get(point.group, []) if point.group is not None else []:
             if member is not point and not reasons[member.id]:
-                _also(member, f"one group with {point.id}", reasons, waiting)
+                _also(member, f"in one group with {point.id}", reasons, waiting)
 
 
 def _also(point: Point, reason: str, reasons: dict[str, list[str]], waiting: list[Point]) -> None:
@@ -185,7 +185,7 @@ def _also(point: Point, reason: str, reasons: dict[str, list[str]], waiting: lis
 
 
 def too_many(verdicts: Iterable[Verdict], rules: Rules) -> dict[str, tuple[int, int]]:
-    """The series of which more than ``max_delete_percent`` would go: how many, of how many complete ones."""
+    """The series of which more than ``max_delete_percent`` would be deleted: how many, of how many complete ones."""
     count: dict[str, list[int]] = {}
     for verdict in verdicts:
         if verdict.point.complete:

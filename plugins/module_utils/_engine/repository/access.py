@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What use cases have in common that go to a remote: which it is, and that there may be none of that name yet."""
+"""How use cases find and open the remote they are about, and what they say if it isn't defined yet."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def open_catalog(spec: RemoteSpec) -> Catalog:
 
 @dataclasses.dataclass
 class OnRemote:
-    """A remote by name or by its definition, and under whose name volumes lie there."""
+    """A remote by name or by definition, and the origin: the name under which the volumes lie there."""
 
     remote: str | None = None
     remote_spec: dict[str, Any] | None = None
     origin: str | None = None
 
     def find(self, host: Host) -> RemoteSpec | SnapshipError:
-        """The remote, or why there is none of that name: a play that is only checked hasn't defined it."""
+        """The remote, or the error if none has this name: in check mode an earlier task hasn't defined it."""
         try:
             return host.remote(self.remote, self.remote_spec)
         except UnknownError as error:
@@ -56,7 +56,7 @@ class Reads(Protocol):
 
 
 def open_for_reading(plan: Reads, request: OnRemote) -> Catalog | None:
-    """Fill in what a plan knows of its remote, and return its catalog; ``None`` where there is no such remote yet."""
+    """Open the remote and note it in the plan; returns its catalog, ``None`` if the remote isn't defined yet."""
     spec = request.find(plan.host)
     if isinstance(spec, SnapshipError):
         plan.missing_remote = spec
@@ -69,17 +69,17 @@ def open_for_reading(plan: Reads, request: OnRemote) -> Catalog | None:
 
 
 def warn_of_missing(outcome: Outcome, missing_remote: SnapshipError | None) -> None:
-    """In a preview: the remote isn't there yet."""
+    """In a preview: warn if the remote isn't defined yet."""
     if missing_remote:
-        outcome.warn(f"{missing_remote.msg} A run would fail unless it is defined before.")
+        outcome.warn(f"{missing_remote.msg} A real run would fail unless it is defined first.")
 
 
 def would_fail(outcome: Outcome, error: SnapshipError | None) -> bool:
-    """In a preview: whether a volume can't be read from the remote, whatever is done before."""
+    """In a preview: whether a real run would fail, too. A missing backup only warns: an earlier task may ship it."""
     if error is None:
         return False
     if error.code != "unknown_backup":
         outcome.failures.append(error.as_dict())
         return True
-    outcome.warn(f"{error.msg} A run would fail unless a backup is made before.")
+    outcome.warn(f"{error.msg} A real run would fail unless a backup is made first.")
     return False

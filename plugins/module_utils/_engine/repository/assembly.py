@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The data path of a restore: segments of a chain are fetched by several workers and put together beside the target.
+"""The data path of a restore: several workers fetch the segments of a chain and put them together beside the target.
 
-What each region must finally hold is known from the indexes before anything is fetched: only segments that still
-matter are, each checked before it is used, and the result is read back and compared with the indexes.
+The indexes tell what each region must finally hold before anything is fetched. So only segments that still matter are
+fetched. Each is checked before it is used; the result is read back and compared with the indexes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
 
 from ..common.errors import CorruptError
+from ..common.keys import corrupt
 from ..common.workers import Workers
 from ..streams import thin
 from ..streams.codec import Codec, codec_for
 from ..streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
 from ..streams.thin import Readable
 from ..volumes.provider import Readback, Target
-from .catalog import Catalog
+from .catalog import Catalog, require_objects
 from .manifest import Manifest, Segment
 
 _BATCH = 32 << 20  # bytes read back by one worker at a time
@@ -44,7 +45,7 @@ class Member(NamedTuple):
 
 
 class SegmentJob(NamedTuple):
-    """One segment to fetch: of which member, all extents in it, and what of them is wanted."""
+    """One segment to fetch: its member of the chain, all its extents, and the pieces of them that are needed."""
 
     member: int
     number: int
@@ -62,10 +63,10 @@ class Piece(NamedTuple):
 
 
 class Assembly:
-    """A chain being put together. To be used as a context manager: it keeps large indexes in a temporary file."""
+    """A chain being put together. A context manager: it keeps large indexes in a temporary file."""
 
     def __init__(self, catalog: Catalog, chain: Sequence[Manifest]) -> None:
-        """``chain``: the full first. Raises CorruptError that names the key of a bad index."""
+        """``chain``: the full first. Raises CorruptError about an invalid index."""
         self._catalog = catalog
         self._stack = contextlib.ExitStack()
         try:
@@ -93,7 +94,7 @@ class Assembly:
             key = manifest.key.data + part.name
             stored = self._catalog.store.get(key, part.size)
             if stored is None:
-                raise CorruptError(f"{key}: this index is missing.")
+                raise corrupt(key, "the index is missing.")
             spool.write(codec.decode(key, part.name, stored, part.sha256, part.records * RECORD.size))
         spool.flush()
         records: bytes | memoryview = b""
@@ -102,7 +103,7 @@ class Assembly:
         try:
             index = Index(records, manifest.size)
         except CorruptError as error:
-            raise CorruptError(f"{manifest.key.data}index: {error.msg}") from error
+            raise corrupt(f"{manifest.key.data}index", error.msg) from error
         segments = {segment.number: segment for segment in manifest.segments}
         return Member(manifest, codec, segments, Layer(index, manifest.size))
 
@@ -117,7 +118,7 @@ class Assembly:
                 yield SegmentJob(member, number, extents, live)
 
     def jobs(self) -> Iterator[SegmentJob]:
-        """The segments that matter."""
+        """The segments that are needed."""
         for member in range(len(self._members)):
             yield from self._live(member)
 
@@ -157,21 +158,19 @@ class Assembly:
         workers.each(self.jobs(), work)
 
     def _check_frame(self, member: Member) -> None:
-        """All of a stream is there, its END counts what the manifest says, and what holds no data is as it was."""
-        missing = self._catalog.missing(member.manifest)
-        if missing:
-            raise CorruptError(f"{missing[0]}: this is missing, or not of the size it must have.")
+        """Check that a stream is complete, that its END is right, and that segments without data are unchanged."""
+        require_objects(self._catalog, member.manifest)
         stream = member.manifest.fields["stream"]
         last = member.segments[max(member.segments)]
         if bytes(self._plain(member, last, True)) != thin.end(stream["data"], stream["unmap"]):
-            raise CorruptError(f"{member.manifest.key.data}{last.name}: the stream's END isn't what it must be.")
+            raise corrupt(member.manifest.key.data + last.name, "the END of the stream is wrong.")
         filled = {extent.segment for extent in member.layer.records if extent.kind == MAPPED}
         for segment in member.segments.values():
             if segment.number not in filled and segment is not last:
                 self._plain(member, segment, True)
 
     def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
-        """Fetch every segment of the chain and compare all that is in it with the index. ``progress``: bytes so far."""
+        """Fetch every segment of the chain and compare it with the index. ``progress``: bytes so far."""
 
         def work(job: SegmentJob) -> None:
             self._read_one(job)
@@ -189,11 +188,10 @@ class Assembly:
         for extent in job.extents:
             at = places[extent.offset]
             if extent.kind == MAPPED and member.codec.digest(plain[at : at + extent.length]) != extent.digest:
-                raise CorruptError(f"{key}: its data at {extent.offset} doesn't match the index.")
+                raise corrupt(key, f"its data at byte {extent.offset} doesn't match the index.")
 
     def note_partials(self, workers: Workers) -> None:
-        """Fetch the segments with extents that were partly replaced later: only with their data can the rest of them be
-        checked."""
+        """Fetch segments with extents that later backups partly replaced: the rest of such an extent has no digest."""
 
         def work(job: SegmentJob) -> None:
             key, plain = self._segment(job)
@@ -210,16 +208,16 @@ class Assembly:
         key = f"{member.manifest.key.data}{job.number:08d}"
         segment = member.segments.get(job.number)
         if segment is None:
-            raise CorruptError(f"{key}: the index speaks of this segment, the manifest doesn't.")
-        # Of a segment that is stored as it is and used whole, headers are compared with the index here, and all data is
-        # once it is in place: hashing it before that too would find nothing more.
+            raise corrupt(key, "the index names this segment, the manifest doesn't.")
+        # A segment that is stored as it is and used whole is not hashed here: its headers are compared with the index,
+        # and its data is compared once it is in place.
         return key, memoryview(self._plain(member, segment, not (member.codec.transparent and _whole(job))))
 
     def _plain(self, member: Member, segment: Segment, digest: bool) -> Readable:
         key = member.manifest.key.data + segment.name
         stored = self._catalog.store.get(key, segment.size)
         if stored is None:
-            raise CorruptError(f"{key}: this segment is missing.")
+            raise corrupt(key, "the segment is missing.")
         with self._lock:
             self.fetched += len(stored)
         return member.codec.decode(key, segment.name, stored, segment.sha256 if digest else None, segment.plain)
@@ -244,16 +242,16 @@ class Assembly:
     def _note_partial(
         self, key: str, member: Member, extent: Extent, pieces: list[tuple[int, int]], whole: memoryview
     ) -> None:
-        """Of an extent that was partly replaced only the rest can be read back: its digests are taken here."""
+        """Take digests of what is left of an extent that later backups partly replaced; reading back needs them."""
         if member.codec.digest(whole) != extent.digest:
-            raise CorruptError(f"{key}: its data at {extent.offset} doesn't match the index.")
+            raise corrupt(key, f"its data at byte {extent.offset} doesn't match the index.")
         for start, end in pieces:
             digest = hashlib.sha256(whole[start - extent.offset : end - extent.offset]).digest()
             with self._lock:
                 self._partial[start, end] = digest
 
     def clear(self, target: Target) -> None:
-        """Where a target doesn't make what wasn't written read as zero: write those zeros."""
+        """Write zeros to the regions without data, where the target doesn't read them as zero by itself."""
         if not target.zeroed:
             write_zeros(target, self._holes(target))
 
@@ -265,7 +263,7 @@ class Assembly:
         self._check_holes(target)
 
     def _check_batch(self, batch: list[Piece], target: Readback) -> None:
-        buffer = memoryview(mmap.mmap(-1, _PIECE))  # aligned: it can be read into without a copy
+        buffer = memoryview(mmap.mmap(-1, _PIECE))  # aligned, so that O_DIRECT reads into it without a copy
         for piece in batch:
             view = buffer[: piece.end - piece.start]
             target.read_into(piece.start, view)
@@ -276,10 +274,10 @@ class Assembly:
                 good = hashlib.sha256(view).digest() == self._partial.get((piece.start, piece.end))
             if not good:
                 key = f"{member.manifest.key.data}{piece.extent.segment:08d}"
-                raise CorruptError(f"{key}: the volume at {piece.start} doesn't match the index.")
+                raise corrupt(key, f"the volume at byte {piece.start} doesn't match the index.")
 
     def _check_holes(self, target: Readback) -> None:
-        """What no backup of the chain has data for must be zero."""
+        """Check that regions without data in any backup of the chain are zero."""
         check_zeros(target, self._holes(target))
 
     def _holes(self, target: Readback) -> Iterator[tuple[int, int]]:
@@ -287,8 +285,8 @@ class Assembly:
 
 
 def holes(target: Readback, covered: Iterator[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
-    """Regions below ``size`` that may hold something in the target though nothing was written to them. ``covered``:
-    what was, in order."""
+    """Regions below ``size`` where the target may hold data although nothing was written there. ``covered``: the
+    regions that were written, in order."""
     start, end = next(covered, (size, size))
     for at, stop in target.data():
         stop = min(stop, size)
@@ -335,14 +333,14 @@ def _whole(job: SegmentJob) -> bool:
 
 
 def _places(key: str, plain: memoryview, job: SegmentJob) -> dict[int, int]:
-    """Where each extent's data begins in a segment, whose chunks must be just those of the index."""
+    """Where each extent's data begins in a segment. Raises CorruptError if its chunks differ from the index."""
     try:
         found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]
     except CorruptError as error:
-        raise CorruptError(f"{key}: {error.msg}") from error
+        raise corrupt(key, error.msg) from error
     stated = [(extent.offset, extent.length, extent.kind) for extent in job.extents]
     if [(chunk.offset, chunk.length, chunk.command) for chunk in found] != stated:
-        raise CorruptError(f"{key}: its chunks aren't those of the index.")
+        raise corrupt(key, "its chunks differ from those of the index.")
     return {chunk.offset: chunk.at for chunk in found}
 
 
@@ -378,5 +376,5 @@ def _check_zero(target: Readback, start: int, end: int) -> None:
         view = memoryview(buffer)[: min(_PIECE, end - start)]
         target.read_into(start, view)
         if bytes(view).strip(b"\0"):
-            raise CorruptError(f"the volume at {start} should be zero and isn't.")
+            raise CorruptError(f"the volume at byte {start} should be zero and isn't.")
         start += len(view)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Backups in the form in which modules and CLI return them."""
+"""Backups as modules and the command line return them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .manifest import Manifest
 
 
 def from_manifest(manifest: Manifest, remote: str) -> dict[str, Any]:
-    """A backup that is there; nothing was sent for it."""
+    """An existing backup; nothing was sent for it."""
     fields = manifest.fields
     return {
         "id": manifest.id,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..common.errors import ConfigError, CorruptError, SnapshipError, UnknownError
-from ..common.keys import BackupKey
+from ..common.keys import BackupKey, corrupt
 from ..common.units import iso_time
 from ..local.host import Host
 from ..remotes.spec import RemoteSpec
@@ -28,7 +28,7 @@ class Catalog(Protocol):
     spec: RemoteSpec
     store: ObjectStore
     keyring: Keyring
-    absent: bool  # the bucket or directory itself isn't there yet: nothing is on it
+    absent: bool  # the bucket or directory doesn't exist yet
 
     def origin(self, host: Host, given: str | None) -> str:
         """The name under which to look for backups: the one given, else this host's."""
@@ -43,7 +43,7 @@ class Catalog(Protocol):
         """Origins there are, and the volumes of one of them, for messages (long names as they are stored)."""
 
     def cautions(self, chain: list[Manifest]) -> list[str]:
-        """What is to be said of a chain before it is used."""
+        """Warnings about a chain, before it is used."""
 
     def blocks(self, chain: list[Manifest]) -> Blocks:
         """A chain of block streams, to be put together."""
@@ -55,17 +55,23 @@ class Catalog(Protocol):
         """The backups there are, in one listing: of one origin, of one volume (names, not components) or of all."""
 
     def missing(self, manifest: Manifest) -> list[str]:
-        """Keys of a backup's objects that aren't there, or not in their size, by one listing."""
+        """Keys of a backup's objects that are missing or have the wrong size, by one listing."""
 
     def manifest(self, key: BackupKey) -> Manifest:
-        """The manifest, checked. Raises CorruptError, or UnknownError where it is gone."""
+        """The manifest, checked. Raises CorruptError, or UnknownError where it was deleted."""
 
     def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:
-        """The manifests of its chain, the full first, each checked. Raises CorruptError naming the key at fault."""
+        """The manifests of its chain, the full first, each checked. Raises CorruptError about the object at fault."""
+
+
+def require_objects(catalog: Catalog, manifest: Manifest) -> None:
+    """Check by listing that every object of a backup exists in its size. Raises CorruptError."""
+    for key in catalog.missing(manifest):
+        raise corrupt(key, "the object is missing or has the wrong size.")
 
 
 def usable(catalog: Catalog, key: BackupKey) -> Manifest | None:
-    """The manifest; ``None`` for one that is damaged, gone meanwhile, or sealed with a key that isn't held."""
+    """The manifest; ``None`` if it is damaged, was deleted meanwhile, or needs a key that this host doesn't have."""
     try:
         return catalog.manifest(key)
     except (CorruptError, UnknownError):
@@ -77,7 +83,7 @@ def usable(catalog: Catalog, key: BackupKey) -> Manifest | None:
 
 
 def newest_good(catalog: Catalog, chains: Chains, besides: Iterable[str]) -> BackupKey | None:
-    """The newest backup whose chain has none of these ids and whose manifests can all be read."""
+    """The newest backup whose chain avoids these ids and whose manifests are all readable."""
     bad = set(besides)
     for key in chains.sound():
         chain = chains.chain(key)
@@ -92,7 +98,7 @@ def newest_good(catalog: Catalog, chains: Chains, besides: Iterable[str]) -> Bac
 
 
 def advice(catalog: Catalog, chains: Chains, besides: Iterable[str]) -> str:
-    """Words on which older backup is still good."""
+    """A hint that names the newest backup that is still good."""
     key = newest_good(catalog, chains, besides)
     if key is None:
         return "No other backup of this volume is good."

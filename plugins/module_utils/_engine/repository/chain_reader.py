@@ -26,13 +26,13 @@ class Blocks(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
     def sizes(self) -> tuple[int, int]:
-        """Bytes that the target surely needs room for, and all that progress will be told of."""
+        """Bytes that the target needs at least, and bytes that progress will count in all."""
 
     def fetch(self, target: Target, workers: Workers, progress: Progress) -> None:
         """Fetch and write everything. ``progress`` gets bytes done since it was told last, from any thread."""
 
     def clear(self, target: Target) -> None:
-        """Where a target doesn't make what wasn't written read as zero: write those zeros."""
+        """Write zeros to the regions without data, where the target doesn't read them as zero by itself."""
 
     def check(self, target: Readback, workers: Workers) -> None:
         """Read a volume that was fetched, and compare it. Raises CorruptError."""
@@ -42,11 +42,11 @@ class Blocks(Protocol):
 
     @property
     def cautions(self) -> list[str]:
-        """What is to be said of what was written."""
+        """Warnings about what was written."""
 
 
 class Streams(Protocol):
-    """The streams of a chain that only their own kind of volume takes. See :class:`.relay.Relay`."""
+    """The streams of a chain that only one kind of volume can receive. See :class:`.relay.Relay`."""
 
     fetched: int
     written: int
@@ -55,10 +55,10 @@ class Streams(Protocol):
         """As :meth:`Blocks.sizes`."""
 
     def check(self) -> None:
-        """Everything is there. Raises CorruptError."""
+        """See that every object exists. Raises CorruptError."""
 
     def run(self, target: StreamTarget, workers: Workers, progress: Progress) -> None:
-        """Write what the target hasn't yet. ``progress`` gets bytes done since it was told last."""
+        """Write what the target lacks. ``progress`` gets bytes done since it was told last."""
 
     def read_all(self, workers: Workers, progress: Progress) -> None:
         """As :meth:`Blocks.read_all`."""

@@ -13,8 +13,8 @@ import hmac
 import json
 from typing import Any, NamedTuple
 
-from ..common.errors import CorruptError, UsageError
-from ..common.keys import BackupKey, encode, id_time
+from ..common.errors import UsageError
+from ..common.keys import BackupKey, corrupt, encode, id_time, shown
 from ..common.units import iso_time
 from ..streams.encryption import Keyring
 from . import manifest_schema as manifest_shape
@@ -99,24 +99,25 @@ def write(fields: dict[str, Any], keyring: Keyring) -> bytes:
 
 
 def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool = False) -> Manifest:
-    """A manifest, checked against its key, its digest and its MAC. Raises CorruptError that names the key."""
+    """A manifest, checked against its key, its digest and its MAC. Raises CorruptError."""
     where = key.manifest
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError):
-        raise CorruptError(f"{where}: this manifest is cut short or no JSON.") from None
+        raise corrupt(where, "it is cut short or isn't JSON.") from None
     if not isinstance(fields, dict) or fields.get("format") != "snapship":
-        raise CorruptError(f"{where}: this is no manifest of snapship.")
+        raise corrupt(where, "it isn't a manifest of snapship.")
     version = fields.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
-        raise CorruptError(
-            f"{where}: its format version is {version!r}; this tool reads up to {VERSION}.",
+        raise corrupt(
+            where,
+            f"its format version is {version!r}; this snapship reads versions up to {VERSION}.",
             "Use a newer snapship.",
             code="version",
         )
     text = canonical(fields)
     if fields.get("digest") != "sha256:" + hashlib.sha256(text).hexdigest():
-        raise CorruptError(f"{where}: this manifest was changed after it was written (its digest doesn't match).")
+        raise corrupt(where, "it was changed after it was written: its digest doesn't match.")
     _check_mac(fields, text, where, keyring, accept_unencrypted)
     _check_place(fields, key, where)
     return Manifest(key, fields)
@@ -126,11 +127,12 @@ def _check_mac(fields: dict[str, Any], text: bytes, where: str, keyring: Keyring
     mac = fields.get("mac")
     if mac is None:
         if fields.get("encryption"):
-            raise CorruptError(f"{where}: this manifest is forged: it says encrypted but has no MAC.")
+            raise corrupt(where, "it is forged: it claims to be encrypted but has no MAC.")
         if keyring and not accept_unencrypted:
-            raise CorruptError(
-                f"{where}: this manifest has no MAC, but the remote has an encryption key: it may be forged.",
-                "If it was written before the key was set, allow it with accept_unencrypted.",
+            raise corrupt(
+                where,
+                "it has no MAC although the remote has an encryption key: it may be forged.",
+                "If it was written before the key was set, set accept_unencrypted.",
             )
         return
     if not keyring and not fields.get("encryption"):
@@ -142,22 +144,22 @@ def _check_mac(fields: dict[str, Any], text: bytes, where: str, keyring: Keyring
         matches = False
     except Exception as error:
         if hasattr(error, "msg"):
-            error.msg = f"{where}: {error.msg}"
+            error.msg = f"{shown(where)}: {error.msg}"
         raise
     if not matches:
-        raise CorruptError(f"{where}: this manifest is forged or was changed (its MAC doesn't match).")
+        raise corrupt(where, "it is forged or was changed: its MAC doesn't match.")
 
 
 def _check_place(fields: dict[str, Any], key: BackupKey, where: str) -> None:
-    """A genuine manifest under another key is no less a lie than a forged one."""
+    """Refuse a genuine manifest under another key: it is as wrong as a forged one."""
     flaw = manifest_shape.flaw(fields)
     if flaw is not None:
-        raise CorruptError(f"{where}: this manifest's field {flaw} is missing, or isn't what it must be.")
+        raise corrupt(where, f"its field {flaw} is missing or invalid.")
     try:
         found = (encode(fields["origin"]), encode(fields["volume"]), fields["id"], fields["base"])
     except UsageError as error:
-        raise CorruptError(f"{where}: {error.msg}") from None
+        raise corrupt(where, error.msg) from None
     if found != (key.origin, key.volume, key.id, key.base):
-        raise CorruptError(f"{where}: this manifest belongs to another key.")
+        raise corrupt(where, "it was written for another backup.")
     if fields["created"] != iso_time(id_time(key.id)):
-        raise CorruptError(f"{where}: this manifest's time isn't that of its id.")
+        raise corrupt(where, "its time differs from that of its id.")

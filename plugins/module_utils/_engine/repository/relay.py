@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The data path of a restore whose streams only their own kind of volume understands.
+"""The data path of a restore from streams that only one kind of volume can receive (ZFS).
 
 Segments are fetched and checked by several workers, a bounded number ahead, and written in their order.
 """
@@ -16,12 +16,12 @@ import functools
 from collections.abc import Iterator
 from typing import Callable
 
-from ..common.errors import CorruptError
+from ..common.keys import corrupt
 from ..common.workers import Workers
 from ..streams.codec import Codec, codec_for
 from ..streams.thin import Readable
 from ..volumes.provider import StreamTarget
-from .catalog import Catalog
+from .catalog import Catalog, require_objects
 from .manifest import Manifest, Segment
 
 
@@ -36,15 +36,13 @@ class Relay:
         self.written = 0
 
     def check(self) -> None:
-        """Everything is there in its size. Raises CorruptError."""
+        """See that every object exists in its size. Raises CorruptError."""
         for manifest in self._chain:
-            missing = self._catalog.missing(manifest)
-            if missing:
-                raise CorruptError(f"{missing[0]}: this is missing, or not of the size it must have.")
+            require_objects(self._catalog, manifest)
 
     def sizes(self) -> tuple[int, int]:
-        """Bytes that the target surely needs room for, and all that progress will be told of."""
-        # Later streams may replace what earlier ones bring, so only the volume's own size is surely needed.
+        """Bytes that the target needs at least, and bytes that progress will count in all."""
+        # Later streams may replace data of earlier ones, so only the volume's own size is certainly needed.
         return min(self.size, self._chain[-1].size), self.size
 
     def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
@@ -59,10 +57,10 @@ class Relay:
     def _read_one(self, manifest: Manifest, codec: Codec, pair: tuple[Segment, str]) -> None:
         segment, digest = pair
         if codec.digest(read_segment(self._catalog, manifest, codec, segment)).hex() != digest:
-            raise CorruptError(f"{manifest.key.data}{segment.name}: its data doesn't match the manifest.")
+            raise corrupt(manifest.key.data + segment.name, "its data doesn't match the manifest.")
 
     def run(self, target: StreamTarget, workers: Workers, progress: Callable[[int], None]) -> None:
-        """Write what the target hasn't yet. ``progress`` gets bytes of the streams."""
+        """Write what the target lacks. ``progress`` gets bytes of the streams."""
         done = target.has([manifest.fields["state_id"] for manifest in self._chain])
         progress(sum(segment.plain for manifest in self._chain[:done] for segment in manifest.segments))
         with concurrent.futures.ThreadPoolExecutor(workers.count, thread_name_prefix="fetch") as pool:
@@ -90,9 +88,9 @@ class Relay:
 
 
 def read_segment(catalog: Catalog, manifest: Manifest, codec: Codec, segment: Segment) -> Readable:
-    """The plain bytes of one segment, checked. Raises CorruptError that names its key."""
+    """The plain bytes of one segment, checked. Raises CorruptError about it."""
     key = manifest.key.data + segment.name
     stored = catalog.store.get(key, segment.size)
     if stored is None:
-        raise CorruptError(f"{key}: this segment is missing.")
+        raise corrupt(key, "the segment is missing.")
     return codec.decode(key, segment.name, stored, segment.sha256, segment.plain)

@@ -11,8 +11,8 @@ import concurrent.futures
 import dataclasses
 import time
 
-from ..common.errors import CorruptError, UnknownError, UsageError
-from ..common.keys import BackupKey, decode, encode, id_time, is_id, parse_backup_key
+from ..common.errors import UnknownError, UsageError
+from ..common.keys import BackupKey, corrupt, decode, encode, id_time, is_id, parse_backup_key
 from ..common.units import FUTURE_TOLERANCE
 from ..local.host import Host
 from ..remotes.registry import open_store
@@ -38,13 +38,13 @@ class SnapshipCatalog:
 
     @classmethod
     def open(cls, spec: RemoteSpec) -> SnapshipCatalog:
-        """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote whose
-        backups aren't of this program (see :func:`.access.open_catalog`)."""
+        """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote with
+        another layout (see :func:`.access.open_catalog`)."""
         if spec.read_only:
             raise UsageError(
-                f"remote {spec.name!r} has layout {spec.layout}: what lies there is only read. "
-                "Nothing is shipped to it or removed from it.",
-                "Ship to a remote of layout snapship; backup_info, verify and restore work with this one.",
+                f"remote {spec.name!r} has layout {spec.layout}, which is read-only: snapship neither ships to it "
+                "nor deletes from it.",
+                "Ship to a remote of layout snapship. backup_info, verify and restore work with this one.",
                 code="read_only",
             )
         keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
@@ -104,7 +104,7 @@ class SnapshipCatalog:
         return Chains(keys, now, lambda: self.keys("deleted", origin, volume))
 
     def missing(self, manifest: Manifest) -> list[str]:
-        """Keys of segments and index parts that aren't there, or not in their size, by one listing."""
+        """Keys of segments and index parts that are missing or have the wrong size, by one listing."""
         sizes = {segment.name: segment.size for segment in manifest.segments}
         sizes.update({part.name: part.size for part in manifest.parts})
         there = {entry.key: entry.size for entry in self.store.list(manifest.key.data)}
@@ -112,9 +112,10 @@ class SnapshipCatalog:
         return [key for key, size in keys.items() if there.get(key) != size]
 
     def unsettled(self, origin: str, volume: str) -> set[str]:
-        """Ids of shipments that are under way: what is listed of them may yet be taken back by its writer.
+        """Ids of running shipments: their writers may still take back what is listed of them.
 
-        To be asked for after the listing: a shipment has its record from before it is listed until it stays listed.
+        Call it after the listing: the record of a shipment exists before its manifest does, and goes only when the
+        manifest stays.
         """
         prefix = f"inflight/{encode(origin)}/{encode(volume)}/"
         return {entry.key[len(prefix) :].partition("~")[0] for entry in self.store.list(prefix)}
@@ -129,20 +130,20 @@ class SnapshipCatalog:
         if data is None:
             data = self.store.get(key.deleted, manifests.LIMIT)
         if data is None:
-            raise UnknownError(f"{key.manifest}: there is no such backup (any more).", code="unknown_backup")
+            raise UnknownError(f"backup {key.id} doesn't exist, or was deleted.", code="unknown_backup")
         return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
 
     def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:
-        """The manifests of its chain, the full first, each checked. Raises CorruptError naming the key at fault."""
+        """The manifests of its chain, the full first, each checked. Raises CorruptError about the object at fault."""
         problem = chains.problem(key)
         chain = chains.chain(key)
         if problem or chain is None:
-            raise CorruptError(f"{key.manifest}: {problem}.")
+            raise corrupt(key.manifest, f"{problem}.")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             found = list(pool.map(self.manifest, chain))
         for base, each in zip(found, found[1:]):
             if each.fields.get("base_state_id") != base.fields.get("state_id"):
-                raise CorruptError(f"{each.key.manifest}: it rests on another state than its base {base.id} has.")
+                raise corrupt(each.key.manifest, f"its base {base.id} has another state than it was made from.")
             if each.fields["stream"]["format"] != base.fields["stream"]["format"]:
-                raise CorruptError(f"{each.key.manifest}: its stream is of another format than its base's.")
+                raise corrupt(each.key.manifest, f"the stream format differs from that of its base {base.id}.")
         return found

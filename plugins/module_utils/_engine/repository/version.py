@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The tool's version and that of the format it writes."""
+"""The version of snapship and of the format it writes."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ __all__ = ["FORMAT_VERSION", "VERSION", "versions"]
 
 
 def versions() -> dict[str, str | None]:
-    """What wrote a backup, for its manifest."""
+    """The versions of what writes a backup, for its manifest."""
     return {"snapship": VERSION, "python": platform.python_version(), "zstd": compression.backend()}

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which backup a restore means: the latest, one by its id, the state at some time, or a member of a group."""
+"""The backup to restore: the latest, one by id, the state at a time, or a member of a group."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class WantedBackup(NamedTuple):
 
 
 def find_chain(catalog: Catalog, origin: str, source: str, wanted: WantedBackup) -> tuple[Chains, list[Manifest]]:
-    """The volume's backups, and the manifests of the chain that is meant, the full first, each checked.
+    """The volume's backups, and the manifests of the chosen backup's chain, the full first, each checked.
 
-    Raises UnknownError, or CorruptError that names the key at fault and the newest older backup that is good.
+    Raises UnknownError, or CorruptError, whose hint names the newest backup that is still good.
     """
     chains = catalog.chains(origin, source)
     if not chains.keys:
@@ -61,17 +61,17 @@ def _pick(catalog: Catalog, source: str, chains: Chains, wanted: WantedBackup) -
         if key.created <= wanted.when:
             return key
     raise UnknownError(
-        f"{source} has no backup as old as {iso_time(wanted.when)}; "
-        f"the oldest is of {iso_time(chains.keys[-1].created)}.",
+        f"{source} has no backup from {iso_time(wanted.when)} or earlier; "
+        f"the oldest is from {iso_time(chains.keys[-1].created)}.",
         code="unknown_backup",
     )
 
 
 def _no_backup(catalog: Catalog, origin: str, source: str) -> SnapshipError:
     origins, volumes = catalog.names(origin)
-    there = f"volumes of this origin there: {', '.join(volumes)}"
+    there = f"volumes of this origin: {', '.join(volumes)}"
     if not volumes:
-        there = f"origins there: {', '.join(origins) or 'none'}"
+        there = f"origins: {', '.join(origins) or 'none'}"
     return UnknownError(
         f"{source} has no backup under origin {origin!r} on {catalog.store.label} ({there}).",
         "Check source and origin.",
@@ -80,7 +80,7 @@ def _no_backup(catalog: Catalog, origin: str, source: str) -> SnapshipError:
 
 
 def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> BackupKey:
-    """The member of a group; an id has its snapshot's time, which all members share. The whole group must be there."""
+    """This volume's member of a group. Raises CorruptError if another member is missing."""
     for key in chains.keys:
         manifest = _member(catalog, key, group)
         if manifest is None:
@@ -89,7 +89,8 @@ def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> Back
             others = catalog.chains(manifest.fields["origin"], member)
             if not any(_member(catalog, other, group) for other in others.sound() if other.created == key.created):
                 raise CorruptError(
-                    f"group {group} isn't complete: {member} is missing.", advice(catalog, chains, [key.id])
+                    f"group {group} is incomplete: the backup of {member} is missing.",
+                    advice(catalog, chains, [key.id]),
                 )
         return key
     raise UnknownError(f"{source} has no backup of group {group!r}.", code="unknown_backup")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Fetching one backup, with the chain it rests on, into a target beside what it is to become."""
+"""Fetches a backup and its chain into a new volume beside the target."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ..volumes.provider import BlockReceiver, Provider, Received, ReceiveRequest
 
 
 class Fetched(NamedTuple):
-    """A restore that lies checked beside its target."""
+    """A restore that is complete and checked, beside its target."""
 
     target: Received
     facts: dict[str, Any]  # bytes_written, bytes_fetched, seconds, warnings
 
 
 def check_kind(backup: Manifest, provider: Provider, target: str) -> None:
-    """Raises VolumeError where a backup's stream can't go to such a target."""
+    """Raises VolumeError where such a target can't receive the backup's stream."""
     stream = backup.fields["stream"]["format"]
     if stream not in provider.receives:
         raise VolumeError(
             f"backup {backup.id} of {backup.fields['volume']} (provider {backup.fields.get('provider')}) is a {stream} "
-            f"stream, which can't be restored to {target!r} (provider {provider.name}).",
-            "A zfs-send stream goes to a ZFS dataset only; a thin-send-recv stream to an LVM-thin volume, a zvol or an "
-            "image file.",
+            f"stream: {target!r} (provider {provider.name}) can't receive it.",
+            "Restore a zfs-send stream to a ZFS dataset, and a thin-send-recv stream to an LVM-thin volume, a zvol or "
+            "an image file.",
             code="wrong_type",
         )
 
@@ -109,7 +109,7 @@ def _check_room(work: _Work, needed: int) -> None:
     if needed > work.there.free:
         raise VolumeError(
             f"no room to restore {work.request.place.target}: {show_bytes(needed)} needed, "
-            f"{show_bytes(work.there.free)} free; what is there is untouched.",
+            f"{show_bytes(work.there.free)} free; nothing was changed.",
             "Free some space, or restore elsewhere.",
             code="no_space",
         )
@@ -125,6 +125,7 @@ class _aborting(contextlib.AbstractContextManager[None]):  # reads as a statemen
 
 
 def explain_damage(error: CorruptError, chain: list[Manifest], advice: Callable[[list[str]], str]) -> None:
-    """Add to an error which older backup is good; ``advice`` gives the words, told which ids are not."""
-    damaged = next((each.id for each in chain if each.key.data in error.msg), chain[-1].id)
-    error.hint = " ".join(filter(None, (error.hint, advice([damaged]))))
+    """Add to an error which older backup is good. ``advice`` makes that hint from the ids of damaged backups."""
+    key = error.key or ""
+    damaged = next((each.id for each in chain if key == each.key.manifest or key.startswith(each.key.data)), None)
+    error.hint = " ".join(filter(None, (error.hint, advice([damaged or chain[-1].id]))))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Ways to prove that a backup is good: by what is listed, by reading what is stored, by its source, by restoring it."""
+"""Ways to prove that a backup is good: list its objects, read them, compare with the source, or restore it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Callable, NamedTuple, cast
 from ..common.errors import CorruptError, UsageError, VolumeError
 from ..common.workers import Workers
 from ..repository.assembly import Assembly
-from ..repository.catalog import Catalog
+from ..repository.catalog import Catalog, require_objects
 from ..repository.manifest import Manifest
 from ..streams import thin
 from ..streams.codec import codec_for
@@ -24,7 +24,7 @@ from .fetch import check_kind, fetch
 
 
 class Task(NamedTuple):
-    """A backup to be proved: its chain, the full first, and what the user said."""
+    """A backup to verify: its chain, the full first, and the user's options."""
 
     catalog: Catalog
     chain: list[Manifest]
@@ -40,13 +40,13 @@ class Task(NamedTuple):
 
     @property
     def in_blocks(self) -> bool:
-        """Whether its stream is one of blocks."""
+        """Whether its stream consists of blocks."""
         return bool(self.backup.fields["stream"]["format"] == thin.FORMAT)
 
 
 @dataclasses.dataclass
 class Proof:
-    """What was read for it: bytes of a volume, and bytes from the remote."""
+    """What a proof cost: bytes read from a volume, bytes fetched from the remote, seconds."""
 
     read: int = 0
     fetched: int = 0
@@ -55,16 +55,14 @@ class Proof:
 
 
 def _metadata(task: Task) -> Proof:
-    """All that the manifests of the chain name is there in its size; the manifests themselves were checked."""
+    """Every object that the manifests of the chain name exists in its size. The manifests were checked before."""
     for manifest in task.chain:
-        missing = task.catalog.missing(manifest)
-        if missing:
-            raise CorruptError(f"{missing[0]}: this is missing, or not of the size it must have.")
+        require_objects(task.catalog, manifest)
     return Proof()
 
 
 def _data(task: Task) -> Proof:
-    """Every stored byte of the chain is what it was, and unfolds to what index or manifest say."""
+    """Every stored byte of the chain is unchanged, and its content is what index or manifest say."""
     _metadata(task)
     total = sum(segment.size for manifest in task.chain for segment in manifest.segments)
 
@@ -81,12 +79,12 @@ def _data(task: Task) -> Proof:
 
 
 def _source(task: Task) -> Proof:
-    """The snapshot here that was shipped reads as the backup recorded it."""
+    """The snapshot on this host still reads as the backup recorded it."""
     _metadata(task)
     backup = task.backup
     if task.catalog.spec.read_only:
         raise UsageError(
-            f"backup {backup.id} isn't of a snapshot on this host.",
+            f"backup {backup.id} wasn't made from a snapshot on this host.",
             "Use mode: data or mode: restore.",
             code="no_source",
         )
@@ -94,9 +92,9 @@ def _source(task: Task) -> Proof:
     volume = provider.normalise(backup.fields["volume"])
     snapshot = _of_state(provider.snapshots(volume), backup.fields["state_id"])
     if snapshot is None or snapshot.flaw:
-        why = f"is no longer what it was ({snapshot.flaw})" if snapshot else "isn't here any more"
+        why = f"has changed ({snapshot.flaw})" if snapshot else "no longer exists"
         raise VolumeError(
-            f"backup {backup.id} of {volume} can't be compared with its source: the snapshot it was made from {why}.",
+            f"backup {backup.id} of {volume} can't be compared with its source: its snapshot {why}.",
             "Use mode: data or mode: restore.",
             code="no_source",
         )
@@ -136,14 +134,14 @@ def _source_blocks(task: Task, provider: BlockProvider, snapshot: Snapshot) -> P
 
 
 def _source_stream(task: Task, provider: StreamProvider, snapshot: Snapshot) -> Proof:
-    """The stream made anew is that of the backup. Only this backup's own, not those it rests on."""
+    """Sending the snapshot again gives the stream of the backup. Checks this backup only, not its bases."""
     backup = task.backup
     base = None
     if backup.key.base is not None:
         base = _of_state(provider.bases(snapshot.volume), backup.fields["base_state_id"])
         if base is None:
             raise VolumeError(
-                f"backup {backup.id} of {snapshot.volume} can't be compared with its source: its base isn't here.",
+                f"backup {backup.id} of {snapshot.volume} can't be compared with its source: its base is gone.",
                 "Use mode: data or mode: restore.",
                 code="no_source",
             )
@@ -168,21 +166,22 @@ def _source_stream(task: Task, provider: StreamProvider, snapshot: Snapshot) -> 
 def _differs(task: Task, what: str) -> CorruptError:
     backup = task.backup
     return CorruptError(
-        f"backup {backup.id} of {backup.fields['volume']} isn't what its source is: {what}.",
-        "Ship a new full (type: full). Where the storage's own program makes the stream, an update of that program may "
-        "also change it: mode: restore tells."
+        f"backup {backup.id} of {backup.fields['volume']} differs from its source: {what}.",
+        "Ship a new full (type: full). An update of ZFS can also change the stream: mode: restore tells whether the "
+        "backup is good."
         if not task.in_blocks
-        else "Don't rely on this backup or on those that rest on it: ship a new full (type: full).",
+        else "Don't rely on this backup or on incrementals based on it: ship a new full (type: full).",
         code="source_differs",
     )
 
 
 def _restore(task: Task) -> Proof:
-    """It can be restored, to a place of its own, and is then what was recorded."""
+    """The backup can be restored to a scratch volume, which is then what was recorded."""
     backup = task.backup
     if task.catalog.spec.read_only and not task.scratch:
         raise UsageError(
-            f"backup {backup.id} has no place beside its volume here.", "Say in scratch where to restore it."
+            f"backup {backup.id}: its volume isn't on this host, so there is no place beside it.",
+            "Set scratch to a volume to restore to.",
         )
     name = task.scratch or f"{backup.fields['volume']}-snapship-verify"
     given = task.provider or (None if task.scratch else backup.fields.get("provider"))
@@ -192,7 +191,7 @@ def _restore(task: Task) -> Proof:
     there = provider.target_state(place)
     if there.exists:
         raise VolumeError(
-            f"{place.target} is there already; it isn't used as scratch.",
+            f"{place.target} exists already; it isn't used as scratch.",
             "Remove it, or name another place in scratch.",
             code="target_exists",
         )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a backup of one volume to one remote needs: nothing, an incremental on which base, or a full and why."""
+"""Chooses how to back up one volume to one remote: not at all, as an incremental and on which base, or as a full."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNREADABLE = ("corrupt", "version", "key", "unknown_backup")
 
 @dataclasses.dataclass
 class Wish:
-    """What is asked of each volume; seconds."""
+    """What the user wants for each volume; durations in seconds."""
 
     origin: str
     kind: str = "auto"  # auto, full, incremental
@@ -36,7 +36,7 @@ class Wish:
 
 @dataclasses.dataclass
 class Look:
-    """What was found about one volume, on the remote and here."""
+    """What was found about one volume, on the remote and on this host."""
 
     volume: str
     chains: Chains
@@ -66,7 +66,7 @@ def look(catalog: SnapshipCatalog, provider: Provider, origin: str, volume: str)
 
 
 def newest_sound(catalog: SnapshipCatalog, found: Look) -> Manifest | None:
-    """The newest backup that is complete and whose manifest can be read; the others are warned about."""
+    """The newest complete backup with a readable manifest. Warns about newer ones that don't count."""
     for key in found.chains.keys:
         problem = found.chains.problem(key)
         if problem is None:
@@ -78,7 +78,7 @@ def newest_sound(catalog: SnapshipCatalog, found: Look) -> Manifest | None:
                 if error.code not in UNREADABLE:
                     raise
                 problem = error.msg
-        found.warnings.append(f"backup {key.id} of {found.volume} doesn't count: {problem}")
+        found.warnings.append(f"backup {key.id} of {found.volume} is ignored: {problem}")
     return None
 
 
@@ -90,30 +90,30 @@ def _manifest(catalog: SnapshipCatalog, found: Look, backup_id: str) -> Manifest
 
 
 def check_owner(host: Host, wish: Wish, newest: Manifest | None) -> None:
-    """Refuse an origin that another machine ships under."""
+    """Refuse an origin that belongs to another machine."""
     if newest is None or wish.adopt or newest.fields.get("machine_id") == host.machine_id:
         return
     raise VolumeError(
-        f"origin {wish.origin!r} belongs to another machine, which shipped {newest.id}.",
-        "Give this host an origin of its own; if it takes over from that machine, set adopt_origin.",
+        f"origin {wish.origin!r} belongs to another machine: it shipped {newest.id}.",
+        "Set origin to a name of this host's own. If this host takes over from that machine, set adopt_origin.",
         code="origin_owned",
     )
 
 
 def satisfying(catalog: SnapshipCatalog, found: Look, wish: Wish, newest: Manifest | None) -> Manifest | None:
-    """The backup that fulfils the wish already."""
+    """The existing backup that is already what the user wants."""
     if wish.snapshot is not None:
         for snapshot in found.snapshots:
             if snapshot.name == wish.snapshot:
                 return shipped(catalog, found, snapshot)
         return None
     if newest is None or not wish.max_age or wish.kind == "full" and newest.key.base is not None:
-        return None  # 0s means now: a store whose clock knows only seconds may say that a backup was made later
+        return None  # 0s means now, even where the store's clock has only whole seconds
     return newest if found.chains.now - newest.key.created <= wish.max_age else None
 
 
 def shipped(catalog: SnapshipCatalog, found: Look, snapshot: Snapshot) -> Manifest | None:
-    """The sound backup of exactly this state. An id carries its snapshot's time, so few manifests are read."""
+    """The sound backup of exactly this state. Ids contain the snapshot's time, so few manifests are read."""
     for key in found.chains.sound():
         if key.created == snapshot.created:
             manifest = found.manifests.get(key.id) or usable(catalog, key)
@@ -124,12 +124,13 @@ def shipped(catalog: SnapshipCatalog, found: Look, snapshot: Snapshot) -> Manife
 
 
 def choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
-    """Base and reason for shipping a snapshot (``None``: one still to be made). Raises VolumeError where an
-    incremental is demanded and impossible."""
+    """Base and reason for shipping a snapshot (``None``: one that isn't taken yet).
+
+    Raises VolumeError where the user demands an incremental and there is no base."""
     choice = _choose(catalog, found, wish, snapshot)
     if wish.kind == "incremental" and choice.base is None:
         raise VolumeError(
-            f"an incremental of {found.volume} isn't possible: {choice.reason}.",
+            f"an incremental of {found.volume} is impossible: {choice.reason}.",
             "Use type: auto to ship a full instead.",
             code="no_base",
         )
@@ -138,7 +139,7 @@ def choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapshot
 
 def _choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapshot | None) -> Choice:
     if wish.kind == "full":
-        return Choice(None, None, "a full was asked for")
+        return Choice(None, None, "type is full")
     if not found.chains.keys:
         return Choice(None, None, "first backup of this volume on this remote")
     flaws = []
@@ -149,33 +150,33 @@ def _choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapsho
         there = shipped(catalog, found, local)
         if there is None:
             continue
-        if unsettled is None:  # with a key that can't delete, records stay, and nothing is ever taken back
+        if unsettled is None:  # append-only: records stay, and no writer takes anything back
             unsettled = set() if catalog.spec.append_only else catalog.unsettled(wish.origin, found.volume)
         flaw = local.flaw or _unfit(catalog, found, wish, there, snapshot)
         if flaw is None and there.id in unsettled:
-            flaw = "another run is just making it"
+            flaw = "another run is still shipping it"
         if flaw is None:
             flags: list[str] | None = there.fields["stream"].get("flags") or None
-            return Choice(there, local, f"newest common state is {there.id} (snapshot {local.name})", flags)
+            return Choice(there, local, f"the newest common state is {there.id} (snapshot {local.name})", flags)
         flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw}")
-    return Choice(None, None, "; ".join(flaws) or "no snapshot here is of a state that the remote has")
+    return Choice(None, None, "; ".join(flaws) or "this host and the remote have no state in common")
 
 
 def _unfit(catalog: SnapshipCatalog, found: Look, wish: Wish, there: Manifest, snapshot: Snapshot | None) -> str | None:
-    """Why an increment on this backup isn't wanted."""
+    """Why this backup can't be the base, or ``None``."""
     lineage = snapshot.lineage if snapshot else found.lineage
     if there.fields.get("lineage") != lineage:
-        return "the volume was replaced since"
+        return "the volume was replaced since then"
     if bool(there.encryption) != bool(catalog.keyring.writes):
         return (
-            "it isn't encrypted as the remote now asks"
+            "it isn't encrypted, but the remote has an encryption key"
             if catalog.keyring.writes
-            else "it is encrypted, and no key is set"
+            else "it is encrypted, but the remote has no encryption key"
         )
     chain = found.chains.chain(there.key)
     retired = set(chain or []) - set(found.chains.keys)
     if retired:
-        return f"{min(retired).id}, on which it rests, was removed"
+        return f"its base {min(retired).id} was removed"
     if chain and wish.full_every is not None:
         age = found.chains.now - chain[0].created
         if age >= wish.full_every:

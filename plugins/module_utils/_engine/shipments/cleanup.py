@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is left on a remote by shipments that died and backups that were removed, and when it may go.
+"""Removes what dead shipments and deleted backups leave on a remote.
 
-Data may go only when nothing can rest on it: the remote's grace period has passed by the store's own clock, and a fresh
-listing shows neither a dependant nor a record under ``inflight/``. A shipment is marked before it is cleared away (see
-:mod:`.shipment`), since a writer that was taken for dead may only have been asleep.
+Data is deleted only when no backup can be based on it: the remote's grace period has passed by the store's own clock,
+and a fresh listing shows neither a dependant nor a record under ``inflight/``. A shipment is marked before it is
+removed (see :mod:`.shipment`), because a writer that seems dead may only have been asleep.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _old(catalog: SnapshipCatalog, entry: Entry) -> bool:
 
 
 def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
-    """What a record says; an unreadable one says nothing."""
+    """The fields of a record; none where it is unreadable."""
     try:
         value = json.loads(catalog.store.get(entry.key, 1 << 20) or b"{}")
     except (ValueError, SnapshipError):
@@ -51,13 +51,13 @@ def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
 
 
 def bases_in_use(catalog: SnapshipCatalog, origin: str, volume: str) -> set[str]:
-    """Ids that running shipments rest on."""
+    """Ids of the bases of running shipments."""
     records = [read_record(catalog, entry) for entry in inflight(catalog, origin, volume).values()]
     return {str(record["base"]) for record in records if record.get("base")}
 
 
 def clean_volume(host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
-    """Clear away what may go, of one volume. To be called under its lock. Returns what was done."""
+    """Remove what can go, of one volume. Call it under the volume's lock. Returns what was done."""
     if catalog.spec.append_only or catalog.absent:
         return []
     done = _dead_shipments(host, catalog, origin, volume)
@@ -78,15 +78,15 @@ def _dead_shipments(host: Host, catalog: SnapshipCatalog, origin: str, volume: s
         marks = [entry for name, entry in entries.items() if name.startswith(backup_id + MARK)]
         if marks and all(_old(catalog, entry) for entry in marks):
             _bury(catalog, origin, volume, backup_id)
-            done.append(f"cleared the rest of the dead shipment {backup_id}")
+            done.append(f"removed the rest of the dead shipment {backup_id}")
         elif record and (_old(catalog, record) or read_record(catalog, record).get("host") == mine):
             _clear(catalog, origin, volume, backup_id, mine)
-            done.append(f"cleared the dead shipment {backup_id}")
+            done.append(f"removed the dead shipment {backup_id}")
     return done
 
 
 def _clear(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str, mine: str) -> None:
-    """Mark a shipment, then look for its manifest: without one its data goes, and the mark stays for its writer."""
+    """Mark a shipment, then look for its manifest. Without one its data is deleted; the mark stays for its writer."""
     record = inflight_key(encode(origin), encode(volume), backup_id)
     mark = f"{record}{MARK}{mine}"
     catalog.store.put(mark, b"{}")
@@ -99,7 +99,7 @@ def _clear(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str, m
 
 
 def _bury(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str) -> None:
-    """What was marked long ago: its data, record and marks go. Where it was committed after all, it counts if whole."""
+    """Remove a shipment that was marked long ago: data, record and marks. A complete backup stays."""
     record = inflight_key(encode(origin), encode(volume), backup_id)
     listed = [key for key in catalog.keys("backups", origin, volume) if key.id == backup_id]
     for key in listed:
@@ -113,7 +113,7 @@ def _bury(catalog: SnapshipCatalog, origin: str, volume: str, backup_id: str) ->
 
 
 def _whole(catalog: SnapshipCatalog, key: BackupKey) -> bool:
-    """Whether all data of a backup is there. What can't be read isn't judged."""
+    """Whether all data of a backup exists; true for a manifest that can't be read."""
     try:
         manifest = catalog.manifest(key)
     except SnapshipError:
@@ -122,25 +122,25 @@ def _whole(catalog: SnapshipCatalog, key: BackupKey) -> bool:
 
 
 def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
-    """Put back what another backup rests on; delete data of backups removed longer ago than the grace period."""
+    """Put back retired backups that are a base; delete the data of others when the grace period is over."""
     prefix = f"deleted/{encode(origin)}/{encode(volume)}/"
     entries = list(catalog.store.list(prefix))
     if not entries:
         return []
     done: list[str] = []
-    used, living = _rested_on(catalog, origin, volume)
+    used, living = _bases(catalog, origin, volume)
     for entry in entries:
         key = parse_backup_key(entry.key)
         if key is None:
             continue
         if key.id in living:
-            if _old(catalog, entry):  # put back; else its delete may be under way
+            if _old(catalog, entry):  # it was put back; a younger one may be about to be retired
                 catalog.store.delete([key.deleted])
         elif key.id in used:
             data = catalog.store.get(key.deleted, LIMIT)
             if data is not None:
                 put_back(catalog, key, data)
-                done.append(f"put {key.id} back: another backup rests on it")
+                done.append(f"put {key.id} back: it is the base of another backup")
         elif catalog.store.now() - entry.modified >= catalog.spec.grace_period:
             _delete_data(catalog, key)
             catalog.store.delete([key.deleted])
@@ -148,8 +148,8 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     return done
 
 
-def _rested_on(catalog: SnapshipCatalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
-    """Ids that a backup or a running shipment rests on; ids of all backups. Records come first: they become backups."""
+def _bases(catalog: SnapshipCatalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
+    """Ids of all bases of backups and running shipments; ids of all backups. Records first: they become backups."""
     used = bases_in_use(catalog, origin, volume)
     living = catalog.keys("backups", origin, volume)
     return used | {key.base for key in living if key.base}, {key.id for key in living}
@@ -161,23 +161,23 @@ def retire(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
     catalog.store.sync()
     catalog.store.delete([key.manifest])
     if not any(entry.key == key.deleted for entry in catalog.store.list(key.deleted)):
-        catalog.store.put(key.deleted, data)  # a cleaner found both, and dropped this one as a left-over
+        catalog.store.put(key.deleted, data)  # a cleaner saw both and dropped this one
 
 
 def put_back(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
-    """Make a retired backup one again. What is under ``deleted/`` goes later: another run may be moving it too."""
+    """List a retired backup again. Its key under ``deleted/`` is removed later: another run may be moving it, too."""
     catalog.store.put(key.manifest, data)
     catalog.store.sync()
 
 
 def put_back_used(catalog: SnapshipCatalog, origin: str, volume: str) -> None:
-    """Put back at once what was retired although a backup, or a running shipment, rests on it."""
+    """Put back at once retired backups that are the base of a backup or of a running shipment."""
     if catalog.spec.append_only or catalog.absent:
         return
     retired = {key.id: key for key in catalog.keys("deleted", origin, volume)}
     if not retired:
         return
-    used, living = _rested_on(catalog, origin, volume)
+    used, living = _bases(catalog, origin, volume)
     for backup_id in set(retired) & used - living:
         data = catalog.store.get(retired[backup_id].deleted, LIMIT)
         if data is not None:
@@ -185,15 +185,15 @@ def put_back_used(catalog: SnapshipCatalog, origin: str, volume: str) -> None:
 
 
 def _delete_data(catalog: SnapshipCatalog, key: BackupKey) -> None:
-    catalog.store.sync()  # a manifest that was removed before must not come back after a power loss
+    catalog.store.sync()  # a removed manifest must not come back after a power loss
     catalog.store.delete([entry.key for entry in catalog.store.list(key.data)])
 
 
 def sweep_orphans(catalog: SnapshipCatalog, origin: str, volume: str) -> str | None:
-    """Delete data that belongs to nothing, once it is older than the grace period (a put that outlived its sender)."""
+    """Delete data without manifest or record, once older than the grace period: a put can outlive its sender."""
     prefix = f"data/{encode(origin)}/{encode(volume)}/"
     folders = catalog.store.folders(prefix)
-    # After the folders, since a shipment has its record before its data; manifests move, so they are looked for twice.
+    # Asked after the folders, as a shipment has its record before its data. Manifests move, so they are listed twice.
     known = {name.partition(MARK)[0] for name in _inflight(catalog, origin, volume)}
     known |= {key.id for kind in ("backups", "deleted", "backups") for key in catalog.keys(kind, origin, volume)}
     orphans = []

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a backup is about: the request, what all its units share, and the plan of each unit."""
+"""The request of a backup, what all its units share, and the plan of each unit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def open_catalog(self) -> SnapshipCatalog:
-        """The remote, which a plan that gets here has opened."""
+        """The catalog; plan() has opened it by now."""
         return need(self.catalog, "plan() opens the catalog")
 
     @property
@@ -64,16 +64,16 @@ class Run:
 
     @property
     def holder(self) -> str:
-        """Under which snapshots are held for this remote and origin."""
+        """The name under which snapshots are held for this remote and origin."""
         return f"{self.store.location} {self.wish.origin} {self.host.instance()}"
 
     @property
     def grouped(self) -> bool:
-        """Whether a unit's volumes are to be of one point in time."""
+        """Whether a unit's volumes must be of one point in time."""
         return self.request.consistent or self.request.recursive
 
     def prepare(self) -> None:
-        """What has to be there before the first shipment (writes)."""
+        """Create what must exist before the first shipment (writes)."""
         self.host.keep_origin(self.wish.origin)
         self.host.instance()
         if self.absent:
@@ -83,7 +83,7 @@ class Run:
 
 @dataclasses.dataclass
 class UnitPlan:
-    """A volume, or a consistent group: what is there and what is to be shipped, by volume."""
+    """A volume or a consistent group: by volume, what exists and what will be shipped."""
 
     providers: dict[str, Provider]
     satisfied: dict[str, Manifest] = dataclasses.field(default_factory=dict)

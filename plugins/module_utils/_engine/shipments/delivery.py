@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Shipping volumes together: each one's data is sent, then all are committed."""
+"""Ships volumes together: sends the data of each, then commits all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .manifest_fields import fields_of
 from .shipment import Shipment
 from .source import opened
 
-PENDING = "pending"  # in a snapshot's holds: a backup that is being made
+PENDING = "pending"  # in a snapshot's holds: its backup is being shipped
 
 
 class Delivery:
@@ -55,7 +55,7 @@ class Delivery:
             self.provider.hold(snapshot, run.holder, PENDING)
         with contextlib.suppress(SnapshipError):  # the volume went away after its snapshot was made
             self._properties = self.provider.properties(snapshot.volume)
-        # Open from before the first request, so that no other run tidies it away.
+        # Opened before the first request, so that no other run removes the snapshot.
         with opened(self.provider, self.choice, snapshot) as source:
             if self.shipment is None:
                 self.shipment = Shipment.begin(
@@ -84,16 +84,16 @@ class Delivery:
 
 
 def hold(run: Run, provider: Provider, snapshot: Snapshot, backup_id: str) -> str | None:
-    """Keep the snapshot just shipped for the next increment. What prevents it is a warning: the backup is there."""
+    """Keep the shipped snapshot as the base of the next incremental. Returns a warning if that fails."""
     try:
         Holding(run.host, provider, run.store.location, run.holder).move(snapshot, backup_id)
     except (VolumeError, ConfigError) as error:
-        return f"{error.msg} The backup {backup_id} is complete all the same."
+        return f"{error.msg} The backup {backup_id} is complete; only the next one may have to be a full."
     return None
 
 
 def deliver(run: Run, deliveries: list[Delivery], outcome: Outcome, newest: dict[str, Manifest | None]) -> None:
-    """Send all, then commit all: a group is complete or isn't there. ``newest``: by volume, what there was before."""
+    """Send all, then commit all: a group is complete or not listed. ``newest``: by volume, the newest backup before."""
     try:
         for delivery in deliveries:
             delivery.load()

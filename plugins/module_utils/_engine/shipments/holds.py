@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which snapshots here a remote's newest backups rest on: those are kept, older ones of ours go."""
+"""Keeps the snapshots that are the base of a remote's next incremental, and removes older ones of ours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Holding:
     holder: str
 
     def move(self, snapshot: Snapshot, backup_id: str) -> None:
-        """Hold the snapshot just shipped; release the others, and remove those that were made for shipping only."""
+        """Hold the shipped snapshot; release the others, and remove those that were taken for shipping only."""
         with self.provider.looking_at([snapshot.volume]):
             self.provider.hold(snapshot, self.holder, backup_id)
             self.host.note_held(self.location, self.holder, self.provider.name, snapshot.volume)
@@ -49,13 +49,13 @@ class Holding:
         try:
             self.provider.remove(snapshot)
         except BusyError:
-            return False  # another run reads it; it goes the next time
+            return False  # another run reads it; the next run removes it
         return True
 
     def _over(self, snapshot: Snapshot) -> list[str]:
         """Holds that are no longer needed: this holder's, and very old ones of the same remote and origin.
 
-        Another machine that sees this volume, or a configuration that is gone, has holds of its own.
+        Old holds come from another machine that sees this volume, or from a configuration that is gone.
         """
         same = self.holder.rpartition(" ")[0] + " "
         old = time.time() - snapshot.created > FORSAKEN

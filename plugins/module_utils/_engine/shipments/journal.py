@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The journal of a shipment: its head, then a line for each segment that the remote has acknowledged."""
+"""The journal of a shipment: its head, then one line for each segment that the remote acknowledged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..common.errors import need
 from ..common.files import private_folder, sync_folder, writing
 from ..repository.manifest import Segment
 
-VERSION = 2  # one of another version is left to whoever wrote it
+VERSION = 2  # a journal of another version is left alone
 Line = tuple[int, int]  # where a line is in the file: position, length
 
 
@@ -34,7 +34,7 @@ class StoredSegment(NamedTuple):
 
 
 def read_head(path: str) -> dict[str, Any] | None:
-    """The head of a journal (reading only); ``None`` where there is none that is known here."""
+    """The head of a journal (reads only); ``None`` if there is none, or it has another version."""
     try:
         with open(path, encoding="utf-8") as source:
             head = json.loads(source.readline())
@@ -54,13 +54,13 @@ class Journal:
         return need(self._file, "the journal is open until finish, discard or close")
 
     def open(self) -> None:
-        """Open one that may be there."""
+        """Open the journal, which may exist."""
         with writing(self._path):
             private_folder(os.path.dirname(self._path))
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def start(self, head: dict[str, Any]) -> None:
-        """Begin a new one, durably."""
+        """Start a new journal, durable on return."""
         self.open()
         os.ftruncate(self._descriptor(), 0)
         self._append(head)
@@ -68,7 +68,7 @@ class Journal:
         sync_folder(os.path.dirname(self._path))
 
     def add(self, stored: StoredSegment, records: bytes) -> Line:
-        """Write a segment down with its index records. Not from several threads at once."""
+        """Add a segment with its index records. Not from several threads at once."""
         text = base64.b64encode(records).decode()
         return self._append(dict(stored._asdict(), segment=list(stored.segment), records=text))
 
@@ -82,7 +82,7 @@ class Journal:
         return at, len(line)
 
     def read(self) -> Iterator[tuple[StoredSegment, Line]]:
-        """The lines after the head and where they are; a last one cut by a kill is cut off."""
+        """The lines after the head, and where they are. A last line that a kill cut short is removed."""
         with open(self._path, "rb") as source:
             source.readline()
             good = source.tell()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The manifest of a shipment whose data is stored."""
+"""Makes the manifest of a shipment whose data is stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fields_of(
     properties: dict[str, Any],
     index: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Its fields. ``properties``: the volume's; ``index``: what put_index() gave, for blocks."""
+    """The manifest's fields. ``properties``: of the volume; ``index``: the result of put_index(), for blocks."""
     head, parts = shipment.head, shipment.parts()
     return {
         "format": "snapship",
@@ -58,7 +58,7 @@ def fields_of(
 
 
 def _stream(stream: dict[str, Any], parts: list[StoredSegment]) -> dict[str, Any]:
-    """The manifest's field: for blocks the chunks in it, else the digests of its plain pieces."""
+    """The field ``stream``: for blocks the numbers of chunks, otherwise the digests of its plain pieces."""
     if stream["format"] == thin.FORMAT:
         return dict(stream, data=sum(part.data for part in parts), unmap=sum(part.unmap for part in parts))
     return dict(stream, digests=[part.job for part in parts])

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Bases keep blocks of a pool in use that nobody else needs: when it gets tight they go, oldest first."""
+"""Base snapshots pin space in a pool. When the pool gets full they are removed, oldest first."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ import time
 from ..common.errors import BusyError
 from ..volumes.provider import Pressure, Provider, Snapshot
 
-UNSHIPPED = (
-    3600.0  # seconds for which a snapshot that nothing rests on yet may belong to a run that is about to read it
-)
+UNSHIPPED = 3600.0  # seconds during which a snapshot without a backup may belong to a run that will read it
 
 
 def relieve(provider: Provider, volume: str, limit: int, spare: set[str]) -> list[str]:
-    """Remove snapshots that were made for shipping from a volume's pool until it is less full than ``limit`` percent.
+    """Remove base snapshots from a volume's pool until it is less full than ``limit`` percent.
 
-    ``spare`` are the states that are still needed. Returns what was done and what follows from it, for people.
+    ``spare``: states that are still needed. Returns warnings: what was removed, and the consequences.
     """
     said: list[str] = []
     if limit >= 100 or not _tight(provider, volume, limit):
@@ -50,8 +48,8 @@ def _tight(provider: Provider, volume: str, limit: int) -> Pressure | None:
 
 def _told(provider: Provider, snapshot: Snapshot, tight: Pressure, limit: int) -> str:
     left = any(each.state_id == snapshot.state_id for each in provider.bases(snapshot.volume))
-    follows = "will rest on what is left of it (a bookmark)" if left else "will be a full, unless it rests on another"
+    follows = "will use the bookmark instead" if left else "will be a full, unless there is another base"
     return (
         f"pool {tight.pool} is {tight.percent:.0f} % full ({tight.what}; pool_high is {limit} %): the base "
-        f"{snapshot.name} of {snapshot.volume} was removed. The next backup that would have rested on it {follows}."
+        f"{snapshot.name} of {snapshot.volume} was removed. The next incremental {follows}."
     )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a run that died left of its shipments: each is finished, gone on with, or cleared away."""
+"""Unfinished shipments of dead runs: each is committed, resumed or removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .shipment import Shipment
 
 
 def resume(run: Run, providers: dict[str, Provider], outcome: Outcome) -> list[Delivery]:
-    """Finish, or clear away, what earlier runs of these volumes to this remote left."""
+    """Finish or remove what earlier runs of these volumes to this remote left."""
     deliveries: list[Delivery] = []
     for volume, provider in providers.items():
         head = Shipment.find(run.host, run.open_catalog, run.wish.origin, volume)
@@ -39,7 +39,7 @@ def resume(run: Run, providers: dict[str, Provider], outcome: Outcome) -> list[D
 
 
 def _whole_groups(run: Run, deliveries: list[Delivery]) -> list[Delivery]:
-    """Those that can go on: of a group only if every member can, or is committed already. The others are discarded."""
+    """Those that can be resumed. Of a group only if every member can be or is committed; the others are discarded."""
     going: dict[str, set[str]] = {}
     for delivery in deliveries:
         if delivery.snapshot.group:
@@ -71,12 +71,12 @@ def _of_state(snapshots: list[Snapshot], state_id: str) -> Snapshot | None:
 
 
 def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipment | None, Delivery | None]:
-    """The shipment of a journal; with its delivery if it can go on."""
+    """The shipment of a journal, and its delivery if it can be resumed."""
     catalog = run.open_catalog
     shipment = Shipment.resume(run.host, catalog, head)
     snapshot = _of_state(provider.snapshots(head["volume"]), head["state_id"])
-    if catalog.listed(shipment.key):  # killed between commit and the end
-        manifest = usable(catalog, shipment.key)  # none: removed at just this moment, or not for us to read
+    if catalog.listed(shipment.key):  # killed after its commit
+        manifest = usable(catalog, shipment.key)  # none: removed at this moment, or unreadable with our keys
         try:
             if manifest is not None:
                 shipment.confirm(manifest)
@@ -87,7 +87,7 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
         shipment.finish()
         return None, None
     if any(key.id == head["id"] for key in catalog.keys("deleted", head["origin"], head["volume"])):
-        shipment.finish()  # committed, then removed by somebody: its data is no longer ours to send or delete
+        shipment.finish()  # committed, then retired by somebody: its data must be left alone
         return None, None
     wanted = (catalog.spec.compression, bool(catalog.keyring.writes))
     if snapshot is None or (head["compression"], bool(head["encryption"])) != wanted:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The data path of a backup: regions of a snapshot become segments, by several workers, in bounded memory."""
+"""The data path of a backup: several workers make segments from regions of a snapshot, in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ..volumes.provider import Change, Reader
 from .journal import StoredSegment
 from .shipment import Shipment
 
-# Bytes of volume data in a segment, at most. With what is around it, it stays below 32 MiB: up to there malloc keeps
-# and reuses memory, above it asks the system for fresh pages each time, which costs as much as a third of all else.
+# At most so many bytes of volume data in a segment. With its headers it stays below 32 MiB: up to there malloc reuses
+# memory; above, it asks the system for fresh pages each time, which costs a third of everything else.
 SEGMENT_DATA = 30 << 20
 SEGMENT_CHUNKS = 8192  # chunks in a segment, at most
 ZERO_BLOCK = 64 << 10  # a full leaves out zeros in blocks of this size
@@ -32,20 +32,20 @@ _local = threading.local()
 
 
 class BlockJob(NamedTuple):
-    """One segment to be made: its number and its regions, data regions at most 1 MiB each."""
+    """One segment to make: its number and its regions; data regions have at most 1 MiB."""
 
     number: int
     regions: list[Change]
 
     @property
     def digest(self) -> str:
-        """Tells whether an earlier run cut the same regions into this number."""
+        """The same if an earlier run put the same regions into this number."""
         text = ";".join(f"{region.offset},{region.length},{region.mapped:d}" for region in self.regions)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def cut(changes: Iterable[Change]) -> Iterator[BlockJob]:
-    """Segments from changes. The first comes even if empty: BEGIN is in it."""
+    """Segments from changes. The first comes even if it is empty, as it holds BEGIN."""
     number, size = 0, 0
     regions: list[Change] = []
     for region in _pieces(changes):
@@ -59,7 +59,7 @@ def cut(changes: Iterable[Change]) -> Iterator[BlockJob]:
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[Change]:
-    """Data cut at multiples of 1 MiB; what became a hole stays whole."""
+    """Data cut at multiples of 1 MiB; holes stay whole."""
     for change in changes:
         offset, end = change.offset, change.offset + change.length
         while change.mapped and offset < end:
@@ -144,7 +144,7 @@ def _nonzero(buffer: bytearray, start: int, length: int) -> Iterator[tuple[int, 
 
 
 def _packed(buffer: bytearray, start: int, runs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The runs, each moved to where its chunk begins when those before it have been written."""
+    """The runs, each moved to where its chunk begins once those before it are in place."""
     to = start
     saved = [bytes(buffer[start + first : start + first + length]) for first, length in runs[1:]]
     for number, (first, length) in enumerate(runs):

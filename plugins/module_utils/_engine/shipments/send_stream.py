@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The data path of a backup whose provider makes a stream of its own: read serially, stored by several workers.
+"""The data path of a backup whose provider makes its own stream (ZFS): read serially, stored by several workers.
 
-Segments are cut at fixed places. What an earlier run stored isn't sent again where the stream, read anew, has the same
-bytes there.
+Segments are cut at fixed places. A segment that an earlier run stored isn't sent again if the stream, read again, has
+the same bytes there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..volumes.provider import ByteSource
 from .journal import StoredSegment
 from .shipment import Shipment
 
-SEGMENT_BYTES = 30 << 20  # of the stream in a segment; below 32 MiB for the reason given in :mod:`.sending`
+SEGMENT_BYTES = 30 << 20  # of the stream in a segment; below 32 MiB for the reason given in :mod:`.send_blocks`
 
 
 class StreamJob(NamedTuple):

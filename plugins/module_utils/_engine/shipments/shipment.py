@@ -5,13 +5,12 @@
 
 """One shipment: its journal on this host, its record and data on the remote, and its commit.
 
-The journal says what has been acknowledged, so that after a kill only what is missing is sent. It is in this order
-that things come into being: journal, record under ``inflight/``, data, manifest; and go: record, journal.
+The journal lists what the remote has acknowledged, so that after a kill only the rest is sent. A shipment creates in
+this order: journal, record under ``inflight/``, data, manifest. At the end it removes the record, then the journal.
 
-Whoever takes a shipment for dead puts a mark beside its record before anything of it is deleted. Its writer, should it
-live after all, looks for marks before and after it puts the manifest, and never removes them before it gave up; who put
-a mark looks for the manifest before it deletes data. So one of the two sees the other. A backup counts as a base only
-when its writer is through: nothing under ``inflight/`` begins with its id.
+A cleaner that takes a shipment for dead first puts a mark beside its record. If the writer still lives, it looks for
+marks before and after it puts the manifest. The cleaner looks for the manifest before it deletes data. So one of the
+two sees the other. A backup can be a base only when its writer is done: no key under ``inflight/`` begins with its id.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..common.errors import BaseLostError
-from ..common.keys import BackupKey, encode, inflight_key, mint_id
+from ..common.keys import BackupKey, encode, inflight_key, mint_id, shown
 from ..local.host import Host
 from ..policy.chains import descend
 from ..repository import manifest as manifests
@@ -39,12 +38,12 @@ from ..volumes.provider import Snapshot
 from .base_choice import Choice
 from .journal import VERSION, Journal, Line, StoredSegment, read_head
 
-MARK = "~"  # between a shipment's id and the instance that took it for dead
+MARK = "~"  # between a shipment's id and the instance of the cleaner that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
 
 
 class Shipment:
-    """A shipment that has begun. Its head (JSON) is what the journal's first line keeps."""
+    """A shipment that has begun. Its head (JSON) is the first line of the journal."""
 
     def __init__(self, host: Host, catalog: SnapshipCatalog, head: dict[str, Any], path: str) -> None:
         self.catalog = catalog
@@ -103,17 +102,17 @@ class Shipment:
         shipment._journal.start(head)
         shipment.renew(True)
         if base and not catalog.listed(base.key):
-            raise BaseLostError(f"backup {base.id}, the base, was removed from the remote.")
+            raise BaseLostError(f"the base {base.id} was removed from the remote.")
         return shipment
 
     @classmethod
     def find(cls, host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Any] | None:
-        """The head of an unfinished shipment of this volume to this remote (reading only)."""
+        """The head of an unfinished shipment of this volume to this remote (reads only)."""
         return read_head(host.shipment_path(catalog.store.location, origin, volume))
 
     @classmethod
     def resume(cls, host: Host, catalog: SnapshipCatalog, head: dict[str, Any]) -> Shipment:
-        """Go on with an unfinished one: what the journal says and the remote really has isn't sent again."""
+        """Resume an unfinished one: segments that the journal lists and the remote has aren't sent again."""
         path = host.shipment_path(catalog.store.location, head["origin"], head["volume"])
         shipment = cls(host, catalog, head, path)
         sizes = {entry.key: entry.size for entry in catalog.store.list(shipment.key.data)}
@@ -128,19 +127,19 @@ class Shipment:
     # --- on the way
 
     def renew(self, now: bool = False) -> None:
-        """Put the record that keeps others from removing the base or this data; again from time to time."""
+        """Put the record that protects the base and this data from cleaners; again from time to time."""
         with self._lock:
             if not now and time.monotonic() - self._renewed < REFRESH:
                 return
             self._renewed = time.monotonic()
         if not now and self.condemned():
-            raise BaseLostError("this shipment was taken for dead and cleared away.")
+            raise BaseLostError("another run took this shipment for dead and removed it.")
         record = {"format": "snapship", "version": FORMAT_VERSION, "host": self._instance}
         record.update({name: self.head[name] for name in ("id", "base", "origin", "volume")})
         self.catalog.store.put(inflight_key(*self.key[:3]), json.dumps(record, sort_keys=True).encode())
 
     def has(self, number: int, job: str) -> bool:
-        """Whether this segment is on the remote already, made from the same regions."""
+        """Whether the remote already has this segment, made from the same regions."""
         stored = self._stored.get(number)
         if stored is None or stored.job != job:
             return False
@@ -148,7 +147,7 @@ class Shipment:
         return True
 
     def put(self, stored: StoredSegment, data: Readable, records: bytes) -> None:
-        """Store a segment and write down, with its index records, that it is acknowledged. From any thread."""
+        """Store a segment, then note it in the journal with its index records. From any thread."""
         self.catalog.store.put(self.key.data + stored.segment.name, data, sha256=stored.segment.sha256)
         with self._lock:
             self._lines[stored.segment.number] = self._journal.add(stored, records)
@@ -161,11 +160,11 @@ class Shipment:
         return [self._stored[number] for number in sorted(self._stored)]
 
     def drop_beyond(self, count: int) -> None:
-        """Forget segments numbered ``count`` or more, which an earlier, differently cut run left."""
+        """Drop segments numbered ``count`` or more, left by an earlier run that cut differently."""
         self.forget([number for number in self._stored if number >= count])
 
     def forget(self, numbers: list[int]) -> None:
-        """Drop segments that an earlier, differently cut run left and that have nothing in them now."""
+        """Drop these segments, left by an earlier run that cut differently."""
         with self._lock:
             found = [number for number in numbers if self._stored.pop(number, None) is not None]
         if found and not self.catalog.spec.append_only:
@@ -174,7 +173,7 @@ class Shipment:
     def put_index(self) -> dict[str, Any]:
         """Store the index of all segments; its field in the manifest.
 
-        Raises BaseLostError where segments of an earlier run and of this one don't fit together.
+        Raises BaseLostError where segments of an earlier run don't match those of this one.
         """
         parts: list[dict[str, Any]] = []
         extents = self._reached = 0
@@ -191,18 +190,18 @@ class Shipment:
         return {"digest": method, "extents": extents, "parts": parts}
 
     def _rising(self, stored: StoredSegment) -> bytes:
-        """A segment's index records, which must lie behind those of the segments before it."""
+        """A segment's index records. They must lie behind those of the segments before."""
         records = self._journal.records(self._lines[stored.segment.number])
         for offset, length, _number, _kind, _digest in RECORD.iter_unpack(records):
             if offset < self._reached:
-                raise BaseLostError("what an earlier run left doesn't fit to what there is now.")
+                raise BaseLostError("segments left by an earlier run don't match the current snapshot.")
             self._reached = offset + length
         return records
 
     # --- the end
 
     def commit(self, fields: dict[str, Any]) -> Manifest:
-        """Put the manifest, last. Raises BaseLostError, with nothing listed, where the chain broke meanwhile."""
+        """Put the manifest, last. Raises BaseLostError, with nothing listed, if the chain broke meanwhile."""
         catalog = self.catalog
         catalog.store.sync()
         self._require_whole(fields)
@@ -215,29 +214,29 @@ class Shipment:
         return manifest
 
     def confirm(self, manifest: Manifest) -> None:
-        """Look once more whether what was just committed is whole; else take it back and raise BaseLostError."""
+        """Check once more that the committed backup is complete; otherwise retire it and raise BaseLostError."""
         try:
             self._require_whole(manifest.fields)
         except BaseLostError:
             store = self.catalog.store
             data = None if self.catalog.spec.append_only else store.get(self.key.manifest, manifests.LIMIT)
             if data is not None:
-                store.put(self.key.deleted, data)  # retired, not deleted: another backup may rest on it by now
+                store.put(self.key.deleted, data)  # retired, not deleted: another backup may already be based on it
                 store.sync()
                 store.delete([self.key.manifest])
             self._retired = True
             raise
 
     def _require_whole(self, fields: dict[str, Any]) -> None:
-        """Look that nobody took this shipment for dead, that all its data is there, and its chain.
+        """Check that no cleaner took this shipment for dead, and that all its data and its chain exist.
 
         Raises BaseLostError.
         """
         if self.condemned():
-            raise BaseLostError("this shipment was taken for dead and cleared away.")
+            raise BaseLostError("another run took this shipment for dead and removed it.")
         absent = self.catalog.missing(Manifest(self.key, fields))
         if absent:
-            raise BaseLostError(f"{absent[0]} is gone from the remote, or isn't what was put there.")
+            raise BaseLostError(f"{shown(absent[0])}: the object disappeared from the remote, or has the wrong size.")
         if self.key.base is None:
             return
         keys = self.catalog.keys("backups", self.head["origin"], self.head["volume"])
@@ -247,12 +246,12 @@ class Shipment:
             raise BaseLostError(f"its base {missing} was removed meanwhile.")
 
     def condemned(self) -> bool:
-        """Whether somebody took this shipment for dead."""
+        """Whether a cleaner took this shipment for dead."""
         record = inflight_key(*self.key[:3])
         return any(entry.key.startswith(record + MARK) for entry in self.catalog.store.list(record))
 
     def _lock_chain(self, fields: dict[str, Any]) -> None:
-        """Data of the chain must stay locked as long as this backup, which rests on it."""
+        """Extend the locks of the chain's data: they must last as long as this backup's."""
         days = self.catalog.spec.object_lock_days
         if not days or self.key.base is None:
             return
@@ -264,13 +263,13 @@ class Shipment:
                 self.catalog.store.extend_lock([*names, key.manifest], until)
 
     def finish(self) -> None:
-        """After the commit: the record goes, then the journal."""
+        """After the commit: remove the record, then the journal."""
         if not self.catalog.spec.append_only:
             self.catalog.store.delete([inflight_key(*self.key[:3])])
         self._journal.drop()
 
     def discard(self) -> None:
-        """Give up: data goes first, then record and marks, then the journal. Never what is, or was, listed."""
+        """Give up: remove data, then record and marks, then the journal. Data that is or was listed stays."""
         store = self.catalog.store
         if not self.catalog.spec.append_only:
             if not self._retired:
@@ -284,7 +283,7 @@ class Shipment:
 
 
 def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Records in parts of bounded size; one part at least."""
+    """Records in parts of bounded size; at least one part."""
     limit = PART_RECORDS * RECORD.size
     part = bytearray()
     for records in pieces:

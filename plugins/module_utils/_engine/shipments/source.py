@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a backup is read from: the blocks of a snapshot, or a stream that its provider makes of it."""
+"""The source of a backup: the blocks of a snapshot, or a stream that its provider makes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Bytes:
 
 @contextlib.contextmanager
 def opened(provider: Provider, choice: Choice, snapshot: Snapshot) -> Iterator[Source]:
-    """The snapshot, or what differs from the chosen base. Raises BaseLostError where another choice is to be made."""
+    """The snapshot, or its differences from the base. Raises BaseLostError where the base must be chosen again."""
     with contextlib.ExitStack() as stack:
         try:
             source = _open(stack, provider, choice, snapshot)
@@ -77,11 +77,11 @@ def _open(stack: contextlib.ExitStack, provider: Provider, choice: Choice, snaps
 
 
 def nothing_changed(provider: Provider, base: Snapshot, snapshot: Snapshot) -> bool:
-    """Whether two snapshots are alike (reading only); false where that can't be told."""
+    """Whether two snapshots have the same content (reads only); false where that can't be told."""
     if provider.sends != thin.FORMAT:
         return base.state_id == snapshot.state_id
     try:
         with cast(BlockProvider, provider).changes(base, snapshot) as (reader, changes):
             return reader.size == base.size and next(changes, None) is None
     except VolumeError:
-        return False  # another run tidied one of them away: what follows sees that
+        return False  # another run removed one of them; the next steps notice

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Carrying out a backup: under the volume's lock, planned again, what was left resumed, then shipped and committed."""
+"""Carries out a backup under the volume's lock: resume what an earlier run left, plan again, ship, commit."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .pool_pressure import relieve
 from .resume import resume
 from .source import nothing_changed
 
-ATTEMPTS = 3  # how often a shipment is planned anew because its base was removed meanwhile
+ATTEMPTS = 3  # how often a shipment is planned again because its base was removed meanwhile
 
 
 def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:
-    """Look at the remote and the host, and decide. Reads only; what goes wrong is kept in ``error``."""
+    """Look at the remote and the host, and decide. Reads only. An error is kept in ``error``."""
     planned = UnitPlan(unit.providers)
     try:
         _plan(run, planned)
@@ -60,7 +60,7 @@ def _plan(run: Run, unit: UnitPlan) -> None:
 
 
 def _one_point(run: Run, unit: UnitPlan, manifests: dict[str, Manifest]) -> bool:
-    """A group is satisfied only by backups of one group."""
+    """Whether the backups of a group's volumes are of one point in time."""
     if not run.grouped:
         return True
     groups = {manifest.group for manifest in manifests.values()}
@@ -69,15 +69,15 @@ def _one_point(run: Run, unit: UnitPlan, manifests: dict[str, Manifest]) -> bool
 
 
 def _existing(run: Run, unit: UnitPlan, looks: dict[str, Look]) -> dict[str, Snapshot]:
-    """Snapshots that are there and can be shipped: the one that was named, or one that is fresh enough."""
+    """Existing snapshots that can be shipped: the named one, or one that is fresh enough."""
     wish, now = run.wish, time.time()
     by_volume = {volume: found.snapshots for volume, found in looks.items()}
     if run.grouped:
         group = fresh_group(by_volume, wish.max_age, now, wish.snapshot)
         if group is None and wish.snapshot is not None:
             raise UnknownError(
-                f"there is no consistent snapshot {wish.snapshot!r} of {', '.join(unit.volumes)}.",
-                "Make it with the snapshot module and consistent: true.",
+                f"{', '.join(unit.volumes)} have no consistent snapshot {wish.snapshot!r}.",
+                "Take it with the snapshot module and consistent: true.",
                 code="unknown_snapshot",
             )
         return {each.volume: each for each in group or []}
@@ -87,7 +87,7 @@ def _existing(run: Run, unit: UnitPlan, looks: dict[str, Look]) -> dict[str, Sna
         if snapshot.flaw:
             raise UnknownError(
                 f"snapshot {wish.snapshot!r} of {volume} can't be shipped: {snapshot.flaw}.",
-                "Remove it and make it anew.",
+                "Remove it and take a new one.",
                 code="snapshot_changed",
             )
         return {volume: snapshot}
@@ -125,12 +125,12 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
             except BaseLostError as error:
                 if attempt == ATTEMPTS:
                     raise
-                outcome.warn(f"{error.msg} It was planned anew.")
+                outcome.warn(f"{error.msg} The backup was planned again.")
         for volume in unit.volumes:
             try:
                 clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
             except SnapshipError as error:
-                outcome.warn(f"what may go from the remote couldn't be cleared away: {error.msg}")
+                outcome.warn(f"leftovers on the remote couldn't be removed: {error.msg}")
 
 
 def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
@@ -151,12 +151,12 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
             for volume, provider in unit.providers.items()
         ]
         deliver(run, deliveries, outcome, again.newest)
-    for delivery in resumed:  # what was left from an earlier run is what satisfies this one
+    for delivery in resumed:  # what an earlier run had begun satisfies this one
         outcome.items = [delivery.item if item["id"] == delivery.item["id"] else item for item in outcome.items]
 
 
 def _take(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
-    """Snapshots to ship, where there aren't any."""
+    """Take the snapshots to ship, unless they exist."""
     if not unit.snapshots:
         made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder)
         unit.snapshots = {each.volume: each for each in made}
@@ -165,7 +165,7 @@ def _take(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
 
 
 def _relieve(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
-    """Make room in the pools where they get tight; not at the cost of what this run needs."""
+    """Make room in pools that get full, but keep what this run needs."""
     spare = {choice.base_snapshot.state_id for choice in unit.choices.values() if choice.base_snapshot}
     spare |= {snapshot.state_id for snapshot in unit.snapshots.values()}
     for volume, provider in unit.providers.items():
@@ -175,11 +175,11 @@ def _relieve(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
 
 
 def _relieve_after(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
-    """The backup is there whatever happens here, and the next run tries again."""
+    """Make room after shipping. A failure is only a warning: the backup exists, and the next run tries again."""
     try:
         _relieve(run, dataclasses.replace(unit, choices={}, snapshots={}), outcome)
     except SnapshipError as error:
-        outcome.warn(f"bases that should go from a tight pool couldn't be removed: {error.msg}")
+        outcome.warn(f"base snapshots in a full pool couldn't be removed: {error.msg}")
 
 
 def _report(run: Run, unit: UnitPlan, outcome: Outcome, manifests: dict[str, Manifest]) -> None:

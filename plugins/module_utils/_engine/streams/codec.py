@@ -11,6 +11,7 @@ import hashlib
 from typing import Any
 
 from ..common.errors import ConfigError, CorruptError
+from ..common.keys import corrupt
 from . import compression, encryption
 from .encryption import Cipher, Keyring
 from .index import Digest, digester
@@ -22,7 +23,7 @@ class Codec:
 
     def __init__(self, compress: str, cipher: Cipher | None) -> None:
         if compress not in ("zstd", "none"):
-            raise CorruptError(f"its compression {compress!r} isn't known.", "Use a newer snapship.", code="version")
+            raise CorruptError(f"unknown compression {compress!r}.", "Use a newer snapship.", code="version")
         if compress == "zstd":
             compression.require()
         self._compress = compress == "zstd"
@@ -40,25 +41,25 @@ class Codec:
         return not self._compress and self._cipher is None
 
     def decode(self, key: str, name: str, stored: Readable, sha256: str | None, size: int) -> Readable:
-        """The plain bytes of what lies under ``key``. Raises CorruptError, naming it, if it hasn't this digest.
+        """The plain bytes of the object ``key``. Raises CorruptError about it if its digest is another.
 
-        Without a digest only the size is looked at: for a caller who checks all of it in another way.
+        Without a digest only the size is checked: for a caller who checks the content in another way.
         """
         if sha256 is not None and hashlib.sha256(stored).hexdigest() != sha256:
-            raise CorruptError(f"{key}: what is stored there was changed (its digest doesn't match).")
+            raise corrupt(key, "the stored bytes were changed: the digest doesn't match.")
         try:
             if self._cipher:
                 stored = self._cipher.open(name, stored)
             plain = compression.decompress(stored, size) if self._compress else stored
         except CorruptError as error:
-            raise CorruptError(f"{key}: {error.msg}", error.hint) from error
+            raise corrupt(key, error.msg, error.hint) from error
         if len(plain) != size:
-            raise CorruptError(f"{key}: it holds {len(plain)} bytes, not {size}.")
+            raise corrupt(key, f"the object holds {len(plain)} bytes, {size} are expected.")
         return plain
 
 
 def lacking(compress: str, encrypted: bool) -> ConfigError | None:
-    """The error that storing like that would end with on this host, where a library is missing."""
+    """The error for a library that is missing on this host, if compressing or encrypting needs one."""
     try:
         if compress == "zstd":
             compression.require()
@@ -75,6 +76,6 @@ def codec_for(fields: dict[str, Any], backup_id: str, keyring: Keyring) -> Codec
     if not found:
         return Codec(fields["compression"], None)
     if found.get("algorithm") != "AES-256-GCM":
-        raise ConfigError(f"its encryption {found.get('algorithm')!r} isn't known.", "Use a newer snapship.")
+        raise ConfigError(f"unknown encryption {found.get('algorithm')!r}.", "Use a newer snapship.")
     key = keyring.find(found["key_id"])
     return Codec(fields["compression"], Cipher(key.unwrap(found["wrapped_key"], backup_id), backup_id))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""zstd, by the best that is there: the ``zstandard`` library, Python's own module, or the ``zstd`` program."""
+"""zstd: by the ``zstandard`` library, by Python's own module, or by the ``zstd`` program, whichever is installed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ except ImportError:
 
 
 def backend() -> str | None:
-    """Which implementation is used: ``zstandard``, ``compression.zstd``, ``zstd`` (the program) or none."""
+    """The implementation in use: ``zstandard``, ``compression.zstd``, ``zstd`` (the program) or none."""
     if _library is not None:
         return "zstandard"
     if _builtin is not None:
@@ -44,10 +44,10 @@ def library() -> Any:
 
 
 def require() -> None:
-    """Raise ConfigError where zstd can't be had at all."""
+    """Raise ConfigError where no implementation is installed."""
     if backend() is None:
         raise ConfigError(
-            "zstd compression needs the Python library zstandard or the program zstd; neither is on this host.",
+            "zstd compression needs the Python library zstandard or the program zstd; this host has neither.",
             "Install python3-zstandard or zstd, or write new backups with compression: none.",
             code="library",
         )
@@ -64,9 +64,9 @@ def compress(data: Readable) -> bytes:
 
 
 def decompress(data: Readable, size: int) -> Readable:
-    """The content of one frame, which must have exactly ``size`` bytes. Raises CorruptError otherwise.
+    """The content of one frame of exactly ``size`` bytes. Raises CorruptError for anything else.
 
-    Never more than ``size`` bytes and a little are made of it, whatever the frame says.
+    At most ``size`` bytes and a little are unpacked, whatever the frame claims.
     """
     kind = backend()
     try:
@@ -79,23 +79,23 @@ def decompress(data: Readable, size: int) -> Readable:
     except Exception as error:
         if isinstance(error, (ConfigError, CorruptError, MemoryError)):
             raise
-        raise CorruptError(f"its zstd frame can't be decompressed ({error}).") from error
+        raise CorruptError(f"the zstd frame can't be decompressed ({error}).") from error
     if len(plain) != size:
-        raise CorruptError(f"its zstd frame has {len(plain)} bytes, not {size}.")
+        raise CorruptError(f"the zstd frame holds {len(plain)} bytes, {size} are expected.")
     return bytes(plain)
 
 
 def _mine(name: str, make: Callable[[], Any]) -> Any:
-    """This thread's own (de)compressor: they aren't to be shared between threads."""
+    """This thread's own compressor or decompressor: threads can't share one."""
     if not hasattr(_local, name):
         setattr(_local, name, make())
     return getattr(_local, name)
 
 
 def _by_library(data: Readable, size: int) -> bytes:
-    claimed = _library.frame_content_size(data)  # the library makes room for as much, whatever it is told
+    claimed = _library.frame_content_size(data)  # the library allocates that much, whatever limit it gets
     if claimed not in (-1, size):
-        raise CorruptError(f"its zstd frame has {claimed} bytes, not {size}.")
+        raise CorruptError(f"the zstd frame claims {claimed} bytes, {size} are expected.")
     decompressor = _mine("decompressor", _library.ZstdDecompressor)
     return bytes(decompressor.decompress(data, max_output_size=max(size, 1)))
 
@@ -109,7 +109,7 @@ def _program(arguments: list[str], data: Readable) -> bytes:
 
 
 def _by_program(data: Readable, limit: int) -> bytes:
-    """At most ``limit`` bytes of what is in a frame."""
+    """At most ``limit`` bytes of a frame's content."""
     require()
     pipe = processes.PIPE
     with processes.start(["zstd", "-q", "-d", "-c"], stdin=pipe, stderr=pipe, buffered=True) as run:
@@ -126,7 +126,7 @@ def _by_program(data: Readable, limit: int) -> bytes:
 
 
 def _feed(pipe: Any, data: Readable) -> None:
-    with contextlib.suppress(BrokenPipeError):  # what zstd didn't like it says itself
+    with contextlib.suppress(BrokenPipeError):  # zstd itself reports what was wrong
         pipe.write(data)
     with contextlib.suppress(BrokenPipeError):
         pipe.close()

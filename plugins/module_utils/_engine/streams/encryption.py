@@ -5,8 +5,8 @@
 
 """Encryption at the source: AES-256-GCM under a random data key per shipment, wrapped by the remote's key.
 
-From the remote's key (32 bytes) HMAC-SHA256 makes one key for wrapping, one for the MAC of manifests and the key's
-public id; from a shipment's data key one for segments and one for the digests of extents.
+HMAC-SHA256 derives from the remote's key (32 bytes): a key for wrapping, a key for the MAC of manifests, and the key's
+public id. From a shipment's data key it derives a key for segments and a key for the digests of extents.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ALGORITHM = "AES-256-GCM"
 
 
 def parse_key(text: str, what: str) -> bytes:
-    """32 bytes from base64 or hex. Raises UsageError (never with the key in it)."""
+    """32 bytes from base64 or hex. Raises UsageError, which never shows the key."""
     text = text.strip()
     key = b""
     with contextlib.suppress(ValueError, binascii.Error):
@@ -62,7 +62,7 @@ class Key:
         return base64.b64encode(nonce + sealed).decode()
 
     def unwrap(self, wrapped: str, backup_id: str) -> bytes:
-        """The data key again. Raises CorruptError where it was tampered with."""
+        """The data key. Raises CorruptError where it was changed."""
         sealed = b""
         with contextlib.suppress(ValueError):
             sealed = base64.b64decode(wrapped, validate=True)
@@ -70,7 +70,7 @@ class Key:
 
 
 class Keyring:
-    """The keys of a remote: the first writes, any reads. Empty: nothing is encrypted."""
+    """The keys of a remote: the first encrypts, each decrypts. Empty: nothing is encrypted."""
 
     def __init__(self, keys: list[Key]) -> None:
         self._keys = keys
@@ -89,20 +89,20 @@ class Keyring:
         return bool(self._keys)
 
     def find(self, key_id: str) -> Key:
-        """The key of this id. Raises ConfigError where the remote doesn't hold it."""
+        """The key with this id. Raises ConfigError where the remote doesn't have it."""
         for key in self._keys:
             if key.id == key_id:
                 return key
         held = ", ".join(key.id for key in self._keys) or "none"
         raise ConfigError(
-            f"it is encrypted with the key {key_id}, which this remote doesn't hold (it holds {held}).",
-            "Give that key as encryption_key or in old_encryption_keys.",
+            f"the backup is encrypted with key {key_id}; this remote has other keys ({held}).",
+            "Set that key as encryption_key or in old_encryption_keys.",
             code="key",
         )
 
 
 class Cipher:
-    """Seals and opens what belongs to one shipment."""
+    """Encrypts and decrypts the objects of one shipment."""
 
     def __init__(self, data_key: bytes, backup_id: str) -> None:
         self._id = backup_id
@@ -112,19 +112,19 @@ class Cipher:
 
     def seal(self, name: str, plain: Readable) -> Readable:
         """Nonce, ciphertext and tag; ``name`` (segment number or index page) is authenticated with it."""
-        # In place, in one buffer: what AESGCM.encrypt returns would be held twice to put the nonce before it.
+        # Encrypted in place, in one buffer: AESGCM.encrypt would need a second copy to put the nonce in front.
         sealed = bytearray(NONCE + len(plain) + TAG)
         view = memoryview(sealed)
         view[:NONCE] = os.urandom(NONCE)
         encryptor = _encryptor(self._key, bytes(view[:NONCE]))
         encryptor.authenticate_additional_data(_context(self._id, name))
-        encryptor.update_into(plain, view[NONCE:])  # wants a block more than the data has: the tag's place
+        encryptor.update_into(plain, view[NONCE:])  # needs room for one block more than the data: where the tag goes
         encryptor.finalize()
         view[NONCE + len(plain) :] = encryptor.tag
         return sealed
 
     def open(self, name: str, sealed: Readable) -> bytes:
-        """What was sealed. Raises CorruptError where it isn't that."""
+        """The plain bytes. Raises CorruptError where they aren't what was encrypted."""
         return _open(self._gcm, sealed, _context(self._id, name))
 
 
@@ -139,7 +139,7 @@ def describe(key: Key, data_key: bytes, backup_id: str) -> dict[str, Any]:
 
 
 def require() -> None:
-    """Raise ConfigError where encryption can't be done on this host."""
+    """Raise ConfigError where this host lacks what encryption needs."""
     _gcm(bytes(32))
 
 
@@ -152,7 +152,7 @@ def _open(gcm: Any, sealed: Readable, context: bytes) -> bytes:
     try:
         return bytes(gcm.decrypt(bytes(view[:NONCE]), view[NONCE:], context))
     except Exception as error:  # cryptography's InvalidTag, whatever module it lives in
-        raise CorruptError("its encryption tag doesn't match: it was changed, or belongs elsewhere.") from error
+        raise CorruptError("decryption failed: the data was changed, or belongs to another object.") from error
 
 
 def _encryptor(key: bytes, nonce: bytes) -> Any:
@@ -167,7 +167,7 @@ def _gcm(key: bytes) -> Any:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError as error:
         raise ConfigError(
-            "encryption_key needs the Python library cryptography, which isn't on this host.",
+            "encryption_key needs the Python library cryptography, which isn't installed on this host.",
             "Install python3-cryptography, or define the remote without encryption_key.",
             code="library",
         ) from error

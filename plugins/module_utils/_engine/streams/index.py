@@ -63,7 +63,7 @@ def part_name(number: int) -> str:
 
 
 class Index:
-    """All records of one shipment, in a buffer (a memory map): nothing is unpacked before it is asked for."""
+    """All records of one shipment, in a buffer (a memory map). Records are unpacked only when they are used."""
 
     def __init__(self, records: bytes | memoryview, size: int) -> None:
         """``size``: bytes of the volume; extents past it, overlapping or out of order raise CorruptError."""
@@ -78,9 +78,9 @@ class Index:
         reached, segment = 0, 0
         for offset, length, number, kind, _digest in RECORD.iter_unpack(self._records):
             if offset < reached or length == 0 or number < segment or offset + length > size:
-                raise CorruptError("the index is inconsistent: its extents overlap, or reach past the volume's end.")
+                raise CorruptError("invalid index: extents overlap or reach past the end of the volume.")
             if kind > UNMAPPED or (kind == MAPPED and length > EXTENT_BYTES):
-                raise CorruptError("the index is inconsistent: it has an extent of no known kind or of too much data.")
+                raise CorruptError("invalid index: an extent has an unknown kind or is too long.")
             reached, segment = offset + length, number
 
     def __getitem__(self, position: int) -> Extent:
@@ -124,7 +124,7 @@ class _Offsets(Sequence[int]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, position):  # type: ignore[no-untyped-def]  # only ever asked for one
+    def __getitem__(self, position):  # type: ignore[no-untyped-def]  # bisect asks for single positions only
         return struct.unpack_from(">Q", self._records, position * RECORD.size)[0]
 
 

@@ -6,8 +6,8 @@
 """The thin-send-recv stream: chunks of a block device, written as format 1.1, read as 1.1 and 1.0.
 
 A chunk is a big-endian header of 28 bytes (u64 magic, u64 offset, u64 length, u32 command; both in bytes) and, for
-DATA, ``length`` bytes. 1.1 opens with BEGIN and closes with END, whose payload counts all chunks (BEGIN, END and those
-that are passed over, too), DATA and UNMAP.
+DATA, ``length`` bytes. 1.1 starts with BEGIN and ends with END. END's payload counts all chunks (also BEGIN, END and
+optional ones), the DATA chunks and the UNMAP chunks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAGIC_1_1 = 0x24C4F02AAE2E4FA9
 MAGIC_1_0 = 0xCA7F00D5DE7EC7ED
 MAGIC_OLD = 0xE85BC5636CC72A05
 DATA, UNMAP, BEGIN, END = 0, 1, 2, 3
-OPTIONAL = 1 << 31  # a chunk that may be passed over by who doesn't know it
+OPTIONAL = 1 << 31  # a reader that doesn't know the chunk may skip it
 _PIECE = 1 << 20
 
 Readable = Union[bytes, bytearray, memoryview]
@@ -58,8 +58,7 @@ def pack_header(buffer: bytearray, at: int, command: int, offset: int, length: i
 def chunks(buffer: Readable) -> Iterator[Chunk]:
     """All chunks, BEGIN and END too, of a buffer that holds whole chunks (one of our segments).
 
-    Raises CorruptError where a rule of the format is broken. What the chunks should be is for the caller, who has the
-    index, to compare.
+    Raises CorruptError where a rule of the format is broken. The caller has the index and compares the chunks with it.
     """
     at, size = 0, len(buffer)
     while at < size:
@@ -80,9 +79,9 @@ def chunks(buffer: Readable) -> Iterator[Chunk]:
 
 
 def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
-    """Chunks ``(command, offset, length, source)`` of a stream in 1.1 or 1.0; DATA is to be read from ``source``.
+    """Chunks ``(command, offset, length, source)`` of a stream in 1.1 or 1.0. The caller reads DATA from ``source``.
 
-    A 1.0 stream has neither BEGIN nor END, so one cut between two chunks can't be told from a whole one.
+    A 1.0 stream has neither BEGIN nor END: one that is cut between two chunks looks complete.
     Raises CorruptError for anything else.
     """
     counts, total, version, state = [0, 0], 0, 0, BEGIN
@@ -93,15 +92,15 @@ def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
         total += 1
         magic, offset, length, command = HEADER.unpack(head)
         if magic == MAGIC_OLD:
-            raise CorruptError("the stream comes from thin-send-recv before 1.0.1, which isn't read.")
+            raise CorruptError("the stream was made by thin-send-recv older than 1.0.1, which can't be read.")
         if magic not in (MAGIC_1_1, MAGIC_1_0) or version not in (0, magic):
             raise CorruptError(f"the stream isn't thin-send-recv 1.0 or 1.1 (magic {magic:#x}).")
         if not version:
             version, state = magic, BEGIN if magic == MAGIC_1_1 else DATA
         if state == END or (state == BEGIN) != (command == BEGIN):
-            raise CorruptError(f"the stream has command {command} where it can't be.")
+            raise CorruptError(f"invalid stream: command {command} isn't allowed at this place.")
         if command in (BEGIN, END) and length != (COUNTS.size if command == END else 0):
-            raise CorruptError(f"the stream has command {command} with {length} bytes, which it can't have.")
+            raise CorruptError(f"invalid stream: command {command} with {length} bytes.")
         if command == BEGIN:
             state = DATA
         elif command in (DATA, UNMAP):
@@ -109,14 +108,14 @@ def read_stream(source: BinaryIO) -> Iterator[tuple[int, int, int, BinaryIO]]:
             yield command, offset, length, source
         elif command == END and version == MAGIC_1_1:
             if COUNTS.unpack(_exactly(source, COUNTS.size)) != (total, *counts):
-                raise CorruptError("the counts in the stream's END don't match.")
+                raise CorruptError("invalid stream: its END counts other chunks than were read.")
             state = END
         elif command & OPTIONAL:
             _pass_over(source, length)
         else:
             raise CorruptError(f"the stream has an unknown command {command}.")
     if version == MAGIC_1_1 and state != END:
-        raise CorruptError("the stream ends without END: it is cut short.")
+        raise CorruptError("the stream is cut short: it has no END.")
 
 
 def _pass_over(source: BinaryIO, length: int) -> None:

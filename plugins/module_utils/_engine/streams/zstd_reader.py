@@ -27,18 +27,17 @@ _SKIPPABLE, _FRAME = 0x184D2A50, 0xFD2FB528
 
 
 def unfold(pieces: Generator[bytes, None, None]) -> io.RawIOBase:
-    """What is in the zstd frames that these pieces make up, as a file to read from and to close.
+    """The content of the zstd frames in these pieces, as a file to read and to close.
 
-    A read raises CorruptError for what isn't whole frames, at the latest the one that would report the end. What the
-    iterator raises is raised by a read, too.
+    A read raises CorruptError where the frames aren't complete, at the latest the read that would report the end. An
+    error of the iterator is raised by a read, too.
     """
     if shutil.which("zstd"):
         return _ByProgram(pieces)
     if library() is not None:
         return _ByLibrary(pieces)
     raise ConfigError(
-        "what lies there is compressed with zstd, and neither the program zstd nor the Python library zstandard is on "
-        "this host.",
+        "this backup is compressed with zstd; this host has neither the program zstd nor the Python library zstandard.",
         "Install zstd or python3-zstandard.",
         code="library",
     )
@@ -69,7 +68,7 @@ class _ByProgram(io.RawIOBase):
                 if self._stopped:
                     return
         except BrokenPipeError:
-            pass  # what zstd didn't like it says itself
+            pass  # zstd itself reports what was wrong
         except BaseException as error:  # noqa: BLE001  # raised again by the thread that reads
             self._failed.append(error)
         finally:
@@ -94,7 +93,7 @@ class _ByProgram(io.RawIOBase):
         if status:
             self._said.seek(0)
             said = self._said.read(2000).decode(errors="replace").strip()
-            raise CorruptError(f"it is damaged or cut short, zstd says: {said.splitlines()[-1] if said else status}.")
+            raise CorruptError(f"the zstd stream is damaged or cut short: {said.splitlines()[-1] if said else status}.")
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -133,9 +132,9 @@ class _ByLibrary(io.RawIOBase):
         except Exception as error:
             if self._source.failed is not None:
                 raise self._source.failed from None
-            raise CorruptError(f"it is damaged or cut short, zstd says: {error}.") from error
+            raise CorruptError(f"the zstd stream is damaged or cut short: {error}.") from error
         if not count and len(target) and not self._frames.whole:
-            raise CorruptError("it is cut short: its last zstd frame isn't whole.")
+            raise CorruptError("the zstd stream is cut short: the last frame isn't complete.")
         return count
 
 
@@ -202,7 +201,7 @@ class Frames:
             self._frame = True
             self._expect(4, self._skippable)
         else:
-            raise CorruptError(f"it is no zstd frame (magic {value:#x}).")
+            raise CorruptError(f"not a zstd frame (magic {value:#x}).")
 
     def _skippable(self, length: int) -> None:
         self._skip = length

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: a volume has a backup on a remote that is recent enough, or of one snapshot."""
+"""Use case: volumes have a recent enough backup on a remote, or one of a certain snapshot."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ __all__ = ["Plan", "Request", "apply", "plan"]
 
 @dataclasses.dataclass
 class Plan:
-    """One plan a unit (a volume, or a consistent group), and what they share."""
+    """The plan of each unit (a volume or a consistent group), and what they share."""
 
     run: Run
     units: list[UnitPlan]
     missing_remote: SnapshipError | None = None
-    lacking: SnapshipError | None = None  # a library that has to be here first
+    lacking: SnapshipError | None = None  # a library that must be installed first
 
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome()
         warn_of_missing(outcome, self.missing_remote)
         if self.lacking:
-            outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
+            outcome.warn(f"{self.lacking.msg} A real run would fail unless it is installed first.")
         for unit in self.units:
             outcome.warnings += [text for text in unit.warnings if text not in outcome.warnings]
             if unit.error is not None:
                 if unit.error.code not in ("unknown_volume", "unknown_snapshot"):
                     outcome.failures.append(unit.error.as_dict())
                     continue
-                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+                outcome.warn(f"{unit.error.msg} A real run would fail unless it is created first.")
             outcome.changed = outcome.changed or not unit.satisfied
             for volume in unit.volumes:
                 _preview_volume(outcome, self.run, unit, volume)
@@ -96,7 +96,7 @@ def _would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[s
 
 
 def plan(host: Host, request: Request) -> Plan:
-    """Reads only. Raises for options that don't go together; what one volume lacks is in its unit."""
+    """Reads only. Raises for options that don't go together. The error of one volume is kept in its unit."""
     wish = _wish(host, request)
     units = split(request.volumes, request.provider, request.consistent, request.recursive)
     run = Run(host, None, wish, request)
@@ -106,7 +106,7 @@ def plan(host: Host, request: Request) -> Plan:
         return Plan(run, plans, missing_remote=spec)
     run.catalog = SnapshipCatalog.open(spec)
     run.remote_name = spec.name
-    # Only what is defined in the call itself is made here: a defined remote whose directory is gone isn't mounted.
+    # Only an inline definition creates its directory: where that of a defined remote is gone, it isn't mounted.
     makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
@@ -118,14 +118,14 @@ def plan(host: Host, request: Request) -> Plan:
 
 
 def _check_clock(catalog: SnapshipCatalog) -> None:
-    """A backup stamped in the future would count for nothing. Raises RemoteError before one is made."""
+    """Raises RemoteError while this host's clock is ahead: a backup from the future is never trusted."""
     if catalog.absent:
         return
     ahead = time.time() - catalog.store.now()
     if ahead > FUTURE_TOLERANCE:
         raise RemoteError(
             f"this host's clock is {show_duration(ahead)} ahead of the clock of {catalog.store.label}.",
-            "Set it right (NTP): what is stamped in the future is never trusted.",
+            "Correct the clock (NTP): backups with a time in the future are never trusted.",
             code="clock_skew",
             remote=catalog.spec.name,
         )
@@ -135,13 +135,13 @@ def _wish(host: Host, request: Request) -> Wish:
     if not request.volumes:
         raise UsageError("volumes is empty.")
     if (request.snapshot is None) == (request.max_age is None):
-        raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
+        raise UsageError("set either snapshot or max_age.", "max_age: 0s ships the current state at each run.")
     if request.type not in ("auto", "full", "incremental"):
-        raise UsageError(f"type {request.type!r} isn't auto, full or incremental.")
+        raise UsageError(f"unknown type {request.type!r}.", "Set it to auto, full or incremental.")
     if not 1 <= request.pool_high <= 100:
-        raise UsageError("pool_high is a percentage, 1 to 100.")
+        raise UsageError("pool_high must be a percentage from 1 to 100.")
     if request.parallel < 1:
-        raise UsageError("parallel is at least 1.")
+        raise UsageError("parallel must be at least 1.")
     request.hooks()
     parse_duration(request.lock_timeout, "lock_timeout")
     return Wish(
@@ -155,7 +155,7 @@ def _wish(host: Host, request: Request) -> Wish:
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
-    """Ship what is missing. One unit's failure doesn't stop the others."""
+    """Ship what is missing. A failed unit doesn't stop the others."""
     for error in (plan.missing_remote, plan.lacking):
         if error is not None:
             raise error

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: a backup is not to be on a remote (any more).
+"""Use case: a backup is deleted from a remote.
 
-Its manifest is retired first; data goes when the remote's grace period is over. What another backup rests on, or a
-running shipment, stays.
+Its manifest is retired first; the data is deleted when the remote's grace period is over. The base of another backup or
+of a running shipment stays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dataclasses
 from typing import Any
 
 from ..common.errors import BusyError, SnapshipError, UsageError, need
-from ..common.keys import BackupKey, decode
+from ..common.keys import BackupKey, decode, shown
 from ..common.outcome import Outcome
 from ..common.units import iso_time, parse_duration
 from ..local.host import Host
@@ -38,7 +38,7 @@ class Request(OnRemote):
 
 @dataclasses.dataclass
 class Plan:
-    """The backups that go, those that rest on others first."""
+    """The backups to delete, dependants first."""
 
     request: Request
     origin: str
@@ -55,19 +55,19 @@ class Plan:
 
 
 def plan(host: Host, request: Request) -> Plan:
-    """Reads only. Raises UsageError where something rests on the backup and ``cascade`` isn't set."""
+    """Reads only. Raises UsageError if the backup is the base of others and ``cascade`` isn't set."""
     if not request.id:
         raise UsageError("state: absent needs the id of a backup.")
     if len(request.volumes) > 1:
-        raise UsageError("a backup's id belongs to one volume.")
+        raise UsageError("id names the backup of one volume, but several volumes are given.")
     origin = host.origin(request.origin)
     spec = request.find(host)
     if isinstance(spec, SnapshipError):
         return Plan(request, origin, None, [], spec)
     if spec.append_only:
         raise UsageError(
-            f"remote {spec.name!r} is append-only: nothing is deleted there.",
-            "Delete with a definition, and a key, that may.",
+            f"remote {spec.name!r} is append-only: this host deletes nothing there.",
+            "Use a remote definition, and a key, that can delete.",
             code="append_only",
         )
     catalog = SnapshipCatalog.open(spec)
@@ -82,8 +82,8 @@ def _find(catalog: SnapshipCatalog, origin: str, request: Request) -> list[Backu
             resting = chains.dependants(key)
             if resting and not request.cascade:
                 raise UsageError(
-                    f"{len(resting)} backups rest on {key.id}, the newest is {resting[0].id}.",
-                    "Set cascade to delete them too.",
+                    f"{len(resting)} backups are based on {key.id}; the newest is {resting[0].id}.",
+                    "Set cascade to delete them, too.",
                     code="has_dependants",
                 )
             return [*resting, key]
@@ -91,7 +91,7 @@ def _find(catalog: SnapshipCatalog, origin: str, request: Request) -> list[Backu
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
-    """Retire, look again, clean up what may go."""
+    """Retire, look again, remove what can go."""
     if plan.missing_remote:
         raise plan.missing_remote
     catalog = need(plan.catalog, "a plan with a remote has opened it")
@@ -114,7 +114,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
 
 
 def _retire_all(catalog: SnapshipCatalog, origin: str, volume: str, keys: list[BackupKey]) -> None:
-    """Retire them, dependants first; put all back where a shipment turns out to rest on one. Raises BusyError then."""
+    """Retire them, dependants first. If one turns out to be a base, put all back and raise BusyError."""
     ids = {key.id for key in keys}
     _refuse_used(catalog, origin, volume, ids)
     retired: list[tuple[BackupKey, bytes]] = []
@@ -132,7 +132,7 @@ def _retire_all(catalog: SnapshipCatalog, origin: str, volume: str, keys: list[B
 
 
 def _refuse_used(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[str]) -> None:
-    """A running shipment, or a backup that came meanwhile, rests on one of these."""
+    """Raise BusyError if one of these is the base of a running shipment, or of a backup that came meanwhile."""
     used = ids & bases_in_use(catalog, origin, volume)
     used |= {
         key.base
@@ -141,8 +141,8 @@ def _refuse_used(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[st
     }
     if used:
         raise BusyError(
-            f"a shipment that is under way, or just ended, rests on {', '.join(sorted(used))}; nothing was deleted.",
-            "Try again when it is over, with cascade if its backup is to go too.",
+            f"{', '.join(sorted(used))}: a running or just ended shipment is based on it; nothing was deleted.",
+            "Try again when the shipment is over; set cascade to delete its backup, too.",
             code="base_in_use",
         )
 
@@ -157,7 +157,7 @@ def _show(plan: Plan, outcome: Outcome) -> None:
             "type": "incremental" if key.base else "full",
             "base": key.base,
             "created": iso_time(key.created),
-            "actions": [f"retired {key.manifest}"],
+            "actions": [f"retired {shown(key.manifest)}"],
         }
         outcome.items.append(item)
     outcome.before = {"backups": [key.id for key in plan.keys]}

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: what backups there are. Reading only; works on a remote that another host wrote."""
+"""Use case: list backups. Reads only; works on a remote that another host wrote."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog
 from ..repository.chains import Chains
 
-CHAIN_SHOWN = 1000  # longer chains are counted, not spelled out
+CHAIN_SHOWN = 1000  # longer chains are counted, not listed
 
 
 @dataclasses.dataclass
 class Request(OnRemote):
-    """As the module's options. Without an origin this host's own; ``*``: all."""
+    """As the module's options. No origin: this host's own; ``*``: all."""
 
     volumes: list[str] = dataclasses.field(default_factory=list)
     id: str | None = None
@@ -48,9 +48,9 @@ def listing(host: Host, request: Request) -> list[dict[str, Any]]:
             found = [pair for pair in found if pair[0].id == request.id]
             if not found:
                 raise UnknownError(
-                    f"there is no backup {request.id!r} on {catalog.store.label}"
+                    f"{catalog.store.label} has no backup {request.id!r}"
                     f" under {'any origin' if origin is None else f'origin {origin!r}'}.",
-                    "List them without id, or say origin.",
+                    "List all backups (leave out id), or set origin.",
                     code="unknown_backup",
                 )
         found.sort(key=lambda pair: (pair[0].created, pair[0].id), reverse=True)
@@ -102,7 +102,7 @@ def _items(catalog: Catalog, found: list[tuple[BackupKey, Chains]], details: boo
 
 
 def _name(catalog: Catalog, names: dict[str, str], component: str, key: BackupKey) -> str:
-    """The name behind a component; a long one stands only in the manifest."""
+    """The name behind a component. A long name stands only in the manifest."""
     if component not in names:
         name = decode(component)
         if name is None:
@@ -136,7 +136,7 @@ def _details(catalog: Catalog, key: BackupKey) -> dict[str, Any]:
 
 
 def instead(host: Host, request: Request) -> str:
-    """For a listing that found nothing: what there is on the remote. A wrong origin is the usual reason."""
+    """For an empty listing: what the remote has. A wrong origin is the usual reason."""
     catalog = open_catalog(host.remote(request.remote, request.remote_spec))
     try:
         origin = catalog.origin(host, request.origin)
@@ -144,6 +144,6 @@ def instead(host: Host, request: Request) -> str:
     finally:
         catalog.store.close()
     if volumes:
-        return f"no such backups under origin {origin!r} on {catalog.store.label}; volumes there: {', '.join(volumes)}."
+        return f"{catalog.store.label} has no such backups under origin {origin!r}; its volumes: {', '.join(volumes)}."
     there = ", ".join(origins) or "none"
-    return f"no backups under origin {origin!r} on {catalog.store.label}; origins there: {there}."
+    return f"{catalog.store.label} has no backups under origin {origin!r}; its origins: {there}."

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: remotes that are to be defined on this host, or not."""
+"""Use case: a remote is defined on this host, or not."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """The definition there is and the one there is to be."""
+    """The definition before and after."""
 
     request: Request
     before: RemoteSpec | None
     after: RemoteSpec | None
-    create: bool = False  # the directory or bucket is to be made
-    lacking: SnapshipError | None = None  # a library that has to be here first
+    create: bool = False  # create the directory or bucket
+    lacking: SnapshipError | None = None  # a library that must be installed first
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -54,7 +54,7 @@ class Plan:
         """What would be done."""
         outcome = Outcome(self.changed, warnings=list(self.warnings))
         if self.lacking:
-            outcome.warn(f"{self.lacking.msg} A run would fail unless it is installed before.")
+            outcome.warn(f"{self.lacking.msg} A real run would fail unless it is installed first.")
         outcome.before, outcome.after = _diff(self.before, self.after)
         if self.create:
             outcome.before["exists"], outcome.after["exists"] = False, True
@@ -64,11 +64,11 @@ class Plan:
 
 
 def plan(host: Host, request: Request) -> Plan:
-    """Reads only: the definition is checked, and the remote asked whether it is there."""
+    """Reads only: checks the definition, and asks the remote whether it exists."""
     if request.state not in ("present", "absent"):
-        raise UsageError(f"state {request.state!r} is neither present nor absent.")
+        raise UsageError(f"unknown state {request.state!r}.", "Set it to present or absent.")
     if request.probe not in PROBES:
-        raise UsageError(f"probe {request.probe!r} isn't one of {', '.join(PROBES)}.")
+        raise UsageError(f"unknown probe {request.probe!r}.", f"Set it to one of {', '.join(PROBES)}.")
     before = host.find_remote(request.name)
     if request.state == "absent":
         return Plan(request, before, None)
@@ -89,13 +89,13 @@ def plan(host: Host, request: Request) -> Plan:
 
 
 def _missing(catalog: Catalog) -> bool:
-    """Whether it isn't there and is to be made: a directory always, a bucket only if asked for."""
+    """Whether to create it: a missing directory always, a missing bucket only with create_bucket."""
     makes = (catalog.spec.type == "directory" or catalog.spec.create_bucket) and not catalog.spec.read_only
     return makes and not catalog.store.exists()
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
-    """Make what is missing, try it, and only then keep the definition."""
+    """Create what is missing, try the remote, and only then save the definition."""
     if plan.lacking:
         raise plan.lacking
     outcome = plan.preview()
@@ -138,7 +138,7 @@ def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
 
 
 def _diff(before: RemoteSpec | None, after: RemoteSpec | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """For --diff: secrets by a fingerprint whose salt is thrown away, so that it tells only whether they differ."""
+    """For --diff: secrets as fingerprints. Their salt is thrown away, so they only tell whether secrets differ."""
     salt = secrets.token_bytes(16)
     return _fingerprinted(before, salt), _fingerprinted(after, salt)
 
@@ -157,7 +157,7 @@ def _fingerprinted(spec: RemoteSpec | None, salt: bytes) -> dict[str, Any]:
 
 
 def describe(host: Host, name: str | None = None, probe: bool = False) -> list[dict[str, Any]]:
-    """The remotes defined here, or one of them, with what was found out about each; never a secret."""
+    """The remotes defined on this host, or one of them, with their capabilities; never a secret."""
     names = host.remote_names()
     if name is not None and name not in names:
         raise host_unknown(host, name)
@@ -183,7 +183,7 @@ def host_unknown(host: Host, name: str) -> SnapshipError:
 
 
 def _tried(spec: RemoteSpec) -> dict[str, Any]:
-    """Whether it answers now, by reading only."""
+    """Whether the remote answers now; reads only."""
     catalog = open_catalog(spec)
     try:
         catalog.store.probe(False, False)

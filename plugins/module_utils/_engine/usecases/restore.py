@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: volumes as they were at a backup."""
+"""Use case: restore volumes from backups."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Request(OnRemote):
 
 @dataclasses.dataclass
 class RestoreItem:
-    """One volume to restore: where from, where to, and what was found."""
+    """One volume to restore: its source, its target, and what was found."""
 
     source: str
     place: Place
@@ -55,8 +55,8 @@ class RestoreItem:
     chains: Chains | None = None
     manifests: list[Manifest] = dataclasses.field(default_factory=list)
     there: TargetState | None = None
-    done: bool = False  # the target is this backup already
-    own: bool = False  # what is there is an earlier restore nobody wrote to
+    done: bool = False  # the target already is this backup
+    own: bool = False  # the target is an earlier restore that nobody wrote to
     error: SnapshipError | None = None
 
     @property
@@ -70,7 +70,7 @@ class RestoreItem:
 
 @dataclasses.dataclass
 class Plan:
-    """What is to be restored."""
+    """The volumes to restore."""
 
     request: Request
     host: Host
@@ -94,17 +94,19 @@ class Plan:
 
 
 def plan(host: Host, request: Request) -> Plan:
-    """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
+    """Reads only. Raises for options that don't go together. The error of one volume is kept in its item."""
     when = _check(request)
     items = [_item(request, each["source"], each["target"]) for each in request.volumes]
     plan = Plan(request, host, host.origin(request.origin), None, list(items))
     if when is not None and when[1]:
-        plan.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
+        plan.warnings.append(f"at: {request.at!r} has no UTC offset and was taken as UTC.")
     catalog = open_for_reading(plan, request)
     if catalog is None:
         return plan
     if request.group is not None and not catalog.is_id(request.group):
-        raise UsageError(f"{request.group!r} is no group id.", "A backup's group is in backup_info with details.")
+        raise UsageError(
+            f"{request.group!r} isn't a group id.", "backup_info with details shows the group of a backup."
+        )
     wanted = WantedBackup(request.backup, when[0] if when else None, request.group)
     for item in items:
         with item.provider.looking_at([item.target]):
@@ -118,17 +120,17 @@ def plan(host: Host, request: Request) -> Plan:
         _check_properties(plan)
     targets = [item.target for item in plan.items]
     if len(set(targets)) != len(targets):
-        raise UsageError("two volumes are to be restored to one target.")
+        raise UsageError("two volumes have the same target.")
     return plan
 
 
 def _check_properties(plan: Plan) -> None:
-    """In a tree most volumes inherit what is set on one of them. Raises UsageError for what is set on none."""
+    """Raises UsageError for a property that no volume of the tree has set itself."""
     known = {name for item in plan.items if item.manifests for name in _own(item.backup)}
     unknown = [name for name in plan.request.properties if name != "all" and name not in known]
     if unknown and all(item.manifests for item in plan.items):
         raise UsageError(
-            f"no volume of the tree has a property {unknown[0]!r} of its own (there are: "
+            f"no volume of the tree has set the property {unknown[0]!r} itself (set are: "
             f"{', '.join(sorted(known)) or 'none'})."
         )
 
@@ -139,13 +141,13 @@ def _item(request: Request, source: str, target: str) -> RestoreItem:
 
 
 def _below(item: RestoreItem) -> list[str]:
-    """The volumes below this one that were backed up at the same point in time, parents first."""
+    """The volumes below this one in its group, parents first."""
     members = (item.backup.fields.get("group") or {}).get("members", [])
     return sorted(member for member in members if member.startswith(item.source + "/"))
 
 
 def _find(plan: Plan, item: RestoreItem, wanted: WantedBackup) -> None:
-    """The backup that is meant, and what is at its target; what goes wrong is kept in the item."""
+    """Find the backup, and look at its target. An error is kept in the item."""
     catalog = need(plan.catalog, "plan() opens it")
     try:
         item.chains, item.manifests = find_chain(catalog, plan.origin, item.source, wanted)
@@ -158,7 +160,7 @@ def _find(plan: Plan, item: RestoreItem, wanted: WantedBackup) -> None:
 
 def _check(request: Request) -> tuple[float, bool] | None:
     if not request.volumes:
-        raise UsageError("nothing to restore.", "Give source and target, or volumes with a list of them.")
+        raise UsageError("nothing to restore.", "Set source and target, or volumes to a list of them.")
     for each in request.volumes:
         if not each.get("source") or not each.get("target"):
             raise UsageError("each volume to restore needs source and target.")
@@ -166,9 +168,11 @@ def _check(request: Request) -> tuple[float, bool] | None:
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} can't both be given.")
     if request.backup not in (None, "latest") and len(request.volumes) > 1:
-        raise UsageError("a backup's id belongs to one volume.", "Restore several as they were then with at or group.")
+        raise UsageError(
+            "backup is the id of one volume's backup, but several volumes are given.", "Use at or group for several."
+        )
     if request.parallel < 1:
-        raise UsageError("parallel is at least 1.")
+        raise UsageError("parallel must be at least 1.")
     return parse_time(request.at, "at") if request.at is not None else None
 
 
@@ -186,29 +190,29 @@ def _look_at_target(plan: Plan, item: RestoreItem) -> None:
         item.done = True
         return
     if not request.overwrite:
-        what = f"was restored from {stamp['id']}" if ours else "is there already"
+        what = f"was restored from {stamp['id']}" if ours else "exists already"
         raise VolumeError(
-            f"target {item.target!r} {what}{' and written since' if ours and not item.own else ''}; it was left alone.",
+            f"target {item.target!r} {what}{' and written since' if ours and not item.own else ''}; it wasn't changed.",
             "Choose another target, or set overwrite"
-            + (" and discard_changes." if ours and not item.own else ": what is there is kept beside it."),
+            + (" and discard_changes." if ours and not item.own else ": the existing volume is kept beside it."),
             code="target_exists",
         )
     if ours and not item.own and not request.discard_changes:
         raise VolumeError(
-            f"target {item.target!r} was written since it was restored from {stamp['id']}; it was left alone.",
-            "Set discard_changes if that may be replaced (it is kept beside it).",
+            f"target {item.target!r} was written since it was restored from {stamp['id']}; it wasn't changed.",
+            "Set discard_changes to replace it; the existing volume is kept beside it.",
             code="target_changed",
         )
     if there.busy:
         raise VolumeError(
-            f"target {item.target!r} is open ({there.busy}); it was left alone.",
+            f"target {item.target!r} is in use ({there.busy}); it wasn't changed.",
             "Stop what uses it.",
             code="target_busy",
         )
 
 
 def _look_again(plan: Plan) -> None:
-    """Under the lock: another run may have restored to a target since it was planned."""
+    """Look at the targets again, under their locks: another run may have restored to one meanwhile."""
     for item in plan.items:
         if item.error is None:
             item.done = item.own = False
@@ -221,7 +225,7 @@ def _look_again(plan: Plan) -> None:
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
-    """Restore what the plan says. One volume's failure doesn't stop the others, unless they are a group."""
+    """Restore what the plan says. A failed volume doesn't stop the others, unless they are a group."""
     if plan.missing_remote:
         raise plan.missing_remote
     catalog = need(plan.catalog, "a plan with a remote has opened it")
@@ -239,7 +243,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
             raise errors[0]
         received = workers.together(plan.items, lambda item: _receive_safely(plan, item, workers))
         failed = [result.error for result in received if result.error is not None]
-        # parents first: what was restored below them goes into them
+        # parents first: volumes below them are swapped into them
         for result in sorted(received, key=lambda each: each.item.target.count("/")):
             if together and failed:
                 result.abort()
@@ -255,7 +259,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
 
 @dataclasses.dataclass
 class Result:
-    """A restore that lies checked beside its target (none: there was nothing to do), or the error that stopped it."""
+    """A restore that is complete beside its target (``None``: nothing to do), or the error that stopped it."""
 
     plan: Plan
     item: RestoreItem
@@ -275,7 +279,7 @@ class Result:
             return
         target = self.fetched.target
         try:
-            # the stamp first: it names the new volume, so it says nothing of the old one should we die in between
+            # the stamp first: it names the new volume, so a kill before the swap leaves no wrong stamp on the old one
             plan.host.stamp(item.target, _stamp(plan, item, target.witness()))
             previous = target.commit(None if item.own and not plan.request.recursive else _keep_as(item))
         except SnapshipError as error:
@@ -321,7 +325,7 @@ def _receive_safely(plan: Plan, item: RestoreItem, workers: Workers) -> Result:
 
 
 def _own(backup: Manifest) -> dict[str, Any]:
-    """Properties that were set on the volume itself."""
+    """Properties that were set on the volume itself, not inherited."""
     found = backup.fields.get("properties", {}).get("properties")
     return found if isinstance(found, dict) else {}
 

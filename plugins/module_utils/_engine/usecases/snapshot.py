@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: snapshots that are to be there, or not."""
+"""Use case: volumes have a snapshot, or not."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class SnapshotUnit:
 
 @dataclasses.dataclass
 class Plan:
-    """What is there and what is to be made or removed."""
+    """The snapshots to take or to remove."""
 
     request: Request
     units: list[SnapshotUnit]
-    lenient: bool = True  # check mode: a volume an earlier task would have made isn't there yet
+    lenient: bool = True  # check mode: a volume that an earlier task would create is missing
 
     def preview(self) -> Outcome:
         """What would be done."""
@@ -62,7 +62,7 @@ class Plan:
                 outcome.failures.append(unit.error.as_dict())
                 continue
             if unit.error:
-                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
+                outcome.warn(f"{unit.error.msg} A real run would fail unless it is created first.")
             absent = self.request.state == "absent"
             if absent == bool(unit.there):
                 outcome.changed = True
@@ -75,7 +75,7 @@ def plan(host: Host, request: Request) -> Plan:
     if not request.volumes:
         raise UsageError("volumes is empty.")
     if request.state == "present" and (request.name is None) == (request.max_age is None):
-        raise UsageError("one of name and max_age is needed.", "max_age: 0s makes a new snapshot at each run.")
+        raise UsageError("set either name or max_age.", "max_age: 0s takes a new snapshot at each run.")
     if request.state == "absent" and request.name is None:
         raise UsageError("state: absent needs name.")
     if request.name is not None:
@@ -96,7 +96,7 @@ def plan(host: Host, request: Request) -> Plan:
 
 
 def _there(unit: SnapshotUnit, request: Request) -> list[Snapshot]:
-    """The snapshots that satisfy the request (present), or are to go (absent)."""
+    """The snapshots that satisfy the request (present), or that will be removed (absent)."""
     by_volume = {volume: provider.snapshots(volume) for volume, provider in unit.providers.items()}
     if request.state == "absent":
         return [each for found in by_volume.values() for each in found if each.name == request.name]
@@ -114,7 +114,7 @@ def _there(unit: SnapshotUnit, request: Request) -> list[Snapshot]:
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
-    """Make or remove what the plan says; one volume's failure doesn't stop the others."""
+    """Take or remove what the plan says. A failed volume doesn't stop the others."""
     outcome, request = Outcome(), plan.request
     for unit in plan.units:
         try:
@@ -124,8 +124,8 @@ def apply(host: Host, plan: Plan) -> Outcome:
                 for snapshot in unit.there:
                     if snapshot.holds:
                         outcome.warn(
-                            f"snapshot {snapshot.name!r} of {snapshot.volume} was the base for the next incremental; "
-                            "that will be a full unless another base is there."
+                            f"snapshot {snapshot.name!r} of {snapshot.volume} was the base of the next incremental. "
+                            "The next backup will be a full, unless there is another base."
                         )
                     unit.providers[snapshot.volume].remove(snapshot)
                 _show(outcome, unit, [])
@@ -144,7 +144,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
 
 
 def _expected(request: Request, unit: SnapshotUnit) -> list[dict[str, Any]]:
-    """Stand-ins for snapshots that would be made."""
+    """Placeholders for snapshots that would be taken."""
     return [
         {
             "name": request.name or "(new)",
@@ -181,6 +181,6 @@ def describe(volumes: list[str], provider: str | None = None) -> list[dict[str, 
             for volume, one in members.items():
                 snapshots = one.snapshots(volume)
                 if not snapshots:
-                    one.info(volume)  # says so if there is no such volume
+                    one.info(volume)  # raises if there is no such volume
                 found += snapshots
     return [each.public() for each in sorted(found, key=lambda each: each.created, reverse=True)]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: backups that were proved to be good, recently enough."""
+"""Use case: backups were verified, recently enough."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Request(OnRemote):
 
 @dataclasses.dataclass
 class VerifyItem:
-    """One volume's backup and when it was last proved to be good."""
+    """One volume's backup, and when it was last verified."""
 
     volume: str
     chains: Chains | None = None
     chain: list[Manifest] = dataclasses.field(default_factory=list)
-    verified: float | None = None  # seconds since the epoch; recent enough
+    verified: float | None = None  # seconds since the epoch, if recent enough
     error: SnapshipError | None = None
 
     @property
@@ -67,7 +67,7 @@ class VerifyItem:
 
 @dataclasses.dataclass
 class Plan:
-    """What is to be verified."""
+    """The backups to verify."""
 
     request: Request
     host: Host
@@ -90,7 +90,7 @@ class Plan:
 
 
 def plan(host: Host, request: Request) -> Plan:
-    """Reads only. Raises for options that don't go together; what one volume lacks is in its item."""
+    """Reads only. Raises for options that don't go together. The error of one volume is kept in its item."""
     age = _check(request)
     volumes = list(dict.fromkeys(request.volumes))
     plan = Plan(request, host, host.origin(request.origin), [VerifyItem(volume) for volume in volumes])
@@ -112,17 +112,17 @@ def _check(request: Request) -> float | None:
     if not request.volumes:
         raise UsageError("volumes is empty.")
     if request.mode not in PROOFS:
-        raise UsageError(f"mode {request.mode!r} isn't known.", f"It is one of {', '.join(PROOFS)}.")
+        raise UsageError(f"unknown mode {request.mode!r}.", f"Set it to one of {', '.join(PROOFS)}.")
     if request.backup not in (None, "latest") and len(request.volumes) > 1:
-        raise UsageError("a backup's id belongs to one volume.")
+        raise UsageError("backup is the id of one volume's backup, but several volumes are given.")
     if request.parallel < 1:
-        raise UsageError("parallel is at least 1.")
+        raise UsageError("parallel must be at least 1.")
     parse_duration(request.lock_timeout, "lock_timeout")
     return None if request.max_age is None else parse_duration(request.max_age, "max_age")
 
 
 def _recent(plan: Plan, item: VerifyItem, age: float | None) -> float | None:
-    """When the backup was proved in this mode or a stronger one, if within ``age`` seconds."""
+    """When the backup was verified in this mode or a stronger one, if within ``age`` seconds."""
     if not age:
         return None
     location = need(plan.catalog, "plan() opens it").store.location
@@ -133,7 +133,7 @@ def _recent(plan: Plan, item: VerifyItem, age: float | None) -> float | None:
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
-    """Verify what the plan says, one volume after the other; one's failure doesn't stop the others."""
+    """Verify what the plan says, one volume after the other. A failed volume doesn't stop the others."""
     if plan.missing_remote:
         raise plan.missing_remote
     catalog = need(plan.catalog, "a plan with a remote has opened it")

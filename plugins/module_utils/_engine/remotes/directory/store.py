@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...common.errors import CorruptError, RemoteError
+from ...common.keys import corrupt
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry
 from ..throttle import Throttle
@@ -88,7 +89,7 @@ class DirectoryStore:
                 return None
             status = os.fstat(descriptor)
             if offset + length > status.st_size:
-                raise CorruptError(f"{key} in {self.label} is shorter than it was when it was listed.")
+                raise corrupt(key, f"in {self.label} the object is shorter than it was when it was listed.")
             self._check_readable(key, status, status.st_size)
             os.lseek(descriptor, offset, os.SEEK_SET)
             return self._read(descriptor, length)
@@ -222,9 +223,9 @@ class DirectoryStore:
 
     def _check_readable(self, key: str, status: os.stat_result, limit: int) -> None:
         if not stat.S_ISREG(status.st_mode):
-            raise CorruptError(f"{key} in {self.label} is no regular file.")
+            raise corrupt(key, f"in {self.label} the object isn't a regular file.")
         if status.st_size > limit:
-            raise CorruptError(f"{key} in {self.label} has {status.st_size} bytes, expected are at most {limit}.")
+            raise corrupt(key, f"in {self.label} the object has {status.st_size} bytes; at most {limit} are expected.")
 
     def _read(self, descriptor: int, length: int | None = None) -> bytes:
         with open(descriptor, "rb", buffering=0, closefd=False) as file:

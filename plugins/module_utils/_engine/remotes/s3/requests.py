@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ...common.errors import CorruptError, RemoteError
+from ...common.errors import RemoteError
+from ...common.keys import corrupt
 from ..throttle import Throttle
 from .client import Opened
 from .errors import Place, ReplyError, failures, remote_error
@@ -92,7 +93,7 @@ class S3Requests:
                 raise
             data = b""
         if data is not None and len(data) != length:
-            raise CorruptError(f"{key} on {self._place.label} is shorter than it was when it was listed.")
+            raise corrupt(key, f"on {self._place.label} the object is shorter than it was when it was listed.")
         return data
 
     def _read(self, full_key: str, key: str, limit: int, **options: str) -> bytes | None:
@@ -116,7 +117,7 @@ class S3Requests:
         size = reply.get("ContentLength")
         if size is not None and size > limit:
             body.close()
-            raise CorruptError(f"{key} on {self._place.label} has {size} bytes, expected are at most {limit}.")
+            raise corrupt(key, f"on {self._place.label} the object has {size} bytes; at most {limit} are expected.")
         try:
             # Without a length the body is read up to the limit and no further.
             most = None if size is not None else limit + 1
@@ -125,7 +126,7 @@ class S3Requests:
             raise remote_error(error, f"get {key}", self._place) from None
         if size is None and len(data) > limit:
             body.close()
-            raise CorruptError(f"{key} on {self._place.label} has more than the {limit} bytes expected.")
+            raise corrupt(key, f"on {self._place.label} the object has more than the {limit} bytes expected.")
         return bytes(data)
 
     # What botocore tells on the way

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A chain of thin-send-recv streams put together beside a target; see :class:`..catalog.Blocks`.
+"""A chain of thin-send-recv streams put together beside a target; see :class:`..chain_reader.Blocks`.
 
-The newest stream is read first, and of older ones only what no newer one has replaced or unmapped is written. So each
-region is written once at most, and what is unmapped is never written at all: a new target reads as zero.
+The newest stream is read first. Of older streams only regions are written that no newer stream replaced or unmapped.
+So each region is written at most once, and unmapped regions never: a new target reads as zero.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 
 
 class LinstorBlocks:
-    """To be used as a context manager, as others are; it holds nothing open."""
+    """A context manager like its siblings, though it holds nothing open."""
 
     def __init__(self, store: ObjectStore, chain: list[Manifest]) -> None:
         self._store = store
@@ -94,13 +94,13 @@ class LinstorBlocks:
                 newer = joined(heapq.merge(newer, said))
 
     def _write_stream(self, plain: io.BufferedReader, target: Target, newer: Regions) -> Regions:
-        """Write what is in no newer stream; returns all that this one speaks of."""
+        """Write what no newer stream has; returns all regions of this stream."""
         said = Regions()
         log = _Log()
-        buffer = memoryview(mmap.mmap(-1, _PIECE))  # aligned: it can be written from without a copy
+        buffer = memoryview(mmap.mmap(-1, _PIECE))  # aligned, so that O_DIRECT writes from it without a copy
         for command, offset, length in _chunks(plain):
             if list(said.gaps(offset, offset + length)) != [(offset, offset + length)]:
-                raise CorruptError(f"there are two chunks for what is at byte {offset}.")
+                raise CorruptError(f"invalid stream: two chunks for byte {offset}.")
             said.add(offset, offset + length)
             for start in range(offset, offset + length if command == thin.DATA else offset, _PIECE):
                 piece = buffer[: min(_PIECE, offset + length - start)]
@@ -128,14 +128,14 @@ class LinstorBlocks:
         if not self._beyond:
             return []
         return [
-            f"{self._chain[-1].fields['volume']}: {self._beyond} bytes of data beyond the end of the volume "
-            f"({self.size} bytes, by its metadata) weren't restored."
+            f"{self._chain[-1].fields['volume']}: {self._beyond} bytes of data were not restored: they lie beyond the "
+            f"end of the volume ({self.size} bytes by its metadata)."
         ]
 
     # --- checking
 
     def check(self, target: Readback, workers: Workers) -> None:
-        """What was written reads back as it was received, and all else as zero."""
+        """Check that written regions read back as they were received, and everything else as zero."""
         workers.each((batch for log in self._logs for batch in log), lambda batch: self._check(batch, target))
         check_zeros(target, holes(target, iter(self._covered()), self.size))
 
@@ -149,8 +149,8 @@ class LinstorBlocks:
                 digest.update(piece)
         if digest.digest() != batch.digest:
             raise VolumeError(
-                "what was restored reads back otherwise than it was written; what was there is untouched.",
-                "Look at the kernel's log: the disk may fail.",
+                "the restored data reads back differently than it was written; the old volume is untouched.",
+                "Look at the kernel's log: the disk may be failing.",
                 code="readback",
             )
 
@@ -159,7 +159,7 @@ class LinstorBlocks:
 
 
 class _Log:
-    """What is written, in batches whose regions rise."""
+    """Notes of what is written, in batches of rising regions."""
 
     def __init__(self) -> None:
         self._batches: list[Batch] = []
@@ -169,7 +169,7 @@ class _Log:
         self._regions, self._digest, self._size, self._reached = Regions(), hashlib.sha256(), 0, 0
 
     def add(self, offset: int, data: memoryview) -> None:
-        if offset < self._reached:  # what is read back is read in this order
+        if offset < self._reached:  # the check reads back in this order
             self._end()
         self._reached = offset + len(data)
         self._regions.add(offset, offset + len(data))
@@ -187,15 +187,15 @@ class _Log:
 
 
 def _chunks(plain: io.BufferedReader) -> Iterator[tuple[int, int, int]]:
-    """Command, offset and length of all DATA and UNMAP chunks. The payload is to be read by the caller.
+    """Command, offset and length of all DATA and UNMAP chunks. The caller reads the payload.
 
     Raises CorruptError for anything but a whole stream.
     """
     if not plain.peek(1):
-        raise CorruptError("it is empty.")
+        raise CorruptError("the stream is empty.")
     for command, offset, length, _source in thin.read_stream(plain):
         if not 0 < length <= _MOST - offset:
-            raise CorruptError(f"a chunk for {length} bytes at byte {offset} can't be.")
+            raise CorruptError(f"invalid chunk: {length} bytes at offset {offset}.")
         yield command, offset, length
 
 

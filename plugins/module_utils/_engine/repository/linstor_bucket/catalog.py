@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""LINSTOR's backups as a catalog of backups like any other; see :mod:`..catalog` for what its methods promise."""
+"""The catalog of what LINSTOR shipped to a bucket; :mod:`..catalog` describes the methods."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ...common.errors import CorruptError, UsageError
-from ...common.keys import ANY, BackupKey, encode
+from ...common.keys import ANY, BackupKey, corrupt, encode
 from ...common.units import iso_time
 from ...local.host import Host
 from ...remotes.registry import open_store
@@ -29,10 +29,10 @@ from .streams import LinstorStreams
 
 _SHOWN = 20  # volumes that a message names
 NO_CHECKSUMS = (
-    "LINSTOR stores no checksums. Checked is that all objects of a chain are there, that their metadata agree, and, "
-    "where data is read, that it unfolds as whole zstd frames to whole streams."
+    "LINSTOR stores no checksums. snapship checks that all objects of a chain exist and that their metadata agree; "
+    "where it reads data, also that the zstd frames and the streams are complete."
 )
-UNPROVED = " Whether an increment fits the backup that it rests on can't be checked: a stream of LVM doesn't say."
+UNPROVED = " It can't check whether an incremental fits its base: streams of LVM don't tell."
 
 
 class BucketKey(BackupKey):
@@ -66,33 +66,33 @@ class BucketKey(BackupKey):
 
 
 class BucketChains(Chains):
-    """Chains, with what is wrong with the objects they are made of."""
+    """Chains, with the problems of their objects."""
 
     def __init__(self, keys: Iterable[BucketKey], damaged: dict[str, str], now: float) -> None:
-        """``damaged`` says by id what is wrong with backups whose metadata can't be read."""
+        """``damaged``: by id, the problem of each backup whose metadata can't be read."""
         super().__init__(keys, now, list)
         self._damaged = damaged
 
     def problem(self, key: BackupKey) -> str | None:
-        """The clock of LINSTOR's controller is not judged: a backup of a cluster that is gone is needed as it is."""
+        """Time stamps in the future don't matter here: a backup of a lost cluster is needed whatever its clock said."""
         chain = self.chain(key)
         if chain is None:
             return _problem(key) or self._gap(key)
         for base, each in zip([None, *chain], chain):
             problem = _problem(each)
             if problem is not None:
-                return problem if each is key else f"it rests on {each.id}: {problem}"
+                return problem if each is key else f"its base {each.id}: {problem}"
             if base is not None and base.created > each.created:
-                return f"{each.manifest} says that it rests on {base.id}, which is younger"
+                return f"{each.manifest} names the base {base.id}, which is younger"
         return None
 
     def _gap(self, key: BackupKey) -> str:
-        """Where a chain that isn't whole is broken."""
+        """Where an incomplete chain breaks."""
         found, base = self.breaks_at(key)
         if base is None or base in {each.id for each in found}:
-            return f"it rests on {base}, which rests on itself"
+            return f"its base {base} is its own base"
         if base in self._damaged:
-            return f"it rests on {base}: {self._damaged[base]}"
+            return f"its base {base}: {self._damaged[base]}"
         return f"a backup of its chain is missing: {base}{META_END}"
 
 
@@ -117,7 +117,7 @@ class LinstorCatalog:
         return cls(spec, open_store(spec))
 
     def origin(self, host: Host, given: str | None) -> str:
-        """A cluster's id: needed only where several clusters ship to one bucket."""
+        """A cluster's id; only needed where several clusters ship to one bucket."""
         return given or ANY
 
     def is_id(self, text: str) -> bool:
@@ -156,9 +156,8 @@ class LinstorCatalog:
             clusters = sorted({key.backup.cluster for key in keys if key.backup.problem is None})
             if len(clusters) > 1:
                 raise UsageError(
-                    f"{volume}: there are backups of {len(clusters)} clusters on {self.store.label} "
-                    f"({', '.join(clusters)}).",
-                    "Say in origin which cluster's.",
+                    f"{volume}: {self.store.label} has backups of {len(clusters)} clusters ({', '.join(clusters)}).",
+                    "Set origin to the id of the cluster that is meant.",
                 )
         damaged = {backup.id: backup.problem for backup in self._scan(prefix).backups if backup.problem is not None}
         return BucketChains(keys, damaged, self.store.now())
@@ -169,7 +168,7 @@ class LinstorCatalog:
         return [] if listed.get(key) == manifest.segments[0].size else [key]
 
     def manifest(self, key: BackupKey) -> Manifest:
-        """What others read in a manifest, made from what LINSTOR wrote."""
+        """The fields of a manifest, made from LINSTOR's metadata."""
         if not isinstance(key, BucketKey) or key.of.problem is not None:
             raise CorruptError(f"{_problem(key) or key.manifest}.")
         backup, volume = key.backup, key.of
@@ -210,7 +209,7 @@ class LinstorCatalog:
         found = [self.manifest(each) for each in chain]
         for base, each in zip(found, found[1:]):
             if each.fields["stream"]["format"] != base.fields["stream"]["format"]:
-                raise CorruptError(f"{each.key.data}: its stream is of another format than that of its base {base.id}.")
+                raise corrupt(each.key.data, f"the stream format differs from that of its base {base.id}.")
         return found
 
     def cautions(self, chain: list[Manifest]) -> list[str]:
@@ -219,8 +218,8 @@ class LinstorCatalog:
         said = [NO_CHECKSUMS + (UNPROVED if unproved else "")]
         if backup.fields["properties"]["luks"]:
             said.append(
-                f"{backup.fields['volume']} has a LUKS layer: what lies there, and what is restored, is ciphertext. It "
-                "opens with the volume's own passphrase, which LINSTOR keeps encrypted under its master passphrase."
+                f"{backup.fields['volume']} has a LUKS layer: the backup and the restored volume are ciphertext. The "
+                "volume's own passphrase opens it; LINSTOR keeps that encrypted under its master passphrase."
             )
         return said
 

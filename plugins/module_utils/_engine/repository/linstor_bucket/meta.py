@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The ``.meta`` object of one of LINSTOR's backups: JSON, trusted with nothing."""
+"""The ``.meta`` object of one of LINSTOR's backups: JSON, and untrusted input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ...common.errors import CorruptError
+from ...common.keys import corrupt
 from .names import META_END, DataName, MetaName, parse_data, volume_name
 
 LIMIT = 64 << 20  # bytes
@@ -44,7 +44,7 @@ class Backup:
 
     name: MetaName
     created: float  # seconds since the epoch
-    base: str | None = None  # id of the backup that it rests on
+    base: str | None = None  # id of its base
     node: str | None = None
     cluster: str = "unknown"
     uuid: str | None = None  # of the snapshot, the same for all volumes
@@ -63,22 +63,22 @@ class Backup:
 
 
 def parse(name: MetaName, data: bytes) -> Backup:
-    """Raises CorruptError that names the object. What is wrong with one volume is said in it."""
+    """Raises CorruptError about the object. The problem of a single volume is noted in the volume."""
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError):
-        raise CorruptError(f"{name.key}: it is cut short or no JSON.") from None
+        raise corrupt(name.key, "it is cut short or isn't JSON.") from None
     if not isinstance(fields, dict):
-        raise CorruptError(f"{name.key}: it is no JSON object.")
+        raise corrupt(name.key, "it isn't a JSON object.")
     resource, based_on = fields.get("rscName"), fields.get("basedOn")
     definitions = _numbered(name, fields, "rscDfn", "vlmDfns")
     named = _numbered(name, fields, "backups")
     if not isinstance(resource, str) or resource.lower() != name.resource.lower():
-        raise CorruptError(f"{name.key}: it is about resource {resource!r}.")
+        raise corrupt(name.key, f"it is about another resource: {resource!r}.")
     if based_on is not None and not (isinstance(based_on, str) and based_on.endswith(META_END)):
-        raise CorruptError(f"{name.key}: basedOn is {based_on!r}, which is no backup.")
+        raise corrupt(name.key, f"its basedOn {based_on!r} isn't a backup.")
     if not definitions and not named:
-        raise CorruptError(f"{name.key}: it names no volumes.")
+        raise corrupt(name.key, "it names no volumes.")
     layers = list(_layers(fields.get("layerData")))
     started = _count(fields.get("startTimestamp"))
     backup = Backup(
@@ -110,11 +110,11 @@ def _volume(backup: Backup, number: int, definition: Any, named: Any, layers: li
         volume.problem = f"{backup.name.key} names no data of volume {number}"
     elif len(fitting) != 1:
         shown = ", ".join(repr(key) for key in keys)
-        volume.problem = f"{backup.name.key} names {shown} for volume {number}, which isn't that volume's data"
+        volume.problem = f"{backup.name.key} names {shown} as data of volume {number}, which belongs to something else"
     elif definition is None:
-        volume.problem = f"{backup.name.key} names data of volume {number}, which it doesn't define"
+        volume.problem = f"{backup.name.key} names data of volume {number} but doesn't define that volume"
     elif not size:
-        volume.problem = f"{backup.name.key} doesn't say how large volume {number} is"
+        volume.problem = f"{backup.name.key} lacks the size of volume {number}"
     volume.key = fitting[0] if len(fitting) == 1 else ""
     return volume
 
@@ -138,7 +138,7 @@ def _numbered(name: MetaName, fields: dict[str, Any], *path: str) -> dict[int, A
     except (AttributeError, ValueError):
         numbered = {-1: None}
     if any(not 0 <= number <= _MOST for number in numbered):
-        raise CorruptError(f"{name.key}: its {'.'.join(path)} isn't what it must be.")
+        raise corrupt(name.key, f"its field {'.'.join(path)} is invalid.")
     return numbered
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Reading an object of any size in bounded memory, unfolded."""
+"""Reads an object of any size, decompressed, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from typing import Callable, NamedTuple
 
 from ...common.errors import CorruptError, VolumeError
+from ...common.keys import corrupt
 from ...remotes.store import ObjectStore
 from ...streams import thin
 from ...streams.zstd_reader import unfold
@@ -23,7 +24,7 @@ from ..manifest import Manifest
 from .meta import THIN, ZFS
 
 _PIECE = 8 << 20  # bytes asked for at a time
-_HEAD = 256 << 10  # bytes that surely have the first block of a zstd frame in them
+_HEAD = 256 << 10  # bytes that certainly hold the first block of a zstd frame
 _BUFFER = 1 << 20
 
 
@@ -58,12 +59,12 @@ class StoredObject(NamedTuple):
         """Just these bytes."""
         piece = self.store.get_range(self.key, offset, length)
         if piece is None:
-            raise CorruptError(f"{self.key} is missing.")
+            raise corrupt(self.key, "the object is missing.")
         return piece
 
     @contextlib.contextmanager
     def unfolded(self, ahead: int, fetched: Callable[[int], None]) -> Iterator[io.BufferedReader]:
-        """What is in it, as a file. CorruptErrors from inside are made to name the object."""
+        """The decompressed content, as a file. CorruptErrors from inside are about this object."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._named())
             pieces = stack.enter_context(contextlib.closing(self.pieces(ahead, fetched)))
@@ -74,12 +75,12 @@ class StoredObject(NamedTuple):
         try:
             yield
         except CorruptError as error:
-            if self.key not in error.msg:
-                error.msg = f"{self.key}: {error.msg}"
+            if error.key is None:
+                error.key, error.msg = self.key, f"{self.key}: {error.msg}"
             raise
 
     def head(self) -> bytes:
-        """The first bytes of what is in it, enough to tell what that is."""
+        """The first bytes of the content, enough to tell its format."""
         with self._named():
             first = self.part(0, min(_HEAD, self.size))
             found = bytearray()
@@ -91,7 +92,7 @@ class StoredObject(NamedTuple):
                             break
                         found += piece
                 except CorruptError:
-                    if not found:  # else it is only that the rest wasn't fetched
+                    if not found:  # otherwise only the rest wasn't fetched
                         raise
             return bytes(found)
 
@@ -115,4 +116,4 @@ def zfs_beginning(stored: StoredObject, head: bytes) -> zfs_begin.Begin:
     try:
         return zfs_begin.parse(head)
     except VolumeError:
-        raise CorruptError(f"{stored.key}: it is neither a stream of thin_send nor one of zfs send.") from None
+        raise corrupt(stored.key, "it is neither a stream of thin_send nor one of zfs send.") from None

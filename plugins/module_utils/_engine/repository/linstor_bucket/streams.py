@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A chain of ``zfs send`` streams passed on to ``zfs receive``; see :class:`..catalog.Streams`.
+"""A chain of ``zfs send`` streams passed on to ``zfs receive``; see :class:`..chain_reader.Streams`.
 
-Each stream says of which state it is and on which it rests: here the chain can be checked by what is in it.
+Each stream names its state and the state of its base. So the chain is checked by the streams themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from typing import Callable
 
-from ...common.errors import CorruptError
+from ...common.keys import corrupt
 from ...common.workers import Workers
 from ...remotes.store import ObjectStore
 from ...volumes.provider import StreamTarget
@@ -42,16 +42,16 @@ class LinstorStreams:
         return min(stored[-1], self._chain[-1].size), sum(stored)
 
     def check(self) -> None:
-        """Each stream rests on the one before it. Raises CorruptError."""
+        """Check that each stream is based on the one before it. Raises CorruptError."""
         self._begins = []
         for manifest in self._chain:
             stored = stored_of(self._store, manifest)
             begin = zfs_beginning(stored, stored.head())
             below = self._begins[-1].state if self._begins else None
             if begin.base != below:
-                raise CorruptError(
-                    f"{manifest.key.data}: its stream rests on state {begin.base}, and what it is to rest on by its "
-                    f"metadata is state {below}."
+                raise corrupt(
+                    manifest.key.data,
+                    f"the base of its stream is state {begin.base}; by the metadata its base has state {below}.",
                 )
             self._begins.append(begin)
 
@@ -82,7 +82,7 @@ class LinstorStreams:
             for piece in self._pieces(manifest, workers.count, fetched):
                 last = (last + bytes(piece[-SIZE:]))[-SIZE:]
             if not _is_end(last, begin.state):
-                raise CorruptError(f"{manifest.key.data}: its stream is cut short: it has no end.")
+                raise corrupt(manifest.key.data, "the stream is cut short: it has no end.")
 
     def _pieces(self, manifest: Manifest, ahead: int, fetched: Callable[[int], None]) -> Iterator[memoryview]:
         buffer = memoryview(mmap.mmap(-1, _PIECE))
