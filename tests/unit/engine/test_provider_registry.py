@@ -93,7 +93,7 @@ def planned(provider: str) -> list[list[str]]:
 def test_inventory_checks_take_it(tapes: Tapes) -> None:
     assert planned("tape") == [[], []]
     for mistakes in planned("disk"):
-        assert f"isn't one of {', '.join(provider_names())}, linstor." in mistakes[0]
+        assert f"one of {', '.join(provider_names())}, linstor." in mistakes[0]
 
 
 def test_errors_name_it(tapes: Tapes) -> None:

@@ -107,7 +107,7 @@ def test_max_age_stands_in_for_every() -> None:
         (entry(remotes=[HOURLY, HOURLY]), "remote nas: the entry lists this remote twice"),
         (entry(remotes=[{"name": "nas"}]), "remote nas: every is missing"),
         (entry(remotes=[{"name": "nas", "every": 750}]), "every: 750 is a number, not a duration"),
-        (entry(remotes=[{"name": "nas", "every": "hourly"}]), "every: 'hourly' is no duration"),
+        (entry(remotes=[{"name": "nas", "every": "hourly"}]), "every: 'hourly' isn't a duration"),
         (entry(remotes=[{"name": "nas", "every": "0s"}]), "every: 0s must be more than 0s"),
         (entry(remotes=[{"name": "nas", "every": "1h", "rpo": "30m"}]), "rpo: 30m is shorter than every: 1h"),
         (entry(remotes=[{"name": "nas", "every": "1h", "max_chain": 3}]), "unknown option max_chain"),
@@ -120,7 +120,7 @@ def test_max_age_stands_in_for_every() -> None:
         (entry(retention={"daily": "seven"}), "retention: daily: 'seven' isn't a whole number"),
         (entry(retention={}), "retention: the rules keep nothing"),
         (entry(consistent="perhaps"), "consistent: 'perhaps' must be true or false"),
-        (entry(hook_timeout="60"), "hook_timeout: '60' is no duration"),
+        (entry(hook_timeout="60"), "hook_timeout: '60' isn't a duration"),
         (entry(pool_high="high"), "pool_high: 'high' isn't a whole number"),
     ],
 )
@@ -256,7 +256,7 @@ def test_what_is_to_be_restored() -> None:
         ),
         ({"remote": "nas", "source": "/srv/a", "volumes": [{"source": "a", "target": "b"}]}, "not both"),
         ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": 5}, "at: 5 was taken for something else by YAML"),
-        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": "noon"}, "'noon' is no point in time"),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": "noon"}, "'noon' isn't a point in time"),
         (
             {"remote": "nas", "source": "/srv/a", "target": "/b", "at": "2026-01-01", "group": "g"},
             "can't be given together",
