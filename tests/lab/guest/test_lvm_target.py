@@ -135,7 +135,7 @@ def test_where_a_target_can_be(
     other = own_pool(mib=64, chunk="128k", metadata_mib=4)
     with pytest.raises(UsageError, match=f"{other.name}.*{thin_pool.name}|{thin_pool.name}.*{other.name}"):
         provider.target_state(RestorePlace(f"{vg}/db"))
-    with pytest.raises(UsageError, match="no thin pool"):
+    with pytest.raises(UsageError, match="nosuch doesn.t exist"):
         provider.target_state(RestorePlace(f"{vg}/db", "nosuch"))
     with pytest.raises(UsageError, match="isn't in"):
         provider.target_state(RestorePlace(f"{vg}/db", "another/pool"))
