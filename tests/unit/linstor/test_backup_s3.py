@@ -47,7 +47,7 @@ def test_increment(db: Task, cluster: Simulation) -> None:
     cluster.advance(7200)
     item = only(db.four_times())
     assert (item["type"], item["base"]) == ("incremental", full["id"])
-    assert item["reason"] == f"newest common state is {full['id']}"
+    assert item["reason"] == f"the newest common state is {full['id']}"
     assert 0 < item["bytes_stored"] < full["bytes_stored"]
 
 
@@ -78,7 +78,7 @@ def test_full_when_asked(db: Task, cluster: Simulation) -> None:
     only(db())
     cluster.advance(7200)
     item = only(db.four_times(type="full"))
-    assert (item["type"], item["reason"]) == ("full", "a full was asked for")
+    assert (item["type"], item["reason"]) == ("full", "type is full")
 
 
 def test_an_increment_is_no_full(db: Task, cluster: Simulation) -> None:
