@@ -16,8 +16,8 @@ from ..._engine.common.units import show_bytes
 from ..api.cluster import Cluster
 
 _KIB = 1024
-#: pools with the same kind of stream can receive from each other
-_STREAMS = {"ZFS": "zfs", "ZFS_THIN": "zfs", "LVM_THIN": "lvm_thin"}
+#: a pool of the first kind can receive the streams of the second; pools of one kind always can
+_STREAMS = {"ZFS_THIN": "ZFS"}
 
 
 @dataclasses.dataclass(frozen=True)
