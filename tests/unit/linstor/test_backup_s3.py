@@ -15,7 +15,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_delete
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, failure, only, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import S3, Task, failure, only, protect
 
 
 def posts(cluster: Simulation) -> int:
