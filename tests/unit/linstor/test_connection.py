@@ -15,7 +15,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
-from ansible_collections.snapship.dr.tests.unit.linstor.reaching import JSON, VERSION, reach
+from ansible_collections.snapship.dr.tests.unit.linstor.endpoints import JSON, VERSION, reach
 
 NOTHING_LISTENS = "127.0.0.1:1"
 

@@ -20,7 +20,7 @@ from ansible_collections.snapship.dr.plugins.plugin_utils import _linstor_remote
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import Remote, inventory_types
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.settling import access
+from ansible_collections.snapship.dr.tests.unit.linstor.runs import access
 
 #: inventories use the words of the module remote
 WORDS = {"endpoint": "endpoint_url", "use_path_style": "addressing_style"}

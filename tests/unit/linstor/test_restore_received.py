@@ -14,7 +14,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
 from ansible_collections.snapship.dr.tests.linstor_sim import snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, Task, failure, four_times, join, only
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, Task, failure, four_times, join, only
 
 HOUR = 3600.0
 Two = tuple[Simulation, Simulation]
