@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.tests.support.needs import need_root
 
 DATA = "data/web1/db/1/00000000"
 ENGINE = Path(__file__).parents[3] / "plugins" / "module_utils"
@@ -365,8 +366,8 @@ def test_strangers_are_passed_over(directory: Any, root: Path) -> None:
     assert (root / "backups").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user for whom something is unreadable")
 def test_a_folder_that_cannot_be_read(directory: Any, root: Path) -> None:
+    need_root("becoming a user for whom something is unreadable")
     store = directory()
     store.put("backups/theirs/a", b"x")
     store.put("backups/ours/a", b"x")
