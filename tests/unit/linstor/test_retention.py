@@ -206,7 +206,7 @@ def test_nothing_to_do_takes_one_list(shipped: tuple[Simulation, Simulation]) ->
         ({"remote": S3}, "Set keep"),
         ({"received_from": "any", "local": {"last": 1}}, "Set keep"),
         ({"received_from": "any", "keep": {"last": 1}, "local": {"last": 1}}, "local is for the cluster that ships"),
-        ({"remote": S3, "keep": {}}, "no rule keeps anything"),
+        ({"remote": S3, "keep": {}}, "no rule keeps a backup"),
         ({"remote": S3, "keep": {"last": 1}, "local": {"daily": 0}}, "local: no rule"),
         ({"remote": S3, "keep": {"within": "7"}}, "within"),
         ({"remote": DR, "keep": {"last": 1}}, "keeps no list"),
