@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a remote is made of, and how a module is told which one to use."""
+"""The options that define a remote, and the options that name the remote to use."""
 
 from __future__ import annotations
 
@@ -14,154 +14,151 @@ from typing import ClassVar
 _DEFINITION = r"""
 type:
   description:
-    - What kind of place it is, an S3 bucket (V(s3)) or a directory (V(directory)), such as a mounted NFS export or
-      a second disk.
-    - Where it is not set, it follows from O(<bucket>) or O(<path>).
-    - The environment variable E(SNAPSHIP_TYPE) is used where the option is not set.
+    - The type of the remote. V(s3) is a bucket. V(directory) is a directory, such as a mounted NFS export or a second
+      disk.
+    - The default follows from O(<bucket>) or O(<path>).
+    - The environment variable E(SNAPSHIP_TYPE) sets it if the option is not set.
   type: str
   choices: [s3, directory]
 layout:
   description:
-    - Whose backups lie there. V(linstor) is a bucket, or a directory with a copy of its objects, that LINSTOR has
-      shipped backups to. They can be listed, verified and restored without LINSTOR; nothing is ever written or deleted
-      there.
-    - A volume is then called by its resource, V(db), and further volumes of it with their number, V(db/1). An origin is
-      the id of a cluster, and needed only where several clusters ship to one bucket.
-    - The environment variable E(SNAPSHIP_LAYOUT) is used where the option is not set.
+    - Who writes the backups there. V(linstor) is a bucket that LINSTOR ships backups to, or a directory with a copy of
+      its objects. They can be listed, verified and restored without LINSTOR. The remote is read-only.
+    - With V(linstor) the name of a volume is its resource, V(db), and for further volumes their number follows,
+      V(db/1). The origin is the id of a cluster. It is only needed if several clusters ship to one bucket.
+    - The environment variable E(SNAPSHIP_LAYOUT) sets it if the option is not set.
   type: str
   choices: [snapship, linstor]
   default: snapship
 path:
   description:
-    - The directory, an absolute path, for O(<type>=directory). It is made when the remote is defined. Where it is
-      missing later, as when a filesystem is not mounted, nothing is shipped.
-    - The environment variable E(SNAPSHIP_PATH) is used where the option is not set.
+    - The directory for O(<type>=directory), an absolute path. It is created when the remote is defined. If it is missing
+      later, because a filesystem is not mounted, nothing is shipped.
+    - The environment variable E(SNAPSHIP_PATH) sets it if the option is not set.
   type: path
 bucket:
   description:
     - The bucket, for O(<type>=s3).
-    - The environment variable E(SNAPSHIP_BUCKET) is used where the option is not set.
+    - The environment variable E(SNAPSHIP_BUCKET) sets it if the option is not set.
   type: str
 prefix:
   description:
-    - All keys begin with this, so that a bucket can be shared with others. What lies beside it is never listed or
-      touched.
-    - The environment variable E(SNAPSHIP_PREFIX) is used where the option is not set.
+    - The prefix of all keys, so that others can use the bucket, too. Objects outside of it are never listed or changed.
+    - The environment variable E(SNAPSHIP_PREFIX) sets it if the option is not set.
   type: str
 endpoint_url:
   description:
-    - Address of an S3-compatible service, as in V(https://s3.example.com:9000). Without it, it is Amazon's.
-    - The environment variable E(SNAPSHIP_ENDPOINT_URL) is used where the option is not set.
+    - The address of an S3-compatible service, such as V(https://s3.example.com:9000). The default is Amazon's.
+    - The environment variable E(SNAPSHIP_ENDPOINT_URL) sets it if the option is not set.
   type: str
 region:
   description:
-    - Region of the bucket. Without it, the usual AWS configuration decides.
-    - The environment variable E(SNAPSHIP_REGION) is used where the option is not set.
+    - The region of the bucket. The default is that of the usual AWS configuration.
+    - The environment variable E(SNAPSHIP_REGION) sets it if the option is not set.
   type: str
 access_key:
   description:
-    - Access key id. Without keys the usual AWS chain is used, that is C(AWS_*) variables on the host, O(<profile>),
-      or the instance's role.
-    - The environment variable E(SNAPSHIP_ACCESS_KEY) is used where the option is not set.
+    - The access key id. Without keys the usual AWS chain applies: C(AWS_*) variables on the host, O(<profile>), or the
+      instance role.
+    - The environment variable E(SNAPSHIP_ACCESS_KEY) sets it if the option is not set.
   type: str
 secret_key:
   description:
-    - Secret access key that goes with O(<access_key>).
-    - The environment variable E(SNAPSHIP_SECRET_KEY) is used where the option is not set.
+    - The secret access key of O(<access_key>).
+    - The environment variable E(SNAPSHIP_SECRET_KEY) sets it if the option is not set.
   type: str
 session_token:
   description:
-    - Session token of temporary keys.
-    - The environment variable E(SNAPSHIP_SESSION_TOKEN) is used where the option is not set.
+    - The session token of temporary keys.
+    - The environment variable E(SNAPSHIP_SESSION_TOKEN) sets it if the option is not set.
   type: str
 profile:
   description:
-    - Profile in the AWS configuration files of the user that runs the module.
-    - The environment variable E(SNAPSHIP_PROFILE) is used where the option is not set.
+    - The profile in the AWS configuration files of the user who runs the module.
+    - The environment variable E(SNAPSHIP_PROFILE) sets it if the option is not set.
   type: str
 addressing_style:
   description:
-    - Whether the bucket is part of the path or of the host name. V(auto) lets boto3 choose.
-    - The environment variable E(SNAPSHIP_ADDRESSING_STYLE) is used where the option is not set.
+    - Whether the bucket's name is part of the path or of the host name. V(auto) lets boto3 choose.
+    - The environment variable E(SNAPSHIP_ADDRESSING_STYLE) sets it if the option is not set.
   type: str
   choices: [auto, path, virtual]
   default: auto
 ca_path:
   description:
-    - A file with the certificate authorities to trust, for an endpoint with a certificate of your own.
-    - The environment variable E(SNAPSHIP_CA_PATH) is used where the option is not set.
+    - A file with the certificate authorities to trust, for an endpoint with a private certificate.
+    - The environment variable E(SNAPSHIP_CA_PATH) sets it if the option is not set.
   type: path
 validate_certs:
   description:
-    - Whether to check the endpoint's certificate. Use O(<ca_path>) rather than switching this off.
-    - The environment variable E(SNAPSHIP_VALIDATE_CERTS) is used where the option is not set.
+    - Whether to check the endpoint's certificate. Use O(<ca_path>) instead of switching this off.
+    - The environment variable E(SNAPSHIP_VALIDATE_CERTS) sets it if the option is not set.
   type: bool
   default: true
 create_bucket:
   description:
-    - Create the bucket where it is missing.
-    - The environment variable E(SNAPSHIP_CREATE_BUCKET) is used where the option is not set.
+    - Create the bucket if it is missing.
+    - The environment variable E(SNAPSHIP_CREATE_BUCKET) sets it if the option is not set.
   type: bool
   default: false
 object_lock_days:
   description:
     - Lock each object for this many days, in a bucket with object lock. V(0) locks nothing.
-    - The lock of what a new incremental rests on is prolonged along with it.
-    - The environment variable E(SNAPSHIP_OBJECT_LOCK_DAYS) is used where the option is not set.
+    - A new incremental extends the locks of its chain.
+    - The environment variable E(SNAPSHIP_OBJECT_LOCK_DAYS) sets it if the option is not set.
   type: int
   default: 0
 storage_class:
   description:
-    - Storage class of new objects, as in V(STANDARD_IA). One that has to be thawed before it can be read does not
-      work.
-    - The environment variable E(SNAPSHIP_STORAGE_CLASS) is used where the option is not set.
+    - The storage class of new objects, such as V(STANDARD_IA). Archive classes, which need a restore before they can be
+      read, do not work.
+    - The environment variable E(SNAPSHIP_STORAGE_CLASS) sets it if the option is not set.
   type: str
 encryption_key:
   description:
-    - Encrypt what is shipped with AES-256-GCM under this key, 32 random bytes in base64 or hexadecimal (C(openssl
-      rand -base64 32)).
+    - Encrypt backups with AES-256-GCM under this key, 32 random bytes in base64 or hexadecimal (C(openssl rand -base64
+      32)).
     - Names of origins and volumes, sizes and times stay readable on the remote.
-    - Keep a copy elsewhere. Without it no backup can be restored.
-    - The environment variable E(SNAPSHIP_ENCRYPTION_KEY) is used where the option is not set.
+    - Keep a copy of the key elsewhere. Without the key no backup can be restored.
+    - The environment variable E(SNAPSHIP_ENCRYPTION_KEY) sets it if the option is not set.
   type: str
 old_encryption_keys:
   description:
-    - Keys that were in use earlier, to read with.
-    - The environment variable E(SNAPSHIP_OLD_ENCRYPTION_KEYS), separated by commas, is used where the option is not
-      set.
+    - Earlier keys, to decrypt older backups.
+    - The environment variable E(SNAPSHIP_OLD_ENCRYPTION_KEYS), separated by commas, sets it if the option is not set.
   type: list
   elements: str
 accept_unencrypted:
   description:
-    - With an O(<encryption_key>), read backups that were made without one, too.
-      Otherwise they are refused, as anybody who can write to the remote could have made them.
-    - The environment variable E(SNAPSHIP_ACCEPT_UNENCRYPTED) is used where the option is not set.
+    - With an O(<encryption_key>), also read backups made without one. By default they are refused, as anybody who can
+      write to the remote could have made them.
+    - The environment variable E(SNAPSHIP_ACCEPT_UNENCRYPTED) sets it if the option is not set.
   type: bool
   default: false
 compression:
   description:
-    - How segments are compressed.
-    - The environment variable E(SNAPSHIP_COMPRESSION) is used where the option is not set.
+    - The compression of segments.
+    - The environment variable E(SNAPSHIP_COMPRESSION) sets it if the option is not set.
   type: str
   choices: [zstd, none]
   default: zstd
 bandwidth_limit:
   description:
-    - Bytes a second that a run may use, in both directions and over all its workers, as in V(20M). Without it there
-      is no limit.
-    - The environment variable E(SNAPSHIP_BANDWIDTH_LIMIT) is used where the option is not set.
+    - The limit of a run in bytes a second, for both directions and all its workers, such as V(20M). The default is no
+      limit.
+    - The environment variable E(SNAPSHIP_BANDWIDTH_LIMIT) sets it if the option is not set.
   type: str
 append_only:
   description:
-    - The keys in use may add and read but not delete. Nothing is ever deleted there, not even when the remote is
-      tried out.
-    - The environment variable E(SNAPSHIP_APPEND_ONLY) is used where the option is not set.
+    - The access key can add and read objects, but not delete them. Nothing is ever deleted there, not even the test
+      object of the probe.
+    - The environment variable E(SNAPSHIP_APPEND_ONLY) sets it if the option is not set.
   type: bool
   default: false
 grace_period:
   description:
-    - How long the data of removed backups stays, by the store's clock.
-    - The environment variable E(SNAPSHIP_GRACE_PERIOD) is used where the option is not set.
+    - How long the data of deleted backups stays, by the store's clock.
+    - The environment variable E(SNAPSHIP_GRACE_PERIOD) sets it if the option is not set.
   type: str
   default: 1d
 """
@@ -170,12 +167,12 @@ _REMOTE = r"""
 options:
   remote:
     description:
-      - Name of a remote that M(snapship.dr.remote) has defined on this host.
-      - Exactly one of O(remote) and O(remote_spec) is needed.
+      - The name of a remote that M(snapship.dr.remote) has defined on this host.
+      - Set exactly one of O(remote) and O(remote_spec).
     type: str
   remote_spec:
     description:
-      - The definition of a remote inline, so that nothing need be stored on the host. The options are those of
+      - An inline definition of a remote, which is not stored on the host. The options are those of
         M(snapship.dr.remote).
     type: dict
     suboptions:
@@ -183,9 +180,9 @@ options:
   origin:
     description:
       - The name under which this host's volumes appear on remotes.
-      - The default is the name kept on the host at the first use, and before that the host's name.
-      - With M(snapship.dr.backup_info) and M(snapship.dr.restore) it is the name of whichever host made the backups.
-        For M(snapship.dr.backup_info), V(*) is all of them.
+      - The default is the name that the host has kept since its first backup, or else the host name.
+      - For M(snapship.dr.backup_info) and M(snapship.dr.restore) it is the name of the host that made the backups. For
+        M(snapship.dr.backup_info), V(*) means all origins.
     type: str
 requirements:
   - boto3 (for a remote in S3)
@@ -199,14 +196,14 @@ def _indented(text: str, depth: int) -> str:
 
 
 def _under(prefix: str) -> str:
-    """The options' documentation; ``<option>`` refers to one of them, wherever they are."""
+    """The documentation of the options. ``<option>`` refers to one of them, whatever they are nested in."""
     return re.sub(r"<(\w+)>", prefix + r"\1", _DEFINITION)
 
 
 class ModuleDocFragment:
-    """A remote to use; and, for the module that defines remotes, the same options at the top.
+    """The remote to use; and the same options at the top level, for the module that defines remotes.
 
-    The annotations tell ansible-test that these are no literals whose lines it could check.
+    The annotations tell ansible-test that these texts aren't literals whose lines it could check.
     """
 
     DOCUMENTATION: ClassVar[str] = _REMOTE.replace("@suboptions@", _indented(_under("remote_spec."), 6))

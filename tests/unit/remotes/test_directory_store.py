@@ -67,7 +67,7 @@ def test_a_directory_that_is_made_is_the_owners(opener: Any, tmp_path: Path) -> 
 )
 def test_a_directory_that_is_not_there(opener: Any, tmp_path: Path, action: Any) -> None:
     store = opener(path=str(tmp_path / "unmounted"))
-    with pytest.raises(RemoteError, match="isn't there") as caught:
+    with pytest.raises(RemoteError, match="doesn't exist") as caught:
         action(store)
     assert caught.value.code == "missing"
     assert not store.exists()
@@ -250,7 +250,7 @@ def test_a_full_disk(opener: Any, small_tmpfs: Path) -> None:
         with pytest.raises(RemoteError, match="no space") as caught:
             store.put(DATA, bytes(64 << 20), exclusive=exclusive)
         assert caught.value.code == "full"
-        assert "Free space" in caught.value.hint
+        assert "Free some space" in caught.value.hint
     assert files(small_tmpfs) == ["backups/a"]
     store.put(DATA, bytes(1 << 20))
 
@@ -300,7 +300,7 @@ def test_hostile_keys_are_refused(directory: Any, root: Path, key: str) -> None:
         lambda: store.get(key, 1),
         lambda: store.delete([key]),
     ):
-        with pytest.raises(RemoteError, match="no key"):
+        with pytest.raises(RemoteError, match="isn't a valid key"):
             action()
     assert files(root) == []
 
@@ -309,7 +309,7 @@ def test_hostile_keys_are_refused(directory: Any, root: Path, key: str) -> None:
 def test_hostile_prefixes_are_refused(directory: Any, prefix: str) -> None:
     store = directory()
     for action in (lambda: list(store.list(prefix)), lambda: store.folders(prefix)):
-        with pytest.raises(RemoteError, match="no prefix"):
+        with pytest.raises(RemoteError, match="isn't a valid prefix"):
             action()
 
 
@@ -401,7 +401,7 @@ def test_a_filesystem_without_hard_links(directory: Any, root: Path, monkeypatch
     store = directory()
     store.put("backups/a", b"one", exclusive=True)
     store.put("backups/a", b"one", exclusive=True)
-    with pytest.raises(RemoteError, match="another object"):
+    with pytest.raises(RemoteError, match="exists already with another content"):
         store.put("backups/a", b"two", exclusive=True)
     assert files(root) == ["backups/a"]
 

@@ -276,9 +276,9 @@ def test_a_server_that_has_no_conditional_put(s3: Any) -> None:
         store = s3(endpoint_url=server.endpoint)
         store.put("backups/a", b"one", exclusive=True)
         store.put("backups/a", b"one", exclusive=True)
-        with pytest.raises(RemoteError, match="another object"):
+        with pytest.raises(RemoteError, match="exists already with another content"):
             store.put("backups/a", b"two", exclusive=True)
-        with pytest.raises(RemoteError, match="another object"):
+        with pytest.raises(RemoteError, match="exists already with another content"):
             store.put("backups/a", b"-", exclusive=True)
     assert list(stored.values()) == [b"one"]
 

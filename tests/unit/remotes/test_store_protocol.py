@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes import throttle
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes import store
 from ansible_collections.snapship.dr.tests.support.standing_time import StandingTime
 
 LARGE = 3 << 20
@@ -65,7 +65,7 @@ def test_an_exclusive_put_of_the_same_bytes_is_success(store: Any) -> None:
 @pytest.mark.parametrize("other", [b"other", b"longer than what is there", b""])
 def test_an_exclusive_put_of_other_bytes_is_refused(store: Any, other: bytes) -> None:
     store.put("backups/a", b"first", exclusive=True)
-    with pytest.raises(RemoteError, match="another object under backups/a") as caught:
+    with pytest.raises(RemoteError, match="backups/a exists already with another content") as caught:
         store.put("backups/a", other, exclusive=True)
     assert caught.value.code == "exists"
     assert store.get("backups/a", 5) == b"first"
@@ -135,7 +135,7 @@ def test_deleting_tolerates_what_is_missing(store: Any) -> None:
 def slowed(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
     """The waits that a bandwidth limit asks for, from when it began."""
     standing = StandingTime()
-    monkeypatch.setattr(throttle, "time", standing)
+    monkeypatch.setattr(store, "time", standing)
     return standing
 
 

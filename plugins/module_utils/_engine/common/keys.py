@@ -123,22 +123,28 @@ def parse_backup_key(key: str) -> BackupKey | None:
     return BackupKey(parts[1], parts[2], backup_id, None if base == FULL else base)
 
 
+_LISTED = {"backups": "the backups", "deleted": "the retired backups", "inflight": "the shipments", "data": "the data"}
+_SINGLE = {"backups": "the manifest", "deleted": "the retired manifest", "inflight": "the record of the shipment"}
+
+
 def shown(key: str) -> str:
-    """An object in words, as people know it: by volume and time. A key of another form is shown as it is."""
+    """An object, or what a prefix lists, in words: by volume and time. A key of another form is shown as it is."""
     kind, *parts = key.split("/")
-    if len(parts) < 3:
+    if len(parts) < 3 or kind not in _LISTED:
         return key
+    volume = decode(parts[1]) or parts[1]
+    volume = volume if volume.isprintable() else repr(volume)
+    if not parts[2]:  # the prefix of a listing
+        return f"{_LISTED[kind]} of {volume}"
     backup_id = parts[2].partition("~")[0]
     if not is_id(backup_id):
         return key
-    volume = decode(parts[1]) or parts[1]
-    about = f"{volume if volume.isprintable() else repr(volume)} from {iso_time(id_time(backup_id))}"
+    about = f"{volume} from {iso_time(id_time(backup_id))}"
     if kind == "data":
         name = parts[3] if len(parts) > 3 else ""
         what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else "the data"
         return f"{what} of {about}"
-    names = {"backups": "the manifest", "deleted": "the retired manifest", "inflight": "the record of the shipment"}
-    return f"{names[kind]} of {about}" if kind in names else key
+    return f"{_SINGLE[kind]} of {about}"
 
 
 def corrupt(key: str, what: str, hint: str = "", code: str | None = None) -> CorruptError:

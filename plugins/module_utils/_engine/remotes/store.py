@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a use case may ask of an object store, whatever it is made of.
+"""The interface of an object store, and what its methods promise.
 
 Keys are ``/``-separated, relative to the remote's prefix or directory; each component is already safe as a file
-name (percent-encoded, at most 200 bytes; see :mod:`..names`).
+name (percent-encoded, at most 200 bytes; see :mod:`..common.keys`).
 
-Error codes of :class:`..errors.RemoteError` every store uses: ``access_key`` (key unknown), ``secret_key`` (signature
-doesn't match), ``denied``, ``bucket_missing``, ``region``, ``tls``, ``unreachable`` (endpoint down, name not
-resolved, timed out), ``clock_skew``, ``full`` (no space, quota), ``missing`` (the directory isn't there),
-``library`` (boto3 missing), ``remote`` (anything else, with the server's words).
+Error codes of :class:`..common.errors.RemoteError` that every store uses: ``access_key`` (key unknown), ``secret_key``
+(signature doesn't match), ``denied``, ``bucket_missing``, ``region``, ``tls``, ``unreachable`` (endpoint down, name not
+resolved, timed out), ``clock_skew``, ``full`` (no space, quota), ``missing`` (no such directory), ``library`` (boto3
+missing), ``remote`` (anything else, with the server's message).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 class Capabilities(NamedTuple):
-    """What was found out about a remote. ``None``: not tried (an append-only key, check mode)."""
+    """What a remote can do. ``None``: not tested (an append-only key, check mode)."""
 
     list: bool | None
     read: bool | None
@@ -55,57 +55,55 @@ class ObjectStore(Protocol):
     requests: dict[str, int]
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """All objects whose key begins with ``prefix``. What isn't ours beside it is never touched.
+        """All objects whose key begins with ``prefix``.
 
-        They come by key, as far as the server keeps to that; nothing may rest on it.
-
-        A prefix nobody has put anything under gives nothing. Strangers' objects under it are yielded too:
-        the caller skips keys it can't parse.
+        Most servers sort them by key; callers can't rely on that. Other people's objects under the prefix are yielded,
+        too: the caller skips keys that it can't parse. A prefix without objects gives nothing.
         """
 
     def folders(self, prefix: str) -> builtins.list[str]:
         """The distinct next components below ``prefix`` (which ends in ``/``), without their slash."""
 
     def get(self, key: str, limit: int) -> bytes | None:
-        """The whole object, or ``None`` where there is none. One longer than ``limit`` bytes raises CorruptError."""
+        """The whole object, or ``None`` if it doesn't exist. Raises CorruptError if it has over ``limit`` bytes."""
 
     def get_range(self, key: str, offset: int, length: int) -> bytes | None:
-        """Exactly these bytes of an object, ``None`` where there is none. One that is shorter raises CorruptError."""
+        """Exactly these bytes of an object, ``None`` if it doesn't exist. Raises CorruptError if it is shorter."""
 
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """Store the whole object; on return it is acknowledged, but see :meth:`sync`.
 
-        ``sha256`` (hex, of ``data``) saves hashing it again for the signature. ``exclusive``: there must be no such
-        key yet; where the store can say so atomically it does. After a lost reply the key is read back: the same
-        bytes mean success. Raises ``RemoteError`` with code ``exists`` where another object is there.
+        ``sha256`` (hex, of ``data``) saves hashing it again for the signature. ``exclusive``: the key must not exist;
+        atomic where the store can do that. After a lost reply the key is read back: the same bytes mean success.
+        Raises RemoteError with code ``exists`` if the key has another content.
         """
 
     def sync(self) -> None:
         """Make every put acknowledged so far durable (directory: fsync of files and folders; S3: nothing to do)."""
 
     def delete(self, keys: builtins.list[str]) -> None:
-        """Delete these; those that aren't there are no error."""
+        """Delete these keys. Missing ones are no error."""
 
     def now(self) -> float:
         """Seconds since the epoch by the store's own clock (S3: Date of a reply; directory: the host's clock)."""
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
-        """Try the remote: list and read always, write and delete where allowed. Leaves nothing behind it may delete.
+        """Test the remote: list and read always, write and delete where allowed. Deletes its test object if it can.
 
-        Raises RemoteError (one clear line) where what is needed fails.
+        Raises RemoteError where something fails that is needed.
         """
 
     def exists(self) -> bool:
-        """Whether the bucket or directory itself is there (reading only)."""
+        """Whether the bucket or directory exists (reads only)."""
 
     def create(self) -> bool:
-        """Create the bucket or directory; true where it wasn't there."""
+        """Create the bucket or directory; true if it didn't exist."""
 
     def extend_lock(self, keys: builtins.list[str], until: float) -> None:
-        """Keep these locked until then (S3 object lock; elsewhere nothing). ``until``: seconds since the epoch."""
+        """Extend the object lock of these keys (S3; elsewhere nothing). ``until``: seconds since the epoch."""
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close connections."""
 
 
 _LARGEST = 1 << 20

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...common.errors import CorruptError, RemoteError
-from ...common.keys import corrupt
+from ...common.keys import corrupt, shown
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, Throttle
 from .temporary import FOLDER, Incoming, remove_orphans
@@ -30,8 +30,8 @@ _OURS = frozenset([FOLDER])
 class DirectoryStore:
     """See :class:`.store.ObjectStore`.
 
-    A file is whole and durable before it gets its name; :meth:`sync` then makes the names durable. An exclusive put
-    is durable altogether when it returns. Symbolic links below the directory are never followed.
+    A file is complete and durable before it gets its name; :meth:`sync` then makes the names durable. An exclusive
+    put is durable with its name when it returns. Symbolic links below the directory are never followed.
     """
 
     def __init__(self, spec: RemoteSpec) -> None:
@@ -52,7 +52,7 @@ class DirectoryStore:
         self._count("list")
         parts, starts = _split_prefix(prefix)
         above = "".join(f"{part}/" for part in parts)
-        with self._told(f"list {prefix}"):
+        with self._told(f"list {shown(prefix)}"):
             self._need_root()
             try:
                 with folder(self._root, parts) as descriptor:
@@ -65,7 +65,7 @@ class DirectoryStore:
         """The folders in the one that ``prefix`` names, sorted."""
         self._count("list")
         parts, _starts = _split_prefix(prefix)
-        with self._told(f"list {prefix}"):
+        with self._told(f"list {shown(prefix)}"):
             self._need_root()
             try:
                 with folder(self._root, parts) as descriptor:
@@ -97,7 +97,7 @@ class DirectoryStore:
     def _opened(self, key: str) -> Iterator[int | None]:
         self._count("get")
         parts, name = _split_key(key)
-        with self._told(f"get {key}"):
+        with self._told(f"get {shown(key)}"):
             self._need_root()
             try:
                 with folder(self._root, parts) as above:
@@ -115,17 +115,17 @@ class DirectoryStore:
         return time.time()
 
     def exists(self) -> bool:
-        """Whether the directory is there."""
+        """Whether the directory exists."""
         return os.path.isdir(self._root)
 
     # Writing
 
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
-        """Written and made durable under a temporary name, then linked (exclusive) or renamed into place."""
+        """Write the file durably under a temporary name, then link (exclusive) or rename it into place."""
         self._count("put")
         parts, name = _split_key(key)
         view = memoryview(data).cast("B")
-        with self._told(f"put {key}"):
+        with self._told(f"put {shown(key)}"):
             self._remove_orphans_once()
             incoming = Incoming(self._root)
             try:
@@ -140,7 +140,7 @@ class DirectoryStore:
                 self._sync_folders(_chain(parts))
 
     def sync(self) -> None:
-        """fsync of every folder that got a new name since the last time."""
+        """fsync every folder that got a new name since the last call."""
         with self._lock:
             waiting, self._unsynced = self._unsynced, set()
         try:
@@ -153,12 +153,12 @@ class DirectoryStore:
             raise
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete these, and the folders they leave empty."""
+        """Delete these, and folders that become empty."""
         emptied = set()
         for key in keys:
             self._count("delete")
             parts, name = _split_key(key)
-            with self._told(f"delete {key}"):
+            with self._told(f"delete {shown(key)}"):
                 self._need_root()
                 try:
                     with folder(self._root, parts) as above:
@@ -171,7 +171,7 @@ class DirectoryStore:
             remove_if_empty(self._root, parts)
 
     def create(self) -> bool:
-        """Make the directory (0700), with those above it."""
+        """Create the directory (0700), and those above it."""
         if self.exists():
             return False
         with self._told("create it"):
@@ -183,12 +183,12 @@ class DirectoryStore:
         """Nothing: a directory has no object lock."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
     # Finding out
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
-        """Try it. An append-only remote keeps the small file that was put to see whether that works."""
+        """Test the directory. An append-only remote keeps the small test file."""
         with self._told("list it"):
             self._need_root()
             os.listdir(self._root)
@@ -198,7 +198,9 @@ class DirectoryStore:
             return Capabilities(True, True, None, None, None, False)
         self.put(key, key.encode(), exclusive=True)
         if self.get(key, 64) != key.encode():
-            raise RemoteError(f"{self.label}: what was just put under {key} isn't there.", code="remote")
+            raise RemoteError(
+                f"{self.label}: a test file ({key}) disappeared right after it was written.", code="remote"
+            )
         conditional = self._refuses_second_put(key)
         may_delete = delete and not self._append_only
         if may_delete:
@@ -242,7 +244,7 @@ class DirectoryStore:
             return bytes(data)
 
     def _place(self, incoming: Incoming, parts: tuple[str, ...], name: str, exclusive: bool) -> bool:
-        """Give it its name; true where that is taken."""
+        """Give the file its name; true where the name is taken."""
         for _attempt in range(100):
             try:
                 with folder(self._root, parts, create=True) as above:
@@ -254,8 +256,8 @@ class DirectoryStore:
             except FileExistsError:
                 return True
             except FileNotFoundError:
-                self._need_root()  # else the folder was removed, being empty, at just this moment
-        raise FileNotFoundError(errno.ENOENT, "the folder vanishes each time it is made", "/".join(parts))
+                self._need_root()  # else another run removed the empty folder at this moment
+        raise FileNotFoundError(errno.ENOENT, "the folder disappears each time it is created", "/".join(parts))
 
     def _compare(self, key: str, data: memoryview, sha256: str | None) -> None:
         try:
@@ -264,7 +266,7 @@ class DirectoryStore:
             there = None
         digest = sha256 or hashlib.sha256(data).hexdigest()
         if there is None or len(there) != len(data) or hashlib.sha256(there).hexdigest() != digest:
-            raise RemoteError(f"{self.label}: there is another object under {key} already.", code="exists")
+            raise RemoteError(f"{self.label}: {shown(key)} exists already with another content.", code="exists")
 
     def _remember(self, parts: tuple[str, ...]) -> None:
         with self._lock:
@@ -296,18 +298,18 @@ class DirectoryStore:
         where = f"{self.label}: {action}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             words = "no space is left" if error.errno == errno.ENOSPC else "the quota is used up"
-            hint = "Free space there; what was complete before is untouched."
+            hint = "Free some space there. Complete backups are unaffected."
             return RemoteError(f"{where}: {words}.", hint, code="full")
         if error.errno == errno.EROFS:
             return RemoteError(f"{where}: the filesystem is read-only.", "Mount it read-write.", code="denied")
         if error.errno in (errno.EACCES, errno.EPERM):
-            return RemoteError(f"{where}: permission denied.", "Give this user the right to it.", code="denied")
+            return RemoteError(f"{where}: permission denied.", "Give this user access to it.", code="denied")
         if not self.exists():
-            hint = "Create it, or mount what belongs there."
-            return RemoteError(f"the directory {self.label} isn't there.", hint, code="missing")
+            hint = "Mount the filesystem that belongs there, or create the directory."
+            return RemoteError(f"the directory {self.label} doesn't exist.", hint, code="missing")
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            hint = "Symbolic links are not followed there."
-            return RemoteError(f"{where}: something on the way is a symbolic link or no folder.", hint, code="remote")
+            hint = "Symbolic links below the remote's directory are never followed."
+            return RemoteError(f"{where}: the path contains a symbolic link or a file.", hint, code="remote")
         hint = "Look at the kernel's log." if error.errno == errno.EIO else ""
         return RemoteError(f"{where}: {error.strerror or error}.", hint, code="remote")
 
@@ -315,15 +317,15 @@ class DirectoryStore:
 def _split_key(key: str) -> tuple[tuple[str, ...], str]:
     parts = tuple(key.split("/"))
     if any(part in ("", ".", "..") or "\0" in part for part in parts) or parts[0] in _OURS:
-        raise RemoteError(f"{key!r} is no key of an object in a directory.", code="remote")
+        raise RemoteError(f"{key!r} isn't a valid key for a directory.", code="remote")
     return parts[:-1], parts[-1]
 
 
 def _split_prefix(prefix: str) -> tuple[tuple[str, ...], str]:
-    """The folder to look in, and what names in it begin with."""
+    """The folder to look in, and the beginning of names in it."""
     parts = tuple(prefix.split("/"))
     if any(part in ("", ".", "..") or "\0" in part for part in parts[:-1]):
-        raise RemoteError(f"{prefix!r} is no prefix of keys in a directory.", code="remote")
+        raise RemoteError(f"{prefix!r} isn't a valid prefix for a directory.", code="remote")
     return parts[:-1], parts[-1]
 
 

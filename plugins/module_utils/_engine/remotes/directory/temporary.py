@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
-"""Files on their way into a directory store: written under a temporary name, locked as long as somebody is at it."""
+"""Temporary files of a directory store: each is written under a temporary name, and locked while it is written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .tree import folder
 
 #: the folder for them, below the store's path; no key begins with it
 FOLDER = "tmp"
-_OLD = 86400.0  # seconds; only counts where the filesystem has no locks
+_OLD = 86400.0  # seconds; only used where the filesystem has no locks
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -43,12 +43,12 @@ class Incoming:
         os.fsync(self.descriptor)
 
     def rename(self, name: str, target: int) -> None:
-        """To ``name`` in the folder with descriptor ``target``, whatever is there."""
+        """Rename it to ``name`` in the folder with descriptor ``target``; replaces an existing file."""
         with folder(self._root, (FOLDER,)) as here:
             os.rename(self.name, name, src_dir_fd=here, dst_dir_fd=target)
 
     def link(self, name: str, target: int) -> None:
-        """To ``name`` in the folder with descriptor ``target``; raises FileExistsError where that is taken."""
+        """Link it to ``name`` in the folder with descriptor ``target``. Raises FileExistsError if the name is taken."""
         with folder(self._root, (FOLDER,)) as here:
             try:
                 os.link(self.name, name, src_dir_fd=here, dst_dir_fd=target, follow_symlinks=False)
@@ -56,13 +56,13 @@ class Incoming:
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                     raise
-            # A filesystem without hard links (FAT, some network ones): nearly the same, but not atomic.
+            # A filesystem without hard links (FAT, some network filesystems): the same, but not atomic.
             if _is_there(name, target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
             os.rename(self.name, name, src_dir_fd=here, dst_dir_fd=target)
 
     def close(self) -> None:
-        """Remove the temporary name, where it is still there, and unlock."""
+        """Remove the temporary name if it still exists, and unlock."""
         try:
             with folder(self._root, (FOLDER,)) as here:
                 os.unlink(self.name, dir_fd=here)
@@ -82,15 +82,15 @@ def _create_locked(root: str) -> tuple[str, int]:
         except FileNotFoundError:
             if not os.path.isdir(root):
                 raise
-            continue  # the folder was removed, being empty, at just this moment
+            continue  # another run removed the empty folder at this moment
         if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return name, descriptor
-        os.close(descriptor)  # a cleaner took it for an orphan in the moment before it was locked
-    raise OSError(errno.EAGAIN, "no temporary file can be made", os.path.join(root, FOLDER))
+        os.close(descriptor)  # a cleaner removed it before it was locked
+    raise OSError(errno.EAGAIN, "no temporary file can be created", os.path.join(root, FOLDER))
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Whether it is ours now; ``None`` where the filesystem has no locks."""
+    """Whether it is locked by us now; ``None`` where the filesystem has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -118,7 +118,7 @@ def _remove_orphan(name: str, here: int) -> None:
             return
         descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
     except OSError:
-        return  # gone, or somebody else's
+        return  # gone, or another user's
     try:
         locked = _lock(descriptor)
         if locked is None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
-"""Folders below a root, reached without ever following a symbolic link; and what lies in them, in the order of keys."""
+"""Folders below a root, opened without following a symbolic link, and their files in the order of keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Found(NamedTuple):
 
 @contextmanager
 def folder(root: str, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
-    """A descriptor of ``root/parts...``; with ``create`` missing folders are made (0700), the root never is.
+    """A descriptor of ``root/parts...``; with ``create`` missing folders are created (0700), but never the root.
 
     Raises FileNotFoundError, and NotADirectoryError where a component is a link or a file. The root may be a link.
     """
@@ -42,7 +42,7 @@ def folder(root: str, parts: tuple[str, ...], create: bool = False) -> Iterator[
 
 
 def _step(descriptor: int, part: str, create: bool) -> int:
-    for _attempt in range(100):  # somebody may remove it, being empty, as soon as it is made
+    for _attempt in range(100):  # another run may remove it while it is empty
         try:
             return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
         except FileNotFoundError:
@@ -50,14 +50,14 @@ def _step(descriptor: int, part: str, create: bool) -> int:
                 raise
         with suppress(FileExistsError):
             os.mkdir(part, 0o700, dir_fd=descriptor)
-    raise FileNotFoundError(errno.ENOENT, "the folder vanishes each time it is made", part)
+    raise FileNotFoundError(errno.ENOENT, "the folder disappears each time it is created", part)
 
 
 def walk(descriptor: int, above: str, starts: str, skip: frozenset[str] = frozenset()) -> Iterator[Found]:
     """Regular files below, sorted by their whole path, byte by byte.
 
-    Only names beginning with ``starts`` count at the first level, and none in ``skip``. Links, what vanishes meanwhile,
-    folders that can't be read and names that aren't UTF-8 are passed over.
+    At the first level only names that begin with ``starts`` count, and none in ``skip``. Skipped are links, files that
+    disappear meanwhile, folders that can't be read, and names that aren't UTF-8.
     """
     for name, entry, is_folder in _sorted_entries(descriptor, starts, skip):
         try:
@@ -112,14 +112,14 @@ def remove_if_empty(root: str, parts: tuple[str, ...]) -> None:
             with folder(root, parts[:-1]) as above:
                 os.rmdir(parts[-1], dir_fd=above)
         except FileNotFoundError:
-            pass  # somebody else has; the one above may still be ours to remove
+            pass  # another run removed it; the folder above may still be ours to remove
         except OSError:
-            return  # not empty, or not ours to remove: no harm in leaving it
+            return  # not empty, or not ours to remove: it can stay
         parts = parts[:-1]
 
 
 def make_durable(root: str, parts: tuple[str, ...]) -> None:
-    """fsync one folder, so that the names in it survive a power loss. One that is gone has nothing to keep."""
+    """fsync one folder, so that the names in it survive a power loss. A removed folder is fine."""
     try:
         with folder(root, parts) as descriptor:
             os.fsync(descriptor)

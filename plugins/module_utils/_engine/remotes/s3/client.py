@@ -32,7 +32,7 @@ class Opened(NamedTuple):
 
 
 def open_client(settings: S3Settings) -> Opened:
-    """A client for these settings; no request is made yet (but an instance role's keys may be fetched).
+    """A client for these settings. It makes no request yet, except to fetch the keys of an instance role.
 
     Raises RemoteError: ``library`` without boto3, ``access_key`` without credentials, ``tls`` for a bad ca_path.
     """
@@ -41,8 +41,8 @@ def open_client(settings: S3Settings) -> Opened:
         import botocore.session
     except ImportError as error:
         raise RemoteError(
-            f"type s3 needs the Python library boto3, which can't be imported here ({error}).",
-            "Install it for the Python that runs this: the package python3-boto3, or pip install boto3.",
+            f"type s3 needs the Python library boto3, which can't be imported on this host ({error}).",
+            "Install it for the Python that runs this task: the package python3-boto3, or pip install boto3.",
             code="library",
         ) from None
     session = botocore.session.Session(profile=settings.profile)
@@ -60,13 +60,13 @@ def open_client(settings: S3Settings) -> Opened:
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise RemoteError(
-            f"the set-up for S3 on this host can't be used: {str(error).rstrip('.')}.",
-            "Look at profile and region of the remote, and at the AWS configuration files of this user.",
+            f"the AWS configuration of this host is unusable: {str(error).rstrip('.')}.",
+            "Check profile and region of the remote, and the AWS configuration files of this user.",
             code="config",
         ) from None
     if credentials is None:
         raise RemoteError(
-            _no_credentials(settings), "Set access_key and secret_key, or one of these.", code="access_key"
+            _no_credentials(settings), "Set access_key and secret_key, or provide one of these.", code="access_key"
         )
     sign_known_digests(client, credentials)
     endpoint = client.meta.endpoint_url
@@ -77,10 +77,10 @@ def open_client(settings: S3Settings) -> Opened:
 
 
 def _no_reply(**_kwargs: Any) -> Any:
-    """Instead of HEAD for the bucket, which is only sent by botocore itself when it is redirected.
+    """Replaces HEAD for the bucket, which botocore only sends when it is redirected, to ask for the bucket's region.
 
-    It asks for the bucket's region in this way, and where this too is redirected (by a front that wants https), it asks
-    again without end. Amazon gives a region, and others have one only.
+    If that is redirected, too (by a front that wants https), botocore asks again without end. Only Amazon has several
+    regions.
     """
     return types.SimpleNamespace(status_code=404), {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
 
@@ -110,12 +110,12 @@ def _verify(settings: S3Settings) -> None | bool | str:
 
         import urllib3.exceptions
 
-        # It was asked for; a warning with each request would only hide others.
+        # The user asked for it; a warning with each request would only hide others.
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
         return False
     if settings.ca_path and not os.path.exists(settings.ca_path):
         raise RemoteError(
-            f"ca_path {settings.ca_path} isn't there.", "Name a PEM file or a folder of them.", code="tls"
+            f"ca_path {settings.ca_path} doesn't exist.", "Set it to a PEM file or a folder of them.", code="tls"
         )
     return settings.ca_path or None
 
@@ -123,6 +123,6 @@ def _verify(settings: S3Settings) -> None | bool | str:
 def _no_credentials(settings: S3Settings) -> str:
     profile: str | None = settings.profile or os.environ.get("AWS_PROFILE") or "default"
     return (
-        "no S3 credentials were found: access_key isn't given, AWS_ACCESS_KEY_ID isn't in the environment, "
+        "no S3 credentials were found: access_key isn't set, AWS_ACCESS_KEY_ID isn't in the environment, "
         f"profile {profile} of ~/.aws has none, and no container or instance role answers."
     )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
-"""What botocore raises, as one clear line: what is wrong, and what to do."""
+"""Turns errors of botocore into one clear line: the cause, and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...common.errors import RemoteError
 
 
 class S3Place(NamedTuple):
-    """What messages name; no secret is in it."""
+    """The names in error messages; never a secret."""
 
     label: str
     bucket: str
@@ -25,12 +25,12 @@ class S3Place(NamedTuple):
 
 
 class ReplyError(RemoteError):
-    """What the server itself says, with its own code for it (``SlowDown``), empty where it gave none."""
+    """An error reported by the server. ``reason`` is its own code (``SlowDown``), empty if it gave none."""
 
     reason = ""
 
 
-# The server's code of an error: ours, and what to do.
+# The server's error code: our code, the cause, what to do.
 _BY_CODE = {
     "InvalidAccessKeyId": ("access_key", "the server doesn't know this access key", "Check access_key."),
     "InvalidToken": ("access_key", "the session token isn't valid", "Get new temporary keys."),
@@ -39,13 +39,13 @@ _BY_CODE = {
     "SignatureDoesNotMatch": (
         "secret_key",
         "the signature doesn't match",
-        "Check secret_key; it is another key's.",
+        "Check secret_key: it doesn't belong to this access_key.",
     ),
-    "AccountProblem": ("denied", "there is a problem with the account", "Ask whoever runs the server."),
+    "AccountProblem": ("denied", "the account has a problem", "Ask whoever runs the server."),
     "InvalidObjectState": ("denied", "the object is archived", "Restore it from the archive tier first."),
-    "PreconditionFailed": ("exists", "there is an object of this key already", ""),
-    "ConditionalRequestConflict": ("exists", "somebody else is writing this key", "Run it again."),
-    "NoSuchKey": ("no_key", "there is no such object", ""),
+    "PreconditionFailed": ("exists", "the object exists already", ""),
+    "ConditionalRequestConflict": ("exists", "another client is writing the object", "Run it again."),
+    "NoSuchKey": ("no_key", "the object doesn't exist", ""),
 }
 _DENIED = ("AccessDenied", "AllAccessDisabled", "Forbidden", "403", "UnauthorizedAccess")
 _SKEW = ("RequestTimeTooSkewed", "RequestExpired")
@@ -53,7 +53,7 @@ _REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocation
 _NEVER = ("NotImplemented", "501")
 _FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLargeQuota", "507")
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST")
-# Words of the libraries below, and ours. The first that is found counts.
+# Words of the libraries below, and ours. The first match counts.
 _NETWORK = (
     ("Name or service not known", "the name can't be resolved"),
     ("name resolution", "the name can't be resolved"),
@@ -77,7 +77,7 @@ _FULL_WORDS = ("quota", "no space left", "disk full", "storage full", "no free v
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What botocore and what lies below it raise when the remote, or the way to it, fails."""
+    """The errors that botocore and the libraries below raise when the remote or the network fails."""
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
 
@@ -86,10 +86,10 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def remote_error(error: Exception, action: str, place: S3Place) -> RemoteError:
-    """One of the :func:`failures` in a user's words.
+    """One of the :func:`failures` in plain words.
 
-    ``action`` says what was tried: ``list backups/``, ``put data/...``.
-    Beside the codes in :mod:`.store` there is ``no_key``: the object asked for isn't there.
+    ``action`` is what was tried: ``list backups/``, ``put segment 1 of ...``. The code ``no_key`` comes besides those
+    in :mod:`.store`: the object doesn't exist.
     """
     from botocore import exceptions as known
 
@@ -126,19 +126,19 @@ def _from_reply(reply: Mapping[str, Any], action: str, place: S3Place) -> Remote
     if code in _REGION or "Region" in error:
         return _region(meta, error, place)
     if code in _FULL or status == 507 or any(word in message.lower() for word in _FULL_WORDS):
-        hint = "Free space or raise the quota there; what was complete before is untouched."
+        hint = "Free space or raise the quota there. Complete backups are unaffected."
         return RemoteError(f"{where}: the remote is full ({code or status}: {message}).", hint, code="full")
     if code in _DENIED or (status == 403 and code not in _BY_CODE):
         said = f" ({message})" if message else ""
-        return RemoteError(f"{where}: access denied{said}.", "The key needs the right to do this here.", code="denied")
+        return RemoteError(f"{where}: access denied{said}.", "The access key needs this right here.", code="denied")
     if "HTTP request to an HTTPS server" in message or "sent to HTTPS port" in message:
         return RemoteError(f"{place.endpoint} speaks TLS.", "Write https:// in endpoint_url.", code="tls")
     if code in _BY_CODE:
         ours, words, hint = _BY_CODE[code]
         return RemoteError(f"{where}: {words}.", hint, code=ours)
     if status == 404 and code in ("", "404"):
-        hint = "Check endpoint_url: is that an S3 server?"
-        return RemoteError(f"{where}: not found, without a reason that S3 would give.", hint, code="remote")
+        hint = "Check endpoint_url: is it an S3 server?"
+        return RemoteError(f"{where}: not found. The server gave no reason that S3 gives.", hint, code="remote")
     if (status >= 500 and code not in _NEVER) or code in ("SlowDown", "RequestTimeout"):
         hint = "Try again later, or look at the server's log."
         return RemoteError(f"{where}: the server failed ({code or status}: {message}).", hint, code="unreachable")
@@ -156,8 +156,8 @@ def _skew(meta: Mapping[str, Any], error: Mapping[str, Any], place: S3Place) -> 
     if theirs is not None:
         shown = theirs.strftime("%Y-%m-%dT%H:%M:%SZ")
     return RemoteError(
-        f"{place.endpoint} refuses this host's clock: here it is {ours.strftime('%Y-%m-%dT%H:%M:%SZ')}, there {shown}.",
-        "Set the clock that is wrong (NTP).",
+        f"{place.endpoint} refuses this host's clock: it is {ours.strftime('%Y-%m-%dT%H:%M:%SZ')} here, {shown} there.",
+        "Correct the wrong clock (NTP).",
         code="clock_skew",
     )
 
@@ -179,16 +179,16 @@ def _from_tls(error: Exception, place: S3Place) -> RemoteError:
     why = _tls_reason(text)
     hint = "Set ca_path to the certificate of the authority that signed it."
     if "match" in why or "valid for" in why:
-        hint = "Use the name that is in the certificate in endpoint_url."
+        hint = "Set endpoint_url to the name in the certificate."
     elif "expired" in why or "not yet valid" in why:
-        hint = "Renew the certificate there, or set this host's clock."
+        hint = "Renew the certificate, or correct this host's clock."
     elif place.ca_path:
-        hint = f"It isn't signed by what is in ca_path {place.ca_path}."
+        hint = f"No authority in ca_path {place.ca_path} signed it."
     return RemoteError(f"the certificate of {place.endpoint} isn't trusted: {why}.", hint, code="tls")
 
 
 def _tls_reason(text: str) -> str:
-    """The part of OpenSSL's message that says what is wrong."""
+    """The reason, from OpenSSL's message."""
     for mark in ("certificate verify failed: ", "CertificateError("):
         if mark in text:
             return text.split(mark, 1)[1].split(" (_ssl")[0].strip("'\")( ")
@@ -203,7 +203,7 @@ def _from_network(error: Exception, action: str, place: S3Place) -> RemoteError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made from: botocore's own words often leave out the reason."""
+    """The error and its causes: botocore's own text often leaves out the reason."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:

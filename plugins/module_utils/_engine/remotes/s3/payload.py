@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The body of a PUT: its digest is known already, so it is neither copied nor hashed a second time."""
+"""The body of a PUT whose digest is known: it is neither copied nor hashed a second time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Payload:
         return piece
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of files: botocore measures the length by it and rewinds before it sends again."""
+        """Like a file's: botocore measures the length with it, and rewinds before it sends again."""
         self._at = max(0, offset + (0, self._at, len(self._view))[whence])
         return self._at
 
@@ -52,8 +52,8 @@ class Payload:
 def sign_known_digests(client: Any, credentials: Any) -> None:
     """Make ``client`` sign the PUT of a :class:`Payload` with the digest it carries.
 
-    botocore has no way to be told a digest. So for these requests its own signer is switched off and the same
-    signature is made here, by handlers of this one client: other users of botocore in the process notice nothing.
+    botocore can't be told a digest. So for these requests its own signer is switched off, and handlers of this one
+    client make the same signature: other users of botocore in the process aren't affected.
     """
     import botocore
     from botocore.auth import S3SigV4Auth
@@ -72,7 +72,7 @@ def sign_known_digests(client: Any, credentials: Any) -> None:
             params["headers"].pop("Expect", None)
 
     def choose(context: Any, signature_version: Any, **_kwargs: Any) -> Any:
-        # Anything but plain version 4 (S3 Express, a signature version set by the user) stays botocore's own business.
+        # botocore itself signs anything but plain version 4 (S3 Express, a signature version set by the user).
         if _CONTEXT_KEY in context and signature_version in ("s3v4", "v4"):
             context[_CONTEXT_KEY + "_chosen"] = True
             return botocore.UNSIGNED

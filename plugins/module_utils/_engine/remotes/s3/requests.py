@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
-"""Requests to S3 and their replies: tried again, counted, checked for being whole, and worded when they fail."""
+"""Requests to S3 and their replies: repeated, counted, checked for completeness, and explained when they fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ...common.errors import RemoteError
-from ...common.keys import corrupt
+from ...common.keys import corrupt, shown
 from ..store import Throttle
 from .client import Opened
 from .errors import ReplyError, S3Place, failures, remote_error
@@ -51,7 +51,7 @@ class S3Requests:
         self._client.meta.events.register("response-received.s3", self._read_clock)
 
     def send(self, method: str, action: str, **options: Any) -> Mapping[str, Any]:
-        """Call a method of the client on the bucket; ``action`` says in a message what was tried."""
+        """Call a method of the client on the bucket. ``action`` names it in error messages."""
         for pause in (*_PAUSES, None):
             try:
                 reply: Mapping[str, Any] = getattr(self._client, method)(Bucket=self._place.bucket, **options)
@@ -59,7 +59,7 @@ class S3Requests:
                 return reply
             except failures() as error:
                 told = remote_error(error, action, self._place)
-                # Who never answered is reported at once: somebody may be waiting to correct the address.
+                # A server that never answered is reported at once: a user may be waiting to correct the address.
                 answered = self.clock_offset is not None or isinstance(error, ConnectionError)
                 if told.code != "unreachable" or pause is None or not answered:
                     raise told from None
@@ -68,24 +68,24 @@ class S3Requests:
                 options["Body"].seek(0)  # botocore rewinds between its own tries only
         raise AssertionError("the last try returns or raises")
 
-    def pages(self, prefix: str, delimiter: str | None, shown: str) -> Iterator[Mapping[str, Any]]:
-        """Replies to list requests; ``shown`` is the prefix as messages write it."""
+    def pages(self, prefix: str, delimiter: str | None, listed: str) -> Iterator[Mapping[str, Any]]:
+        """Replies to list requests; ``listed`` is the prefix below that of the remote."""
         options: dict[str, Any] = {"Prefix": prefix, "MaxKeys": PAGE}
         if delimiter:
             options["Delimiter"] = delimiter
         while True:
-            page = self.send("list_objects_v2", f"list {shown}".strip(), **options)
+            page = self.send("list_objects_v2", f"list {shown(listed)}".strip(), **options)
             yield page
             if not page.get("IsTruncated"):
                 return
             options["ContinuationToken"] = page["NextContinuationToken"]
 
     def read(self, full_key: str, key: str, limit: int) -> bytes | None:
-        """The whole object, ``None`` where there is none. A body that ends early is asked for again, never returned."""
+        """The whole object, ``None`` if it doesn't exist. A body that ends early is requested again, never returned."""
         return self._read(full_key, key, limit)
 
     def read_range(self, full_key: str, key: str, offset: int, length: int) -> bytes | None:
-        """Exactly these bytes of an object, ``None`` where there is none. Raises CorruptError where it is shorter."""
+        """Exactly these bytes of an object, ``None`` if it doesn't exist. Raises CorruptError if it is shorter."""
         try:
             data = self._read(full_key, key, length, Range=f"bytes={offset}-{offset + length - 1}")
         except ReplyError as error:
@@ -99,7 +99,7 @@ class S3Requests:
     def _read(self, full_key: str, key: str, limit: int, **options: str) -> bytes | None:
         for attempt in range(_READ_ATTEMPTS):
             try:
-                reply = self.send("get_object", f"get {key}", Key=full_key, **options)
+                reply = self.send("get_object", f"get {shown(key)}", Key=full_key, **options)
             except RemoteError as error:
                 if error.code == "no_key":
                     return None
@@ -123,13 +123,13 @@ class S3Requests:
             most = None if size is not None else limit + 1
             data = body.read(most) if self._throttle is None else _read_slowly(body, most, self._throttle)
         except failures() as error:
-            raise remote_error(error, f"get {key}", self._place) from None
+            raise remote_error(error, f"get {shown(key)}", self._place) from None
         if size is None and len(data) > limit:
             body.close()
             raise corrupt(key, f"on {self._place.label} the object has more than the {limit} bytes expected.")
         return bytes(data)
 
-    # What botocore tells on the way
+    # Events of botocore
 
     def _count(self, event_name: str, **_kwargs: Any) -> None:
         kind = _KINDS.get(event_name.rsplit(".", 1)[-1])
@@ -157,9 +157,9 @@ def _read_slowly(body: Any, most: int | None, throttle: Throttle) -> bytes:
 
 
 def _check_whole(method: str, reply: Mapping[str, Any]) -> None:
-    """Refuse a reply whose connection broke among its headers: http.client takes that for their end.
+    """Refuse a reply whose connection broke within its headers: http.client takes that for their end.
 
-    A listing would be empty then and an object without a length, so short.
+    A listing would then look empty, and an object without a length too short.
     """
     if method == "list_objects_v2":
         whole = "IsTruncated" in reply
@@ -169,4 +169,4 @@ def _check_whole(method: str, reply: Mapping[str, Any]) -> None:
     else:
         return
     if not whole:
-        raise ConnectionError("Connection broken: the headers of the reply are not whole")
+        raise ConnectionError("Connection broken: the headers of the reply are incomplete")

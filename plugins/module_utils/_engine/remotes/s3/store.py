@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...common.errors import CorruptError, RemoteError
+from ...common.keys import shown
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, Throttle
 from .client import Opened
@@ -27,12 +28,12 @@ from .settings import S3Settings
 
 Names = list[str]  # in the class, list is a method
 _LOCK_THREADS = 8
-# A storage class is for what is large and seldom read. Manifests have to be readable at once.
+# A storage class is for large objects that are seldom read. Manifests must be readable at once.
 _CLASSED = "data/"
-# What a backup consists of. The notes beside it come and go.
+# The objects of a backup. Records beside them come and go.
 _LOCKED = ("backups/", "data/")
 _NOT_IMPLEMENTED = ("NotImplemented", "501")
-# What servers say that can't delete many at once, or want a digest that this client doesn't make.
+# Errors of servers that can't delete several objects at once, or want a digest that this client doesn't send.
 _NO_BULK_DELETE = (*_NOT_IMPLEMENTED, "MethodNotAllowed", "MissingContentMD5", "InvalidRequest", "MalformedXML")
 
 
@@ -82,15 +83,17 @@ class S3Store:
         return self._requests.read_range(self._root + key, key, offset, length)
 
     def now(self) -> float:
-        """By the Date header of the newest reply; one is asked for where there was none so far."""
+        """By the Date header of the newest reply; asks for one if there was none yet."""
         if self._requests.clock_offset is None:
             self._requests.send("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
         if self._requests.clock_offset is None:
-            raise RemoteError(f"{self.label} doesn't say what time it is there (no Date header).", code="remote")
+            raise RemoteError(
+                f"{self.label}: the server's replies have no Date header, so its clock is unknown.", code="remote"
+            )
         return time.monotonic() + self._requests.clock_offset
 
     def exists(self) -> bool:
-        """Whether the bucket is there; a list request, as the reply to HEAD says nothing about why."""
+        """Whether the bucket exists. A list request, as the reply to HEAD gives no reason."""
         try:
             self._requests.send("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
         except RemoteError as error:
@@ -102,7 +105,7 @@ class S3Store:
     # Writing
 
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
-        """One PUT, tried again on passing failures; an exclusive one is read back where its outcome isn't known."""
+        """One PUT, repeated after passing failures. An exclusive one is read back where its outcome is unknown."""
         view = memoryview(data).cast("B")
         digest = sha256 or hashlib.sha256(view).hexdigest()
         if not exclusive:
@@ -116,10 +119,10 @@ class S3Store:
             self._settle(key, len(view), digest, error)
 
     def sync(self) -> None:
-        """Nothing to do: what S3 acknowledges is durable."""
+        """Nothing to do: acknowledged objects are durable."""
 
     def delete(self, keys: Sequence[str]) -> None:
-        """1000 a request where the server can, else one by one."""
+        """Delete 1000 keys a request where the server can, otherwise one by one."""
         for start in range(0, len(keys), PAGE):
             batch = keys[start : start + PAGE]
             if self._bulk_delete:
@@ -129,7 +132,7 @@ class S3Store:
                     self._delete_one(key)
 
     def create(self) -> bool:
-        """Create the bucket, with object lock where the definition wants it."""
+        """Create the bucket, with object lock if the definition has object_lock_days."""
         if self.exists():
             return False
         options: dict[str, Any] = {}
@@ -141,20 +144,20 @@ class S3Store:
         return True
 
     def extend_lock(self, keys: Sequence[str], until: float) -> None:
-        """Never shortens a lock; objects that aren't locked yet get one in governance mode."""
+        """Extend locks, never shorten them. Objects without a lock get one in governance mode."""
         moment = _utc(until)
         with ThreadPoolExecutor(_LOCK_THREADS) as pool:
             for _done in pool.map(lambda key: self._extend_one(key, moment), keys):
                 pass  # raises what a thread raised
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close connections."""
         self._client.close()
 
     # Finding out
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
-        """Try it. An append-only remote keeps the small object that was put to see whether that works."""
+        """Test the bucket. An append-only remote keeps the small test object."""
         self._requests.send("list_objects_v2", "list", Prefix=self._root, MaxKeys=1)
         key = f"probe/{secrets.token_hex(8)}"
         self.get(key, 64)
@@ -162,12 +165,14 @@ class S3Store:
         if not write:
             return Capabilities(True, True, None, None, None, lock)
         if self._settings.object_lock_days and lock is False:
-            hint = "It can only be switched on when a bucket is made (create_bucket), or by its provider."
+            hint = "Object lock can only be enabled when a bucket is created (create_bucket), or by its provider."
             raise RemoteError(f"{self.label}: object_lock_days is set, but the bucket has no object lock.", hint)
         self.put(key, key.encode())
         conditional = self._refuses_second_put(key)
         if self.get(key, 64) is None:
-            raise RemoteError(f"{self.label}: what was just put under {key} isn't there.", code="remote")
+            raise RemoteError(
+                f"{self.label}: a test object ({key}) disappeared right after it was written.", code="remote"
+            )
         may_delete = delete and not self._append_only
         if may_delete:
             self.delete([key])
@@ -180,7 +185,7 @@ class S3Store:
         try:
             self._put(key, memoryview(body), hashlib.sha256(body).hexdigest(), IfNoneMatch="*")
         except RemoteError as error:
-            # Servers that don't know it either ignore it or say so.
+            # Servers without it either ignore it or report an error.
             if error.code in ("exists", "remote"):
                 return error.code == "exists"
             raise
@@ -190,7 +195,7 @@ class S3Store:
         try:
             reply = self._requests.send("get_object_lock_configuration", "read the object lock configuration")
         except RemoteError as error:
-            # Missing: ObjectLockConfigurationNotFoundError. Not implemented or not allowed: can't be told.
+            # ObjectLockConfigurationNotFoundError: no lock. Not implemented or not allowed: unknown.
             absent = isinstance(error, ReplyError) and error.reason == "ObjectLockConfigurationNotFoundError"
             return False if absent else None
         return bool(reply.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
@@ -200,11 +205,11 @@ class S3Store:
         if self._settings.storage_class and key.startswith(_CLASSED):
             options["StorageClass"] = self._settings.storage_class
         if self._settings.object_lock_days and key.startswith(_LOCKED):
-            # Governance, not compliance: neither can be lifted with the key of a backup host, but a mistaken number
-            # of days (10000) can be mended by an administrator who has the right to bypass it.
+            # Governance, not compliance: a backup host's key can lift neither, but an administrator with the right to
+            # bypass governance can correct a wrong number of days (10000).
             options["ObjectLockMode"] = "GOVERNANCE"
             options["ObjectLockRetainUntilDate"] = _utc(self._server_time() + self._settings.object_lock_days * 86400)
-            # With a lock S3 insists on a checksum of the body.
+            # With a lock S3 requires a checksum of the body.
             options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
         return options
 
@@ -229,15 +234,15 @@ class S3Store:
     def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, **more: str) -> None:
         body = Payload(data, digest, self._throttle)
         if seal:
-            # SeaweedFS stores an empty object when the sender dies between headers and body. With a digest in the
-            # headers it doesn't. Segments go without: their length shows it, and whoever resumes looks at that.
+            # SeaweedFS stores an empty object when the sender dies between headers and body, unless the headers have a
+            # digest. Segments have none: a resume checks their length.
             more["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         self._requests.send(
-            "put_object", f"put {key}", Key=self._root + key, Body=body, **self._put_options(key, digest), **more
+            "put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **self._put_options(key, digest), **more
         )
 
     def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
-        """After an exclusive put that was refused or whose reply was lost: is it ours that lies there?"""
+        """After an exclusive put that was refused, or whose reply was lost: check whether the object is ours."""
         try:
             same = self._is_same(key, size, digest)
         except RemoteError:
@@ -248,7 +253,7 @@ class S3Store:
             raise self._taken(key)
 
     def _is_same(self, key: str, size: int, digest: str) -> bool | None:
-        """Whether these bytes are there; ``None`` where nothing is."""
+        """Whether the object has these bytes; ``None`` if it doesn't exist."""
         try:
             stored = self.get(key, size)
         except CorruptError:  # longer
@@ -256,7 +261,7 @@ class S3Store:
         return None if stored is None else hashlib.sha256(stored).hexdigest() == digest
 
     def _taken(self, key: str) -> RemoteError:
-        return RemoteError(f"{self.label}: there is another object under {key} already.", code="exists")
+        return RemoteError(f"{self.label}: {shown(key)} exists already with another content.", code="exists")
 
     def _delete_batch(self, keys: Sequence[str]) -> None:
         listed = {"Objects": [{"Key": self._root + key} for key in keys], "Quiet": True}
@@ -274,26 +279,28 @@ class S3Store:
             more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
             denied = "denied" in str(first.get("Code", "")).lower()
             raise RemoteError(
-                f"{self.label}: {key}{more} can't be deleted ({first.get('Code')}: {first.get('Message', '')}).",
-                "The key needs the right to delete, and what is locked stays until its lock ends." if denied else "",
+                f"{self.label}: {shown(key)}{more} can't be deleted ({first.get('Code')}: {first.get('Message', '')}).",
+                "The access key needs the right to delete; a locked object stays until its lock ends."
+                if denied
+                else "",
                 code="denied" if denied else "remote",
             )
 
     def _delete_one(self, key: str) -> None:
         try:
-            self._requests.send("delete_object", f"delete {key}", Key=self._root + key)
+            self._requests.send("delete_object", f"delete {shown(key)}", Key=self._root + key)
         except RemoteError as error:
             if error.code != "no_key":
                 raise
 
     def _extend_one(self, key: str, until: datetime.datetime) -> None:
-        head = self._requests.send("head_object", f"read the lock of {key}", Key=self._root + key)
+        head = self._requests.send("head_object", f"read the lock of {shown(key)}", Key=self._root + key)
         held = head.get("ObjectLockRetainUntilDate")
         if held is not None and held >= until:
             return
         retention = {"Mode": head.get("ObjectLockMode") or "GOVERNANCE", "RetainUntilDate": until}
         self._requests.send(
-            "put_object_retention", f"extend the lock of {key}", Key=self._root + key, Retention=retention
+            "put_object_retention", f"extend the lock of {shown(key)}", Key=self._root + key, Retention=retention
         )
 
 
@@ -302,7 +309,7 @@ def _utc(seconds: float) -> datetime.datetime:
 
 
 def _plain_endpoint(opened: Opened) -> str:
-    """The same server written the same way: lower case, its port spelt out, Amazon's without a region."""
+    """The endpoint in a normal form: lower case, with its port; Amazon's without a region."""
     if opened.aws:
         return "https://s3.amazonaws.com"
     parts = urlsplit(opened.endpoint)
