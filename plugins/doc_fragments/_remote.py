@@ -32,8 +32,8 @@ layout:
   default: snapship
 path:
   description:
-    - The directory for O(<type>=directory), an absolute path. It is created when the remote is defined. If it is missing
-      later, because a filesystem is not mounted, nothing is shipped.
+    - The directory for O(<type>=directory), an absolute path. It is created when the remote is defined. If it is
+      missing later, because a filesystem is not mounted, nothing is shipped.
     - The environment variable E(SNAPSHIP_PATH) sets it if the option is not set.
   type: path
 bucket:
@@ -58,8 +58,8 @@ region:
   type: str
 access_key:
   description:
-    - The access key id. Without keys the usual AWS chain applies: C(AWS_*) variables on the host, O(<profile>), or the
-      instance role.
+    - The access key id. Without keys the usual AWS chain applies, that is C(AWS_*) variables on the host, O(<profile>),
+      or the instance role.
     - The environment variable E(SNAPSHIP_ACCESS_KEY) sets it if the option is not set.
   type: str
 secret_key:
