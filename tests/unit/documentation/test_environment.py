@@ -24,7 +24,7 @@ PREFIXES = ("SNAPSHIP_", "LS_", "AWS_", "XDG_", "SSL_")
 def sections() -> dict[str, str]:
     """The page's sections by their headings, the text before the first one left out."""
     text = (ROOT / "docs/environment.md").read_text(encoding="utf-8")
-    return {heading: body for heading, body in re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)}
+    return dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
 
 
 def named(section: str) -> set[str]:
