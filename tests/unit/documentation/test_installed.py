@@ -35,14 +35,16 @@ def test_the_demo_runs_from_the_installed_tarball(tmp_path: Path) -> None:
     installed = tmp_path / "collections"
     run(tmp_path / "empty", str(GALAXY), "collection", "install", str(tarball), "-p", str(installed))
     assert not (installed / "ansible_collections/snapship/dr/dev").exists()
-    # Found by its path only, never the checkout that .venv shows as this collection.
+    # Without sys.path, where .venv shows the checkout as this collection.
     said = run(
         tmp_path / "empty",
         str(ANSIBLE_PLAYBOOK),
         "snapship.dr.demo",
         "-v",
-        *("-e", "demo_size_mib=16", "-e", "demo_change_mib=4"),
+        "-e",
+        '{"demo_size_mib": 16, "demo_change_mib": 4}',
         ANSIBLE_COLLECTIONS_PATH=str(installed),
+        ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false",
         TMPDIR=str(tmp_path),
     )
     assert str(installed / "ansible_collections/snapship/dr/playbooks/files/demo_image.py") in said
