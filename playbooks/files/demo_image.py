@@ -1,8 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The demo's image: ``make IMAGE MIB`` fills three quarters of it with files of this machine, ``change IMAGE MIB``
-overwrites that much in several places."""
+"""Make or change the image file of the demo.
+
+``make IMAGE MIB`` makes an image of this size and fills three quarters of it with files of this machine.
+``change IMAGE MIB`` overwrites this much of it, in several places.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ PLACES = 4
 
 
 def real_data() -> Iterator[bytes]:
-    """Programs and libraries of this machine, over and over, in pieces of at most 1 MiB."""
+    """Programs and libraries of this machine, in an endless loop, in pieces of at most 1 MiB."""
     while True:
         for top in (sysconfig.get_path("stdlib"), "/usr/lib", "/usr/bin", "/usr/share"):
             for folder, subfolders, names in os.walk(top):
@@ -37,11 +40,11 @@ def _pieces(path: str) -> Iterator[bytes]:
                     return
                 yield piece
     except OSError:
-        return  # not ours to read
+        return  # no permission to read it
 
 
 def make(path: str, size: int) -> None:
-    """A new image; its last quarter is a hole."""
+    """Make an image of ``size`` bytes; its last quarter is a hole."""
     with open(path, "xb") as image:
         image.truncate(size)
         room = size * 3 // 4
@@ -52,7 +55,7 @@ def make(path: str, size: int) -> None:
 
 
 def change(path: str, amount: int) -> None:
-    """Other bytes than before, in a few places that lie far apart."""
+    """Invert ``amount`` bytes, in a few places that lie far apart."""
     share = amount // PLACES
     step = os.path.getsize(path) * 3 // 4 // PLACES
     with open(path, "r+b") as image:

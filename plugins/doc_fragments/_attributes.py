@@ -3,26 +3,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What modules say of check mode, diff mode and idempotence."""
+"""The attributes of modules: check mode, diff mode and idempotence."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The attributes, and what holds for those that only read."""
+    """The attributes; INFO is for modules that only read."""
 
     DOCUMENTATION = r"""
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and say what would be done without doing any of it.
+    description: Can run in C(check_mode) and return the planned changes without making them.
   diff_mode:
     description: >-
-      Returns what has changed, or would change in C(check_mode), when in diff mode. A secret is never part of it.
+      Returns the changes in diff mode, or in C(check_mode) the planned ones. They never contain a secret.
   idempotent:
     description:
-      - Run again with the same options, it reports RV(ignore:changed=false) and changes nothing,
-        as long as what it looks after has not changed meanwhile.
+      - A second run with the same options changes nothing and returns RV(ignore:changed=false), unless something else
+        changed the volumes or remotes meanwhile.
   action_group:
     description: Use C(group/snapship.dr.all) in C(module_defaults) to set defaults for this module.
     support: full
@@ -36,13 +36,13 @@ attributes:
   check_mode:
     support: full
     details:
-      - It only reads.
+      - The module only reads.
   diff_mode:
     support: N/A
     details:
-      - It only reads.
+      - The module only reads.
   idempotent:
     support: full
     details:
-      - It only reads.
+      - The module only reads.
 """

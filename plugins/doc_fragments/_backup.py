@@ -3,23 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Backups that are made and removed, on whatever kind of remote."""
+"""Options of all modules that make and delete backups."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """When a full one is due, and what is removed."""
+    """The options ``full_every`` and ``cascade``."""
 
     DOCUMENTATION = r"""
 options:
   full_every:
     description:
-      - Ship a full one when the newest full one is older than this, as in V(30d).
+      - Make a full backup if the newest full backup is older than this, such as V(30d).
     type: str
   cascade:
     description:
-      - Remove also the increments that rest on O(id). Without it, a backup that others rest on is not removed.
+      - Delete also all incrementals that depend on O(id). With V(false) the task fails if another backup depends on it.
     type: bool
     default: false
 """

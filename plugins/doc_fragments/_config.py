@@ -3,22 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where a host keeps what it knows."""
+"""The option for the configuration directory."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option every module has."""
+    """The option ``config_dir``, which every module has."""
 
     DOCUMENTATION = r"""
 options:
   config_dir:
     description:
-      - Directory on the host that holds its remotes, its origin and its locks. What is written there is readable by
-        its owner only.
-      - The default is C(/etc/snapship) for root, and C($XDG_CONFIG_HOME/snapship) (mostly C(~/.config/snapship))
-        for others.
+      - Directory on the host for its remotes, its origin and its locks. Only the owner can read its files.
+      - The default is C(/etc/snapship) for root, and C($XDG_CONFIG_HOME/snapship) (usually C(~/.config/snapship)) for
+        other users.
       - The environment variable E(SNAPSHIP_CONFIG_DIR) is used where the option is not set.
     type: path
 requirements:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""How the modules for LINSTOR reach a cluster."""
+"""The connection options of the modules for LINSTOR, and other options that several of them have."""
 
 from __future__ import annotations
 
@@ -13,54 +13,53 @@ from typing import ClassVar
 _CONNECTION = r"""
 controllers:
   description:
-    - Addresses of the cluster's controllers, which are tried in turn, as V(linstor://ctrl1), V(linstor+ssl://ctrl2),
-      V(https://ctrl3:3371) or a mere host name. A string is split at its commas.
-    - Where it is not set, the environment variable E(LS_CONTROLLERS) counts, then C(controllers) in the configuration
-      of LINSTOR's client (see O(<config_file>)), then it is V(linstor://localhost).
+    - Addresses of the cluster's controllers, as in V(linstor://ctrl1), V(linstor+ssl://ctrl2), V(https://ctrl3:3371) or
+      a plain host name. They are tried in turn. A string is split at its commas.
+    - By default, the environment variable E(LS_CONTROLLERS), then C(controllers) in the configuration of LINSTOR's
+      client (see O(<config_file>)), then V(linstor://localhost).
   type: list
   elements: str
 auth_token:
   description:
-    - Token for a cluster that asks for one. It is sent over TLS only.
-    - Where it is not set, C(auth-token) in the configuration of LINSTOR's client counts, then the token that a
-      satellite keeps in C(/var/lib/linstor.d/auth.json).
+    - Token for a cluster that requires one. It is sent over TLS only.
+    - By default, C(auth-token) in the configuration of LINSTOR's client, then the satellite's token in
+      C(/var/lib/linstor.d/auth.json).
   type: str
 username:
   description:
-    - Name to log in with, on clusters that check it with LDAP. Needs TLS, and O(<password>).
+    - User name for clusters with LDAP. Needs TLS and O(<password>).
   type: str
 password:
   description:
-    - Password that goes with O(<username>).
+    - Password of O(<username>).
   type: str
 client_cert:
   description:
-    - A file with the certificate to identify oneself with. Where it is not set, C(certfile) in the configuration of
-      LINSTOR's client counts.
+    - A file with the client's own certificate. By default, C(certfile) in the configuration of LINSTOR's client.
   type: path
 client_key:
   description:
-    - The key of O(<client_cert>), where it is in a file of its own. Where it is not set, C(keyfile) in the
-      configuration of LINSTOR's client counts.
+    - A file with the key of O(<client_cert>), if it is a separate file. By default, C(keyfile) in the configuration of
+      LINSTOR's client.
   type: path
 ca_path:
   description:
-    - A file with the certificate authorities to trust. Where it is not set, C(cafile) in the configuration of
-      LINSTOR's client counts, then those of the system.
+    - A file with the certificate authorities to trust. By default, C(cafile) in the configuration of LINSTOR's client,
+      then the authorities of the system.
   type: path
 validate_certs:
   description:
-    - Whether to check the controller's certificate. Use O(<ca_path>) rather than switching this off.
+    - Whether to check the controller's certificate. Set O(<ca_path>) instead of disabling this.
   type: bool
   default: true
 config_file:
   description:
-    - Configuration file of LINSTOR's client to use. Where it is not set, that is
-      C(~/.config/linstor/linstor-client.conf), or C(/etc/linstor/linstor-client.conf).
+    - Configuration file of LINSTOR's client. By default, C(~/.config/linstor/linstor-client.conf), or
+      C(/etc/linstor/linstor-client.conf).
   type: path
 timeout:
   description:
-    - How long the controller may take for one answer, as in V(90s), V(5m).
+    - How long to wait for one answer of the controller, as in V(90s), V(5m).
   type: str
   default: 5m
 """
@@ -70,9 +69,9 @@ requirements:
   - python >= 3.9
   - python-linstor >= 1.28.1
 notes:
-  - It talks to the controller over the network, so it can run anywhere. C(delegate_to=localhost) runs it beside
-    Ansible, where python-linstor then has to be installed.
-  - Where it runs on the local machine on behalf of another host, C(become) of the play is left out.
+  - The module talks to the controller over the network, so it can run on any host with python-linstor. With
+    C(delegate_to=localhost), it runs beside Ansible.
+  - If it runs on the local machine on behalf of another host, it ignores C(become) of the play.
 attributes:
   action_group:
     description: >-
@@ -86,15 +85,15 @@ attributes:
 
 
 def _options(prefix: str, depth: int) -> str:
-    """The connection's options; ``<option>`` refers to one of them, wherever they are."""
+    """The connection options; ``<option>`` in their texts refers to another one of them."""
     text = _CONNECTION.replace("O(<", f"O({prefix}").replace(">)", ")")
     return textwrap.indent(text.strip("\n"), " " * depth)
 
 
 class ModuleDocFragment:
-    """The connection's options at the top, those of the cluster on the other side, and what several modules have.
+    """The connection options of the cluster and of the target cluster, and other common options.
 
-    The annotations tell ansible-test that these are no literals whose lines it could check.
+    The annotations tell ansible-test that these aren't literals whose lines it could check.
     """
 
     DOCUMENTATION: ClassVar[str] = "options:\n" + _options("", 2) + _NOTES
@@ -104,7 +103,7 @@ class ModuleDocFragment:
 options:
   target:
     description:
-      - How to reach the cluster on the other side.
+      - How to reach the target cluster.
     type: dict
     suboptions:
 """
@@ -117,10 +116,10 @@ options:
 options:
   target_cluster:
     description:
-      - How to reach the cluster that a remote of type V(linstor) stands for. O(target_cluster.controllers) or
-        O(target_cluster.config_file) is needed.
-      - With it, what was shipped is looked for there too. Without it, what this cluster says of its shipments is taken
-        for true, except where the remote is this same cluster.
+      - How to reach the cluster of a remote of type V(linstor). Set O(target_cluster.controllers) or
+        O(target_cluster.config_file).
+      - With it, the module also checks on the target cluster that the shipments have arrived. Without it, the module
+        relies on the states that this cluster reports, unless the remote is this same cluster.
     type: dict
     suboptions:
 """
@@ -133,7 +132,7 @@ options:
 options:
   remotes:
     description:
-      - The remotes to look at, with what is promised for each. By default all that LINSTOR knows.
+      - The remotes to check, with the promised RPO of each. By default, all remotes of the cluster.
     type: list
     elements: dict
     suboptions:
@@ -144,17 +143,17 @@ options:
         required: true
       rpo:
         description:
-          - How old the newest complete backup there may be. By default O(rpo).
+          - The maximal age of the newest complete backup there. By default O(rpo).
         type: str
       resources:
         description:
-          - The resources that the promise is for, a list of names or one name. By default O(resources).
+          - The resources to which it applies, a list of names or one name. By default O(resources).
         type: raw
       target_cluster:
         description:
-          - How to reach the cluster that a remote of type V(linstor) stands for, to look there for what was shipped.
-            O(remotes[].target_cluster.controllers) or O(remotes[].target_cluster.config_file) is needed.
-          - Without it, what this cluster says of its shipments is taken for true.
+          - How to reach the cluster of a remote of type V(linstor), to check that the shipments have arrived there. Set
+            O(remotes[].target_cluster.controllers) or O(remotes[].target_cluster.config_file).
+          - Without it, the module relies on the states that this cluster reports.
         type: dict
         suboptions:
 """
@@ -166,13 +165,13 @@ options:
 options:
   wait:
     description:
-      - Wait for the end. Without it, the task ends when LINSTOR has accepted all, and another run of the same task
-        takes over where it is then.
+      - Wait until LINSTOR has finished. Otherwise, the task ends when LINSTOR has accepted all requests. Run the same
+        task again to wait for the rest.
     type: bool
     default: true
   poll_interval:
     description:
-      - How often to look, at most. What is small is looked at sooner. Each look is one request, for all resources
+      - The maximal interval between checks. The first checks come sooner. Each check is one request for all resources
         together.
     type: str
     default: 5s
@@ -182,9 +181,9 @@ options:
 options:
   received_from:
     description:
-      - Instead of O(remote), what was received from there. It is the id of the cluster that ships (its property
-        C(Cluster/LocalID)), or the name of a remote in this cluster that stands for it. V(any) is for whatever was
-        received.
-      - The task connects to the cluster that has received, not to the one that ships.
+      - Use the snapshots that this cluster has received, instead of O(remote). The value is the origin. It is the id of
+        the cluster that ships (its property C(Cluster/LocalID)), or the name of this cluster's remote for it. V(any)
+        means all origins.
+      - Connect to the receiving cluster, not to the one that ships.
     type: str
 """

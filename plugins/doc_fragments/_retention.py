@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is to stay, by calendar."""
+"""Retention rules by calendar."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from typing import ClassVar
 _RULES = r"""
 last:
   description:
-    - The newest ones.
+    - Keep this many of the newest backups.
   type: int
 hourly:
   description:
-    - The newest of each of the last hours that have one.
+    - Keep the newest backup of each of this many hours. Hours without a backup don't count.
   type: int
 daily:
   description:
-    - The newest of each of the last days that have one.
+    - Keep the newest backup of each of this many days. Days without a backup don't count.
   type: int
 weekly:
   description:
-    - The newest of each of the last weeks that have one. Weeks begin on Monday.
+    - Keep the newest backup of each of this many weeks. Weeks without a backup don't count. Weeks begin on Monday.
   type: int
 monthly:
   description:
-    - The newest of each of the last months that have one.
+    - Keep the newest backup of each of this many months. Months without a backup don't count.
   type: int
 yearly:
   description:
-    - The newest of each of the last years that have one.
+    - Keep the newest backup of each of this many years. Years without a backup don't count.
   type: int
 within:
   description:
-    - All that are at most this much older than the newest one, as in V(7d).
+    - Keep all backups that are at most this much older than the newest one, as in V(7d).
   type: str
 """
 
@@ -45,9 +45,9 @@ _SUBOPTIONS = "    type: dict\n    suboptions:\n" + textwrap.indent(_RULES.strip
 
 
 class ModuleDocFragment:
-    """The rules for a remote, and those for what shipping leaves where it began.
+    """The rules for a remote, and those for the snapshots that shipping leaves in the cluster.
 
-    The annotations tell ansible-test that these are no literals whose lines it could check.
+    The annotations tell ansible-test that these aren't literals whose lines it could check.
     """
 
     DOCUMENTATION: ClassVar[str] = (
@@ -55,7 +55,7 @@ class ModuleDocFragment:
 options:
   keep:
     description:
-      - The rules. They add up, so what one of them names stays. V(-1) stands for all there are.
+      - The retention rules. A backup is kept if at least one rule keeps it. V(-1) means without limit.
 """
         + _SUBOPTIONS
     )
@@ -65,9 +65,9 @@ options:
 options:
   local:
     description:
-      - Rules for the snapshots in this cluster that were shipped to O(remote). The one that the next increment to any
-        remote rests on always stays. Snapshots that were never shipped are not touched.
-      - LINSTOR keeps all of them otherwise, unless a schedule of its own says how many.
+      - Retention rules for the snapshots in this cluster that were shipped to O(remote). The base of the next increment
+        to any remote is always kept. Snapshots that were never shipped aren't changed.
+      - Without these rules, LINSTOR keeps all of them, unless one of its schedules limits their number.
 """
         + _SUBOPTIONS
     )

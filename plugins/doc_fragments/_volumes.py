@@ -3,22 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Volumes, snapshots, and the work on several of them at once."""
+"""Options for volumes, for snapshots of them, and for parallel work."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The volumes; further parts are chosen by their names."""
+    """The option ``provider``; further parts are NAMES, POINT_IN_TIME, PARALLEL and LOCK."""
 
     DOCUMENTATION = r"""
 options:
   provider:
     description:
-      - What keeps the volumes, image files (V(file)), thin pools of LVM (V(lvm_thin)) or ZFS (V(zfs)).
-      - Where it is not set, it follows from the name. An absolute path is an image file. V(vg0/db) is a logical
-        volume where there is a volume group V(vg0), and V(tank/db) a dataset where a pool V(tank) is imported. Where
-        there are both, this option has to be set.
+      - Storage of the volumes, which is image files (V(file)), LVM thin pools (V(lvm_thin)) or ZFS (V(zfs)).
+      - By default the name decides. An absolute path is an image file. V(vg0/db) is a logical volume if there is a
+        volume group V(vg0). V(tank/db) is a dataset if a ZFS pool V(tank) is imported. If there are both, set this
+        option.
     type: str
     choices: [file, lvm_thin, zfs]
 """
@@ -27,8 +27,8 @@ options:
 options:
   volumes:
     description:
-      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
-        logical volume in a thin pool of LVM, and an absolute path for an image file.
+      - The volumes, as one name or a list of names. A name is V(tank/db) for a ZFS filesystem or zvol, V(vg0/db) for a
+        logical volume in an LVM thin pool, or the absolute path of an image file.
       - A string with a comma in it is one name.
     type: raw
     required: true
@@ -38,43 +38,43 @@ options:
 options:
   consistent:
     description:
-      - Treat the volumes as one group, with one point in time and one group id, all or nothing.
-      - Datasets of one ZFS pool are of one point in time by nature. Other volumes get their snapshots one right after
-        the other, so have what writes to them hold still meanwhile, by O(pre_command) and O(post_command) or by
-        O(quiesce). The task warns when one of them was, or may have been, written to meanwhile.
-      - Otherwise they are independent of each other, and one that fails does not stop the others.
+      - With V(true) the volumes are one group. They get one point in time and one group id, all or nothing.
+      - ZFS takes the snapshots of all datasets in a pool at the same moment. Other volumes get their snapshots one
+        right after the other. So pause their writers, with O(pre_command) and O(post_command) or with O(quiesce). The
+        task warns if a volume was, or may have been, written to meanwhile.
+      - With V(false) the volumes are independent. A failing volume does not stop the others.
     type: bool
     default: false
   recursive:
     description:
-      - Take along all datasets below each of the volumes. Each volume with what is below it is one group, of one point
-        in time, all or nothing. Only ZFS has volumes below volumes.
+      - Include all datasets below each volume. A volume and the datasets below it are one group with one point in time,
+        all or nothing. For ZFS only.
     type: bool
     default: false
   quiesce:
     description:
-      - V(fsfreeze) freezes the filesystems that are mounted from the volumes while the snapshot is made, and thaws them
-        after O(hook_timeout) at the latest. Needs root.
-      - It is for image files and zvols. A filesystem on a logical volume is frozen by LVM itself while its snapshot is
-        made, and must not be before.
+      - V(fsfreeze) freezes the filesystems that are mounted from the volumes during the snapshot, and thaws them after
+        O(hook_timeout) at the latest. It requires root.
+      - It is for image files and zvols. LVM itself freezes a filesystem on a logical volume during the snapshot, and
+        that filesystem must not be frozen before.
     type: str
     choices: [none, fsfreeze]
     default: none
   pre_command:
     description:
-      - A program to run before the snapshot is taken, and its arguments, as a list. A string is split into words as
-        a shell would do it. No shell is involved.
-      - In its environment, E(SNAPSHIP_VOLUME) is the volume, E(SNAPSHIP_VOLUMES) all of a group's volumes as a JSON
-        list, and E(SNAPSHIP_SNAPSHOT) the snapshot's name.
-      - Where it fails, no snapshot is taken.
+      - A program and its arguments, to run before the snapshot. Give a list, or a string that is split into words
+        like a shell does. No shell runs.
+      - Its environment has the volume (E(SNAPSHIP_VOLUME)), all volumes of a group as a JSON list
+        (E(SNAPSHIP_VOLUMES)), and the snapshot's name (E(SNAPSHIP_SNAPSHOT)).
+      - If the program fails, the task takes no snapshot.
     type: raw
   post_command:
     description:
-      - A program to run after the snapshot was taken, whether that went well or not, given like O(pre_command).
+      - A program and its arguments, to run after the snapshot, also after a failed one. Give it like O(pre_command).
     type: raw
   hook_timeout:
     description:
-      - How long O(pre_command), O(post_command) and a freeze may take each.
+      - Time limit for O(pre_command), for O(post_command) and for the freeze, such as V(60s).
     type: str
     default: 60s
 """
@@ -83,7 +83,7 @@ options:
 options:
   parallel:
     description:
-      - How many segments are worked on at the same time. A run's memory is this times some hundred MiB at most.
+      - Number of segments to process at the same time. A run uses at most some hundred MiB of memory for each of them.
     type: int
     default: 4
 """
@@ -92,7 +92,7 @@ options:
 options:
   lock_timeout:
     description:
-      - How long to wait for another run that is at work on the same volume, as in V(90s), V(15m), V(1h).
+      - How long to wait for another run that works on the same volume, such as V(90s), V(15m) or V(1h).
     type: str
     default: 1h
 """

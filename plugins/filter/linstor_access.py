@@ -3,21 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""How to reach a cluster that a host of the inventory stands for."""
+"""The connection options of the LINSTOR cluster that a host of the inventory stands for."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: linstor_access
-short_description: How to reach the LINSTOR cluster that a host of the inventory stands for
+short_description: Get the connection options of a host's LINSTOR cluster
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Picks C(snapship_linstor_controllers), C(snapship_linstor_auth_token) and so on from a host's variables, and returns
-    them as modules for LINSTOR take a cluster on the other side.
-  - Only the inventory is needed for that. The host can be down, or outside of C(--limit).
-  - The result can hold secrets. Use it in options of modules that know them to be secret, and never in a loop.
+  - Takes C(snapship_linstor_controllers), C(snapship_linstor_auth_token) and the other C(snapship_linstor_*) variables
+    of a host, and returns them as options of the LINSTOR modules.
+  - Reads the inventory only. The host can be down, or outside of C(--limit).
+  - The result can hold secrets. Use it only in module options that are marked as secret, and never in a loop.
 options:
   _input:
     description:
@@ -27,7 +27,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Where is the other cluster?
+- name: Show the controllers of the other cluster
   ansible.builtin.debug:
     msg: "{{ (there | snapship.dr.linstor_access).controllers }}"
   vars:
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The options that are set.
+  description: The connection options that are set.
   type: dict
 """
 
@@ -65,8 +65,8 @@ def linstor_access(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class FilterModule:
-    """For Ansible to find it."""
+    """The filter, as Ansible finds it."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By its name."""
+        """The filter by its name."""
         return {"linstor_access": linstor_access}

@@ -3,20 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a host is to ship, from an inventory."""
+"""The backups and copies that an inventory asks of a host, as module calls."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: protection_plan
-short_description: What a host is to ship, from what an inventory says of it
+short_description: Check the volumes and remotes of an inventory, and plan the backups
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Checks what an inventory says of volumes and remotes, without asking any host or remote, and turns it into the calls
-    of modules to make.
-  - The roles P(snapship.dr.dr_backup#role) and P(snapship.dr.dr_sync#role) are made of it.
+  - Checks the protected volumes and the remotes of an inventory, and returns the module calls that protect them.
+  - Reads the inventory only. It contacts no host and no remote.
+  - The roles P(snapship.dr.dr_backup#role) and P(snapship.dr.dr_sync#role) use it.
 positional: _input, remotes
 options:
   _input:
@@ -27,24 +27,25 @@ options:
     required: true
   remotes:
     description:
-      - The remotes there are, as in C(snapship_remotes).
+      - The remotes of the inventory, as in C(snapship_remotes).
     type: list
     elements: dict
     required: true
   use:
     description:
-      - For which of an entry's remotes, those for backups or those to be kept in sync.
+      - Which remotes of each entry to plan for, those for backups (V(backup)) or those for copies that are kept in sync
+        (V(sync)).
     type: str
     choices: [backup, sync]
     default: backup
   max_age:
     description:
-      - What to use instead of each entry's C(every).
+      - The age to use instead of each entry's C(every).
     type: str
 """
 
 EXAMPLES = r"""
-- name: Is the inventory right?
+- name: Check the inventory
   ansible.builtin.assert:
     that: (snapship_protected | snapship.dr.protection_plan(snapship_remotes)).mistakes == []
   vars:
@@ -61,18 +62,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: All that is wrong, and what to do. Nothing in it is secret.
+  description: The mistakes in the inventory, and the module calls. It holds no secrets.
   type: dict
   contains:
     mistakes:
-      description: What is wrong, a line each. Empty where nothing is.
+      description: The mistakes in the inventory, one line each. Empty if there are none.
       type: list
       elements: str
     native:
-      description: What the host itself has to do, a list of the C(remotes) it needs and one of C(jobs).
+      description: What the host itself ships, as a list of the C(remotes) it uses and a list of C(jobs).
       type: dict
     linstor:
-      description: What the host's LINSTOR controller has to do, likewise.
+      description: What the host's LINSTOR cluster ships, in the same form.
       type: dict
 """
 
@@ -87,13 +88,13 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._protected import plan
 def protection_plan(protected: Any, remotes: Any, use: str = "backup", max_age: str | None = None) -> dict[str, Any]:
     """The filter."""
     if use not in ("backup", "sync"):
-        raise AnsibleFilterError(f"protection_plan: use is backup or sync, not {use!r}.")
+        raise AnsibleFilterError(f"protection_plan: use must be backup or sync, not {use!r}.")
     return plan(protected, remotes, use, max_age)
 
 
 class FilterModule:
-    """For Ansible to find it."""
+    """The filter, as Ansible finds it."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By its name."""
+        """The filter by its name."""
         return {"protection_plan": protection_plan}

@@ -3,28 +3,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The options of one remote of an inventory."""
+"""The module options of one remote of an inventory."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: remote_options
-short_description: The options of one remote of an inventory, for a module
+short_description: Get the module options of one remote of an inventory
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Finds a remote by its name, and returns what M(snapship.dr.remote), or with O(carrier=linstor) the module for
-    remotes of LINSTOR, is to be told of it.
-  - Where an S3 remote has neither keys nor a profile, the keys are taken from the controller's environment, that is
-    E(SNAPSHIP_ACCESS_KEY), E(SNAPSHIP_SECRET_KEY) and E(SNAPSHIP_SESSION_TOKEN). An encryption key is not, as backups
-    must not turn out unencrypted where a variable happens to be missing.
-  - The result holds secrets. Use it in options of modules that know them to be secret, and never in a loop.
+  - Finds a remote by its name, and returns its options for M(snapship.dr.remote), or with O(carrier=linstor) for
+    M(snapship.dr.linstor_remote).
+  - If an S3 remote has neither keys nor a profile, the filter takes the keys from the controller's environment, that is
+    from E(SNAPSHIP_ACCESS_KEY), E(SNAPSHIP_SECRET_KEY) and E(SNAPSHIP_SESSION_TOKEN). It never takes an encryption key
+    from there. Otherwise a missing variable would leave backups unencrypted.
+  - The result holds secrets. Use it only in module options that are marked as secret, and never in a loop.
 positional: _input, name
 options:
   _input:
     description:
-      - The remotes there are, as in C(snapship_remotes).
+      - The remotes of the inventory, as in C(snapship_remotes).
     type: list
     elements: dict
     required: true
@@ -35,14 +35,14 @@ options:
     required: true
   carrier:
     description:
-      - Who is to ship to it, a host itself or a LINSTOR controller.
+      - Which side ships to the remote, the host itself (V(native)) or a LINSTOR cluster (V(linstor)).
     type: str
     choices: [native, linstor]
     default: native
 """
 
 EXAMPLES = r"""
-- name: There is a backup that is at most one hour old
+- name: Back up an image, at most once an hour
   snapship.dr.backup:
     remote_spec: "{{ remotes | snapship.dr.remote_options('nas') }}"
     volumes: /srv/db.img
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The options that are set.
+  description: The options of the remote that are set.
   type: dict
 """
 
@@ -73,13 +73,13 @@ def remote_options(remotes: Any, name: str, carrier: str = "native") -> dict[str
     """The filter."""
     remote = read(remotes, "snapship_remotes", Mistakes()).get(name)
     if remote is None:
-        raise AnsibleFilterError(f"remote_options: there is no remote {name!r}.")
+        raise AnsibleFilterError(f"remote_options: snapship_remotes has no remote {name!r}.")
     return linstor_options(remote) if carrier == "linstor" else remote.native()
 
 
 class FilterModule:
-    """For Ansible to find it."""
+    """The filter, as Ansible finds it."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By its name."""
+        """The filter by its name."""
         return {"remote_options": remote_options}

@@ -3,43 +3,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a host is to restore, from an inventory."""
+"""The restores that an inventory asks of a host, as module calls."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: restore_plan
-short_description: What a host is to restore, from what an inventory says of it
+short_description: Check the restores of an inventory, and plan them
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Checks what an inventory, or extra variables, say of volumes to restore, without asking any host or remote, and
-    turns it into the calls of modules to make.
-  - The role P(snapship.dr.dr_restore#role) is made of it.
+  - Checks the volumes that an inventory, or extra variables, ask to restore, and returns the module calls that restore
+    them.
+  - Reads the inventory only. It contacts no host and no remote.
+  - The role P(snapship.dr.dr_restore#role) uses it.
 positional: _input, remotes
 options:
   _input:
     description:
-      - What to restore, as in C(snapship_restore).
+      - The volumes to restore, as in C(snapship_restore).
     type: list
     elements: dict
     required: true
   remotes:
     description:
-      - The remotes there are, as in C(snapship_remotes).
+      - The remotes of the inventory, as in C(snapship_remotes).
     type: list
     elements: dict
     required: true
   where:
     description:
-      - The name of the variable that it came from, for messages.
+      - The name of the variable that holds the restores, for messages.
     type: str
     default: snapship_restore
 """
 
 EXAMPLES = r"""
-- name: Is it right?
+- name: Check the restores
   ansible.builtin.assert:
     that: (snapship_restore | snapship.dr.restore_plan(snapship_remotes)).mistakes == []
   vars:
@@ -54,18 +55,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: All that is wrong, and what to do. Nothing in it is secret.
+  description: The mistakes, and the module calls. It holds no secrets.
   type: dict
   contains:
     mistakes:
-      description: What is wrong, a line each. Empty where nothing is.
+      description: The mistakes, one line each. Empty if there are none.
       type: list
       elements: str
     native:
-      description: What the host itself has to do, a list of the C(remotes) it needs and one of C(jobs).
+      description: What the host itself restores, as a list of the C(remotes) it uses and a list of C(jobs).
       type: dict
     linstor:
-      description: What the host's LINSTOR controller has to do, likewise.
+      description: What the host's LINSTOR cluster restores, in the same form.
       type: dict
 """
 
@@ -81,8 +82,8 @@ def restore_plan(wanted: Any, remotes: Any, where: str = "snapship_restore") -> 
 
 
 class FilterModule:
-    """For Ansible to find it."""
+    """The filter, as Ansible finds it."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By its name."""
+        """The filter by its name."""
         return {"restore_plan": restore_plan}

@@ -3,30 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What went wrong in tasks of modules, in lines for a person."""
+"""The failures of tasks, one line each, for people."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: what_failed
-short_description: What went wrong in tasks of this collection's modules
+short_description: List the failures of tasks, one line each
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Makes a line of each failure in the results that tasks have registered, be it of a volume, of a whole task, or of
-    the connection.
+  - Lists every failure in registered results of this collection's modules as one line with its cause and its cure.
+  - A failure can concern one volume, a whole task, or the connection to the host.
 options:
   _input:
     description:
-      - What tasks have registered, with or without a loop. What was skipped or never run counts for nothing.
+      - The registered results, of tasks with or without a loop. Tasks that were skipped or did not run add no line.
     type: list
     elements: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: There are backups that are at most one hour old
+- name: Back up two images, at most once an hour
   snapship.dr.backup:
     remote_spec:
       path: /mnt/nas/backup
@@ -35,20 +35,22 @@ EXAMPLES = r"""
   register: shipped
   failed_when: false
 
-- name: Say what failed
+- name: Show what failed
   ansible.builtin.debug:
     msg: "{{ [shipped] | snapship.dr.what_failed }}"
 """
 
 RETURN = r"""
 _value:
-  description: A line for each failure. Empty where there was none.
+  description: One line for each failure. Empty if nothing failed.
   type: list
   elements: str
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+from ansible_collections.snapship.dr.plugins.module_utils._module.failure_lines import about, lines, one_line
 
 
 def what_failed(registered: Iterable[Any]) -> list[str]:
@@ -66,41 +68,25 @@ def _of_task(result: Any) -> Iterator[str]:
 
 def _of_call(result: Mapping[str, Any]) -> Iterator[str]:
     if result.get("unreachable"):
-        yield f"The host can't be reached: {_one_line(result.get('msg'))}"
+        yield f"The host can't be reached: {one_line(result.get('msg'))}"
         return
     failures = [each for each in result.get("failures") or () if isinstance(each, Mapping)]
     if failures:
-        yield from (_of_volume(failure, _label(result)) for failure in failures)
+        yield from lines(failures, _label(result))
     elif result.get("failed"):
-        yield _about(_label(result), _one_line(result.get("msg")))
-
-
-def _of_volume(failure: Mapping[str, Any], label: str) -> str:
-    said = _one_line(f"{failure.get('msg') or ''} {failure.get('hint') or ''}")
-    volume, remote = failure.get("volume"), failure.get("remote")
-    if remote == "inline" and label:  # a remote that the host doesn't keep; the label has its name
-        return _about(f"{volume} ({label})" if volume else label, said)
-    return _about(f"{volume} on {remote}" if volume and remote else volume or label or remote, said)
+        yield about(_label(result), one_line(result.get("msg")))
 
 
 def _label(result: Mapping[str, Any]) -> str:
-    """Which turn of a loop it was."""
+    """The label of the loop's item, or nothing outside of a loop."""
     item = result.get(str(result.get("ansible_loop_var", "item")))
     label = result.get("_ansible_item_label") or (item.get("label") if isinstance(item, Mapping) else item)
     return label if isinstance(label, str) else ""
 
 
-def _about(what: str, said: str) -> str:
-    return f"{what}: {said}" if what and not said.startswith(f"{what}: ") else said
-
-
-def _one_line(text: Any) -> str:
-    return " ".join(str(text or "no reason was given").split())
-
-
 class FilterModule:
-    """For Ansible to find it."""
+    """The filter, as Ansible finds it."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By its name."""
+        """The filter by its name."""
         return {"what_failed": what_failed}

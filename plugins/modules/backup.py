@@ -4,24 +4,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Keep backups of volumes on a remote."""
+"""Back up volumes to a remote."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup
-short_description: Keep backups of volumes on a remote
+short_description: Back up volumes to a remote
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that volumes have a complete backup on a remote that is no older than O(max_age), or one of a certain
-    O(snapshot). Where they have it, nothing is done.
-  - The first backup is a full one. Later ones ship only what has changed since the newest state that both sides have.
-  - A run that was killed leaves earlier backups as they were, and nothing that is listed. The next run continues
-    where it stopped.
-  - When a volume fails, the others go on. The task then fails, and tells what was shipped in RV(backups) and what
-    failed in RV(failures).
+  - Makes sure that each volume has a complete backup on the remote that is not older than O(max_age), or a backup of
+    the given O(snapshot). A volume that has one is left alone.
+  - The first backup of a volume is full. Later backups are incremental. They ship only the changes since the newest
+    state that the host and the remote have in common.
+  - A killed run does not harm earlier backups, and its incomplete backup is not listed. The next run resumes it.
+  - A failing volume does not stop the others. The task then fails. RV(backups) has what was shipped, and RV(failures)
+    what failed.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
@@ -35,70 +35,72 @@ attributes:
   check_mode:
     support: full
     details:
-      - How much would be sent is not known before it is read, so the sizes are those known without reading.
+      - The task does not read the volumes, so it returns only the sizes that are known without reading.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - With O(max_age) a new backup is made when the newest one has become too old, so O(max_age=0s) makes one at
+      - With O(max_age) the task makes a new backup when the newest one is too old. So O(max_age=0s) makes a backup at
         each run, unless O(skip_unchanged) is set and nothing has changed.
 options:
   volumes:
     description:
-      - The volumes, a list of names or one name. That is V(tank/db) for a filesystem or zvol of ZFS, V(vg0/db) for a
-        logical volume in a thin pool of LVM, and an absolute path for an image file.
+      - The volumes, as one name or a list of names. A name is V(tank/db) for a ZFS filesystem or zvol, V(vg0/db) for a
+        logical volume in an LVM thin pool, or the absolute path of an image file.
       - A string with a comma in it is one name.
-      - With O(state=absent) one name, or none where O(id) is found only once on the remote.
+      - With O(state=absent), one name. It can be left out if only one volume on the remote has a backup with this
+        O(id).
     type: raw
   max_age:
     description:
-      - Make a backup only if the newest complete one on the remote is older than this, as in V(15m), V(6h), V(1d).
-        V(0s) makes one now.
-      - A snapshot that is fresh enough, taken for another remote for instance, is used again.
-      - One of O(max_age) and O(snapshot) is needed with O(state=present).
+      - Maximum age of the newest complete backup on the remote, such as V(15m), V(6h) or V(1d). If it is older, the
+        task makes a new backup. V(0s) makes one now.
+      - The task takes no new snapshot if there is one that is recent enough, for example one for another remote.
+      - O(state=present) requires O(max_age) or O(snapshot).
     type: str
   snapshot:
     description:
-      - Name of the snapshot to ship, which M(snapship.dr.snapshot) has taken.
+      - Name of the snapshot to ship. M(snapship.dr.snapshot) takes such snapshots.
     type: str
   type:
     description:
-      - V(auto) ships an increment on the newest state that both sides have, and a full one where there is none,
-        with the reason for it.
-      - V(full) always ships a full one. V(incremental) fails where it would have to be a full one.
+      - V(auto) makes an incremental backup if the host and the remote have a state in common, and a full backup
+        otherwise. RV(backups[].reason) has the reason.
+      - V(full) always makes a full backup.
+      - V(incremental) fails if only a full backup is possible.
     type: str
     choices: [auto, full, incremental]
     default: auto
   skip_unchanged:
     description:
-      - Make no backup of a volume that has not changed since the last one.
+      - Make no backup of a volume that has not changed since its last backup.
     type: bool
     default: false
   pool_high:
     description:
-      - How full, in percent, the pool of a volume may be before the snapshots in it that are kept as bases for the next
-        increments are given up, oldest first. The task warns then. After that the next backup of such a volume
-        is a full one, or in ZFS an increment that rests on a bookmark, which takes no space.
-      - V(100) keeps them in any case. Snapshots that were taken by M(snapship.dr.snapshot) are always kept.
-      - Whatever is set here, no snapshot is taken where the pool's data or metadata is 95 % full.
+      - Fill level of a volume's pool, in percent. Above it, the task removes the base snapshots for the next
+        incrementals, oldest first, and warns. The next backup of such a volume is then full. With ZFS it stays
+        incremental, and its base is a bookmark, which takes no space.
+      - V(100) always keeps base snapshots. Snapshots of M(snapship.dr.snapshot) are never removed.
+      - The task never takes a snapshot in a pool whose data or metadata is 95 % full.
     type: int
     default: 80
   adopt_origin:
     description:
-      - Take over O(origin) although another machine owns it, after that machine was replaced or its service has
-        moved here.
+      - Take over the O(origin) from another machine. Set it once, after that machine was replaced or its service has
+        moved to this host.
     type: bool
     default: false
   state:
     description:
-      - V(absent) removes the backup O(id).
+      - V(present) makes a backup if one is due. V(absent) deletes the backup with this O(id).
     type: str
     choices: [present, absent]
     default: present
   id:
     description:
-      - The backup to remove, with O(state=absent).
+      - Id of the backup to delete, with O(state=absent).
     type: str
 seealso:
   - module: snapship.dr.backup_info
@@ -107,13 +109,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: There is a backup that is at most one hour old
+- name: Back up an image, at most once an hour
   snapship.dr.backup:
     remote: offsite
     volumes: /srv/db.img
     max_age: 1h
 
-- name: Two images of one point in time, without a stored remote
+- name: Back up two images at one point in time, without a defined remote
   snapship.dr.backup:
     remote_spec:
       path: /mnt/nas/backup
@@ -132,21 +134,21 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.id }}"
 
-- name: A dataset and all below it, as of one point in time
+- name: Back up a dataset and all datasets below it at one point in time
   snapship.dr.backup:
     remote: offsite
     volumes: tank/home
     recursive: true
     max_age: 1h
 
-- name: A logical volume in a thin pool
+- name: Back up a logical volume in a thin pool
   snapship.dr.backup:
     remote: offsite
     volumes: vg0/db
     max_age: 1h
     pool_high: 70
 
-- name: Remove a backup and all that rest on it
+- name: Delete a backup and all incrementals that depend on it
   snapship.dr.backup:
     remote: offsite
     volumes: /srv/db.img
@@ -158,23 +160,23 @@ EXAMPLES = r"""
 RETURN = r"""
 backups:
   description: >-
-    For each volume the backup that was made, or the one that made it unnecessary. With O(state=absent) the backups
-    that were removed.
+    One backup for each volume, either the new one or the existing one that is recent enough. With O(state=absent), the
+    deleted backups.
   returned: always
   type: list
   elements: dict
   contains:
     id:
-      description: Identity of the backup on the remote.
+      description: Id of the backup on the remote.
       type: str
       returned: always
       sample: 20260309T143000Z-0123456789abcdef
     group:
-      description: Id of the group of backups of one point in time that it belongs to, or V(null).
+      description: Id of its group of backups with one point in time. V(null) if it has no group.
       type: str
       returned: always
     provider:
-      description: What keeps the volume.
+      description: Storage of the volume, as in O(provider).
       type: str
       returned: always
       sample: lvm_thin
@@ -184,7 +186,7 @@ backups:
       returned: always
       sample: /srv/db.img
     origin:
-      description: Under whose name it lies on the remote.
+      description: The origin, that is the name under which the remote stores the backups of a host.
       type: str
       returned: always
     remote:
@@ -192,11 +194,11 @@ backups:
       type: str
       returned: always
     snapshot:
-      description: The snapshot that was shipped.
+      description: Name of the shipped snapshot.
       type: str
       returned: always
     state_id:
-      description: Identity of the content.
+      description: Id of the content. Equal ids mean equal content.
       type: str
       returned: always
     type:
@@ -205,81 +207,81 @@ backups:
       returned: always
       sample: incremental
     base:
-      description: Id of the backup that an incremental rests on, or V(null).
+      description: Id of the base of an incremental backup. V(null) for a full one.
       type: str
       returned: always
     reason:
-      description: Why it is a full, or an increment on that base.
+      description: Why the backup is full, or incremental with this base.
       type: str
       returned: always
     bytes_logical:
-      description: Size of the volume. For a filesystem of ZFS how much its content takes without compression.
+      description: Size of the volume in bytes. For a ZFS filesystem, the size of its content without compression.
       type: int
       returned: always
     bytes_changed:
-      description: How much of it is in this backup, before compression. For ZFS the length of its stream.
+      description: Bytes in this backup, before compression. For ZFS, the length of its stream.
       type: int
       returned: always
     bytes_stored:
-      description: How much of the remote's space it takes.
+      description: Bytes that the backup takes on the remote.
       type: int
       returned: always
     bytes_sent:
-      description: How much was sent to the remote in this run. V(0) for a backup that was there.
+      description: Bytes sent to the remote in this run. V(0) for an existing backup.
       type: int
       returned: always
     seconds:
-      description: How long that took.
+      description: Duration in seconds.
       type: float
       returned: always
     segments:
-      description: Of how many segments it is made.
+      description: Number of segments of the backup.
       type: int
       returned: always
     resumed:
-      description: How many of the segments were there already, from an earlier run that broke off.
+      description: Number of segments that an interrupted run had already sent.
       type: int
       returned: always
     encrypted:
-      description: Whether it is encrypted.
+      description: Whether the backup is encrypted.
       type: bool
       returned: always
     actions:
-      description: What was done that changed something, in order. Secrets are masked.
+      description: The steps that changed something, in order. Secrets are masked.
       type: list
       elements: str
       returned: always
     created:
-      description: When its snapshot was taken, in UTC.
+      description: Time of its snapshot, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: One entry for each failure. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The volume, where it is about one.
+      description: The volume. V(null) if the failure is not about one volume.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote. V(null) if the failure is not about a remote.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: Error code for programs. It does not change between releases.
       type: str
       returned: always
       sample: unreachable
     msg:
-      description: What happened, in one line.
+      description: What failed and why, in one line.
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about the failure. Can be empty.
       type: str
       returned: always
 """
@@ -298,7 +300,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import c
 
 
 def shipment(params: Mapping[str, Any]) -> backup.Request:
-    """What a task with state=present asks for."""
+    """The request of a task with state=present."""
     return backup.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),
@@ -324,7 +326,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
 
 
 def removal(params: Mapping[str, Any]) -> delete.Request:
-    """What a task with state=absent asks for."""
+    """The request of a task with state=absent."""
     return delete.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),

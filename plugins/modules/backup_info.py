@@ -4,20 +4,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell which backups lie on a remote."""
+"""List the backups on a remote."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup_info
-short_description: Tell which backups lie on a remote
+short_description: List the backups on a remote
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Returns the backups on a remote, from any host that can read it, whichever host made them.
-  - Of a remote with the layout V(linstor) the backups are returned that LINSTOR has shipped there. All of their
-    metadata has to be read for that, with O(details=false) too.
+  - Returns the backups on a remote. Any host that can read the remote can list the backups of all hosts.
+  - On a remote with the layout V(linstor), it returns the backups that LINSTOR has shipped. It then reads the
+    metadata of all backups, also with O(details=false).
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._attributes.info
@@ -26,17 +26,17 @@ extends_documentation_fragment:
 options:
   volumes:
     description:
-      - Tell only about these volumes, a list of names or one name.
+      - Return only backups of these volumes, as one name or a list of names.
       - A string with a comma in it is one name.
     type: raw
   id:
     description:
-      - Tell only about this backup, in detail. It is an error when there is no such backup.
+      - Return only the backup with this id, with details. The task fails if there is none.
     type: str
   details:
     description:
-      - Read the manifest of each backup and return what it says. Without it, the remote is only listed, which is
-        quick for thousands of backups.
+      - Read the manifest of each backup and return its details. With V(false) the task only lists the remote. That is
+        fast, also for thousands of backups.
     type: bool
     default: false
 seealso:
@@ -45,17 +45,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What is there of this host?
+- name: List the backups of this host
   snapship.dr.backup_info:
     remote: offsite
   register: there
 
-- name: Show when each volume was backed up last
+- name: Show the time of each volume's last backup
   ansible.builtin.debug:
     msg: "{{ item }}: {{ (there.backups | selectattr('volume', '==', item) | first).created }}"
   loop: "{{ there.backups | map(attribute='volume') | unique }}"
 
-- name: On a new machine, what is there of the one that burnt down?
+- name: List the backups of a lost machine on its replacement
   snapship.dr.backup_info:
     remote_spec:
       path: /mnt/nas/backup
@@ -71,7 +71,7 @@ backups:
   elements: dict
   contains:
     id:
-      description: Identity of the backup.
+      description: Id of the backup.
       type: str
       returned: always
       sample: 20260309T143000Z-0123456789abcdef
@@ -81,7 +81,7 @@ backups:
       returned: always
       sample: /srv/db.img
     origin:
-      description: Under whose name it lies on the remote.
+      description: The origin, that is the name under which the remote stores the backups of a host.
       type: str
       returned: always
     type:
@@ -89,35 +89,35 @@ backups:
       type: str
       returned: always
     base:
-      description: Id of the backup that an incremental rests on, or V(null).
+      description: Id of the base of an incremental backup. V(null) for a full one.
       type: str
       returned: always
     chain:
       description: >-
-        The ids of all backups that are needed to restore it, the full one first and itself last. V(null) where
-        one of them is missing, or there are more than 1000.
+        Ids of all backups that a restore needs, from the full one to this one. V(null) if one of them is missing, or if
+        there are more than 1000.
       type: list
       elements: str
       returned: always
     chain_length:
-      description: How many backups are needed to restore it. V(null) where one of them is missing.
+      description: Number of backups that a restore needs. V(null) if one of them is missing.
       type: int
       returned: always
     complete:
-      description: Whether all of its chain is there, so that it can be restored.
+      description: Whether all backups of its chain exist, so that it can be restored.
       type: bool
       returned: always
     problem:
-      description: Why it cannot be restored, or V(null).
+      description: Why the backup cannot be restored. V(null) if it can be.
       type: str
       returned: always
     created:
-      description: When its snapshot was taken, in UTC.
+      description: Time of its snapshot, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     age:
-      description: How old it is by the remote's clock, in seconds.
+      description: Age of the backup in seconds, by the remote's clock.
       type: float
       returned: always
     remote:
@@ -125,60 +125,60 @@ backups:
       type: str
       returned: always
     group:
-      description: Id of the group of backups of one point in time that it belongs to, or V(null).
+      description: Id of its group of backups with one point in time. V(null) if it has no group.
       type: str
       returned: with O(details=true) or O(id)
     group_members:
-      description: The volumes of that group, or V(null).
+      description: The volumes of that group. V(null) if it has no group.
       type: list
       elements: str
       returned: with O(details=true) or O(id)
     provider:
-      description: What kept the volume.
+      description: Storage of the volume, V(file), V(lvm_thin) or V(zfs).
       type: str
       returned: with O(details=true) or O(id)
     snapshot:
-      description: The snapshot that was shipped.
+      description: Name of the shipped snapshot.
       type: str
       returned: with O(details=true) or O(id)
     state_id:
-      description: Identity of the content.
+      description: Id of the content. Equal ids mean equal content.
       type: str
       returned: with O(details=true) or O(id)
     reason:
-      description: Why it is a full, or an increment on its base.
+      description: Why the backup is full, or incremental with this base.
       type: str
       returned: with O(details=true) or O(id)
     bytes_logical:
-      description: Size of the volume.
+      description: Size of the volume in bytes.
       type: int
       returned: with O(details=true) or O(id)
     bytes_changed:
-      description: How much of it is in this backup, before compression.
+      description: Bytes in this backup, before compression.
       type: int
       returned: with O(details=true) or O(id)
     bytes_stored:
-      description: How much of the remote's space it takes.
+      description: Bytes that the backup takes on the remote.
       type: int
       returned: with O(details=true) or O(id)
     segments:
-      description: Of how many segments it is made.
+      description: Number of segments of the backup.
       type: int
       returned: with O(details=true) or O(id)
     encrypted:
-      description: Whether it is encrypted.
+      description: Whether the backup is encrypted.
       type: bool
       returned: with O(details=true) or O(id)
     key_id:
-      description: Id of the key that it is encrypted with, or V(null).
+      description: Id of the encryption key. V(null) if the backup is not encrypted.
       type: str
       returned: with O(details=true) or O(id)
     compression:
-      description: How it is compressed.
+      description: Compression of the backup.
       type: str
       returned: with O(details=true) or O(id)
     consistency:
-      description: How its writer was brought to rest, and how the commands around the snapshot ended.
+      description: How writes were paused for the snapshot, and the results of the commands before and after it.
       type: dict
       returned: with O(details=true) or O(id)
     properties:
@@ -186,7 +186,7 @@ backups:
       type: dict
       returned: with O(details=true) or O(id)
     tool:
-      description: Versions of the programs that wrote it.
+      description: Versions of the programs that made the backup.
       type: dict
       returned: with O(details=true) or O(id)
 """
@@ -206,7 +206,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
-    """What the task asks to see."""
+    """The list that the task asks for."""
     request = info.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),

@@ -15,15 +15,16 @@ version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that resources have a complete backup on a remote of a LINSTOR cluster that is no older than O(max_age),
-    or one of a certain O(snapshot). Where they have it, nothing is done.
-  - On a remote of type V(s3) that is a backup in the bucket; on one of type V(linstor) a snapshot in the other
-    cluster, from which LINSTOR makes or keeps the copy of the resource there. A remote that points back at the same
-    cluster ships to another of its nodes and pools.
-  - LINSTOR ships by itself, after it was told to. This waits until that has ended, and fails where it has failed. What
-    is under way or queued already, whoever has started it, is waited for instead of starting another one.
-  - When a resource fails, the others go on. The task then fails, and tells what was shipped in RV(backups) and what
-    failed in RV(failures).
+  - Makes sure that resources have a complete backup on a remote of a LINSTOR cluster. The backup is no older than
+    O(max_age), or it is one of O(snapshot). If there is one already, the module changes nothing.
+  - On a remote of type V(s3), the backup is in the bucket. On a remote of type V(linstor), it is a snapshot in the
+    other cluster, from which LINSTOR creates or updates a copy of the resource. A remote that points at the same
+    cluster ships to other nodes and storage pools of it.
+  - LINSTOR ships in the background. The module waits until the shipment has ended, and fails if the shipment fails. If
+    a shipment is already under way or queued, the module waits for it instead of starting another one, whoever has
+    started it.
+  - If one resource fails, the others go on. The task then fails. RV(backups) has the shipped backups, RV(failures) the
+    failures.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.target_cluster
@@ -34,135 +35,136 @@ attributes:
   check_mode:
     support: full
     details:
-      - Whether LINSTOR will build on what it should is known only when it has started.
+      - Check mode can't tell whether LINSTOR will ship an increment or a full one. That is known when it has started.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - With O(max_age) a new backup is made when the newest one has become too old, so O(max_age=0s) makes one at
-        each run. LINSTOR cannot tell whether a resource has changed since.
+      - With O(max_age), the module makes a new backup if the newest one is too old. So O(max_age=0s) makes one at each
+        run. LINSTOR can't tell whether a resource has changed since its last backup.
 options:
   remote:
     description:
-      - Name of the remote, as LINSTOR knows it. See M(snapship.dr.linstor_remote).
+      - Name of the remote in LINSTOR. See M(snapship.dr.linstor_remote).
     type: str
     required: true
   resources:
     description:
       - The resources (resource definitions), a list of names or one name.
-      - With O(state=absent) one name, or none.
+      - With O(state=absent), at most one name.
     type: raw
   max_age:
     description:
       - Make a backup only if the newest complete one on the remote is older than this, as in V(15m), V(6h), V(1d).
-        V(0s) makes one now, after what is under way has ended.
-      - One of O(max_age) and O(snapshot) is needed with O(state=present).
+        V(0s) always makes one, after a shipment under way has ended.
+      - With O(state=present), set either O(max_age) or O(snapshot).
     type: str
   snapshot:
     description:
-      - Name of the snapshot to ship, which M(snapship.dr.linstor_snapshot) has taken. LINSTOR 1.33 or newer is needed.
+      - Name of an existing snapshot to ship, for example one that M(snapship.dr.linstor_snapshot) has taken. This needs
+        LINSTOR 1.33 or newer.
     type: str
   type:
     description:
-      - V(auto) ships an increment where LINSTOR has something to build on. Where that was expected and LINSTOR ships a
-        full one instead, which it does without a word, there is a warning with the reason.
-      - V(full) always ships a full one. V(incremental) fails where it would have to be a full one, and aborts a full
-        one that LINSTOR has begun instead.
+      - V(auto) ships an increment if LINSTOR finds a base for it, otherwise a full one. LINSTOR itself doesn't report
+        that it ships a full one instead of an increment; the module then warns and tells the reason.
+      - V(full) always ships a full one. V(incremental) fails if an increment isn't possible, and aborts a full one that
+        LINSTOR starts instead.
     type: str
     choices: [auto, full, incremental]
     default: auto
   max_chain:
     description:
-      - How many backups a chain may have, the full one counted. The next one is a full one then. LINSTOR itself sets no
-        bound.
-      - On a remote of type V(linstor) the chain is counted as far back as its snapshots are there.
+      - The maximal number of backups in a chain, including the full one. After that many, the next backup is a full
+        one. LINSTOR itself has no such limit.
+      - On a remote of type V(linstor), only the existing snapshots of the chain are counted.
     type: int
   source_node:
     description:
-      - The node to ship from. LINSTOR takes another one where an increment can't be made there.
+      - The node to ship from. LINSTOR uses another node if only that one can ship an increment.
     type: str
   target:
     description:
-      - Where resources go in the other cluster. For remotes of type V(linstor) only.
+      - The place of the resources in the other cluster. For remotes of type V(linstor) only.
     type: dict
     suboptions:
       resource:
         description:
-          - What a resource is called there. A pattern with V({resource}) in it for several, as in V({resource}-dr),
-            or a dictionary with a name for each. By default it is called the same.
+          - Name of the resource in the other cluster. For several resources, a pattern such as V({resource}-dr), or a
+            dictionary with a name for each. By default, the name stays the same.
         type: raw
       node:
         description:
-          - The node that should receive it.
+          - The node that receives it.
         type: str
       storage_pool:
         description:
-          - The storage pool to put it in.
+          - The storage pool for it.
         type: str
       storage_pool_map:
         description:
-          - The storage pool for each of the source's, where there are several.
+          - The storage pool for each storage pool of the source, if there are several.
         type: dict
       resource_group:
         description:
-          - The resource group that it should belong to.
+          - The resource group for it.
         type: str
       force_move_resource_group:
         description:
-          - Move it to O(target.resource_group) even if it is deployed there.
+          - Move the resource to O(target.resource_group) even if it is already deployed.
         type: bool
         default: false
       net_interface:
         description:
-          - The network interface of the receiving node over which to receive, as for a link between sites.
+          - The network interface of the receiving node, for example the one of a link between sites.
         type: str
       download_only:
         description:
-          - Keep what is received as a snapshot only, and make no resource of it.
+          - Only keep the received snapshot, and don't create a resource from it.
         type: bool
         default: false
       force_restore:
         description:
-          - Delete the resource that is there, and make it anew of what is received. LINSTOR does this only where it
-            is not in use and has one replica at most.
+          - Delete the existing resource, and create it again from the received snapshot. LINSTOR does this only if the
+            resource isn't in use and has at most one replica.
         type: bool
         default: false
   wait_timeout:
     description:
-      - How long to wait for one resource's shipment, from when it was started or found under way.
+      - How long to wait for the shipment of one resource, from its start, or from when it was found under way.
     type: str
     default: 6h
   abort_on_timeout:
     description:
-      - Abort a shipment that has not ended after O(wait_timeout). Otherwise it goes on, and the next run waits for it.
+      - Abort a shipment that hasn't ended after O(wait_timeout). Otherwise it goes on, and the next run waits for it.
     type: bool
     default: false
   parallel:
     description:
-      - How many shipments may be under way at once. How many there may be on a node is a property of LINSTOR,
-        V(BackupShipping/MaxConcurrentBackupsPerNode); beyond it they are queued.
+      - The maximal number of shipments at a time. LINSTOR has its own limit for each node, the property
+        V(BackupShipping/MaxConcurrentBackupsPerNode), and queues further shipments.
     type: int
     default: 4
   sizes:
     description:
-      - Ask LINSTOR how much was stored in the bucket by each new backup, for RV(backups[].bytes_stored). That takes
-        one more request for a full one and two for an increment.
+      - Ask LINSTOR for the size of each new backup in the bucket, for RV(backups[].bytes_stored). This takes one more
+        request for a full one, and two for an increment.
     type: bool
     default: true
   state:
     description:
-      - V(absent) removes the backup O(id) from a remote of type V(s3).
+      - V(absent) deletes the backup O(id) from a remote of type V(s3).
     type: str
     choices: [present, absent]
     default: present
   id:
     description:
-      - The backup to remove, with O(state=absent). M(snapship.dr.linstor_backup_info) tells the ids.
+      - Id of the backup to delete, with O(state=absent). M(snapship.dr.linstor_backup_info) lists the ids.
     type: str
   keep_snapshots:
     description:
-      - Keep the snapshots in the cluster that the removed backups were made of. LINSTOR deletes them otherwise.
+      - Keep the cluster's snapshots of the deleted backups. Otherwise, LINSTOR deletes them, too.
     type: bool
     default: true
 seealso:
@@ -172,7 +174,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Two resources have a backup in the bucket that is at most one day old
+- name: Back up two resources to a bucket, at most once a day
   snapship.dr.linstor_backup:
     controllers: "{{ controllers }}"
     remote: offsite
@@ -182,14 +184,14 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: shipped
 
-- name: Show what was shipped
+- name: Show the backups
   ansible.builtin.debug:
     msg: "{{ item.volume }}: {{ item.type }}, {{ item.seconds }} s, {{ item.reason }}"
   loop: "{{ shipped.backups }}"
   loop_control:
     label: "{{ item.id }}"
 
-- name: The other cluster has copies of them that are at most 15 minutes old
+- name: Keep copies in the other cluster that are at most 15 minutes old
   snapship.dr.linstor_backup:
     controllers: "{{ controllers }}"
     remote: dr-site
@@ -204,7 +206,7 @@ EXAMPLES = r"""
     abort_on_timeout: true
   delegate_to: localhost
 
-- name: A stretched cluster keeps a copy on its node at the other site
+- name: Keep a copy on the node at the other site of a stretched cluster
   snapship.dr.linstor_backup:
     controllers: "{{ controllers }}"
     remote: myself
@@ -216,7 +218,7 @@ EXAMPLES = r"""
       storage_pool: "{{ far_pool }}"
   delegate_to: localhost
 
-- name: Remove a backup and all that rest on it
+- name: Delete a backup and all increments that depend on it
   snapship.dr.linstor_backup:
     controllers: "{{ controllers }}"
     remote: offsite
@@ -229,15 +231,15 @@ EXAMPLES = r"""
 RETURN = r"""
 backups:
   description: >-
-    For each resource the backup that was made, or the one that made it unnecessary. With O(state=absent) the backups
-    that were removed.
+    For each resource the new backup, or the existing one if that is recent enough. With O(state=absent), the deleted
+    backups.
   returned: always
   type: list
   elements: dict
   contains:
     id:
       description: >-
-        Identity of the backup: its name in the bucket, or C(resource/snapshot) on a remote of type V(linstor).
+        Id of the backup: its name in the bucket, or C(resource/snapshot) on a remote of type V(linstor).
       type: str
       returned: always
       sample: db_back_20260309_143000
@@ -256,7 +258,7 @@ backups:
       returned: always
       sample: db
     origin:
-      description: The cluster it is from, by the addresses of its controllers.
+      description: The cluster that made it, by the addresses of its controllers.
       type: str
       returned: always
     remote:
@@ -264,7 +266,7 @@ backups:
       type: str
       returned: always
     target:
-      description: What the resource is called in the other cluster. V(null) for a bucket.
+      description: Name of the resource in the other cluster. V(null) for a bucket.
       type: str
       returned: always
     snapshot:
@@ -273,24 +275,24 @@ backups:
       returned: always
       sample: back_20260309_143000
     target_snapshot:
-      description: What the snapshot is called in the other cluster, where that was looked at; otherwise V(null).
+      description: Name of the snapshot in the other cluster. V(null) if the module didn't read that cluster.
       type: str
       returned: always
     state_id:
-      description: Identity of the snapshot. V(null) where the snapshot is no longer in the cluster.
+      description: UUID of the snapshot. V(null) if the cluster no longer has the snapshot.
       type: str
       returned: always
     type:
-      description: V(full) or V(incremental). V(null) where it isn't known, as for LINSTOR before 1.33.
+      description: V(full) or V(incremental). V(null) if it isn't known, as with LINSTOR before 1.33.
       type: str
       returned: always
       sample: incremental
     base:
-      description: Id of the backup that an incremental rests on, or V(null).
+      description: Id of the base of an incremental backup. V(null) for a full one.
       type: str
       returned: always
     reason:
-      description: Why it is a full, or an increment on that base. V(null) for a backup that was there.
+      description: Why it is a full one, or an increment on that base. V(null) for an existing backup.
       type: str
       returned: always
     created:
@@ -305,29 +307,29 @@ backups:
       returned: always
       sample: success
     node:
-      description: The node that it was shipped from.
+      description: The node that shipped it.
       type: str
       returned: always
     bytes_logical:
-      description: Size of the resource's volumes together. V(null) where the snapshot is no longer in the cluster.
+      description: Total size of the resource's volumes. V(null) if the cluster no longer has the snapshot.
       type: int
       returned: always
     bytes_changed:
       description: >-
-        For a new full one how much was allocated on the node that it was shipped from. V(null) otherwise, as LINSTOR
-        doesn't tell how much an increment has.
+        For a new full backup, the bytes allocated on the node that shipped it. Otherwise V(null), as LINSTOR doesn't
+        tell the size of an increment.
       type: int
       returned: always
     bytes_stored:
-      description: How much of the bucket a new backup takes. V(null) where LINSTOR doesn't tell.
+      description: Size of a new backup in the bucket. V(null) if LINSTOR doesn't tell.
       type: int
       returned: always
     bytes_sent:
-      description: How much was sent in this run. V(0) for a backup that was there, V(null) where LINSTOR doesn't tell.
+      description: Bytes sent in this run. V(0) for an existing backup, V(null) if LINSTOR doesn't tell.
       type: int
       returned: always
     seconds:
-      description: How long it took, from the start of the shipment. V(0) for a backup that was there.
+      description: Duration of the shipment. V(0) for an existing backup.
       type: float
       returned: always
     segments:
@@ -335,44 +337,44 @@ backups:
       type: int
       returned: always
     resumed:
-      description: Always V(0). LINSTOR begins again.
+      description: Always V(0). LINSTOR can't resume a shipment.
       type: int
       returned: always
     joined:
-      description: Whether it was under way already, and was waited for.
+      description: Whether the shipment was already under way, and the module waited for it.
       type: bool
       returned: always
     actions:
-      description: What was asked of LINSTOR that changed something, in order.
+      description: The changing requests to LINSTOR, in order.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: shipment_failed
     msg:
-      description: What happened, in one line, with what LINSTOR's error reports say.
+      description: What happened, in one line, with the text of LINSTOR's error reports.
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -393,7 +395,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def shipment(params: Mapping[str, Any]) -> backup.Request:
-    """What a task with state=present asks for."""
+    """The request of a task with state=present."""
     return backup.Request(
         remote=params["remote"],
         resources=names(params["resources"], "resources"),
@@ -415,7 +417,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
 
 
 def removal(params: Mapping[str, Any]) -> backup_delete.Request:
-    """What a task with state=absent asks for."""
+    """The request of a task with state=absent."""
     return backup_delete.Request(
         remote=params["remote"],
         id=params["id"],
@@ -426,7 +428,7 @@ def removal(params: Mapping[str, Any]) -> backup_delete.Request:
 
 
 def target() -> arguments.Spec:
-    """Where resources go in the other cluster."""
+    """The options for the resources in the other cluster."""
     options: arguments.Spec = {
         "resource": {"type": "raw"},
         "node": {"type": "str"},

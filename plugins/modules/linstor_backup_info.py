@@ -4,20 +4,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell which backups there are of a LINSTOR cluster's resources."""
+"""List the backups of a LINSTOR cluster's resources."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_backup_info
-short_description: Tell which backups there are of a LINSTOR cluster's resources
+short_description: List the backups of a LINSTOR cluster's resources
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Returns the backups on a remote of a LINSTOR cluster, with their chains and what is under way; or, without
-    O(remote), what other clusters have shipped to this one.
-  - It only reads, and with as many requests for hundreds of resources as for one.
+  - Returns the backups on a remote of a LINSTOR cluster, with their chains and the shipments under way. Without
+    O(remote), it returns the backups that other clusters have shipped to this one.
+  - It only reads. The number of requests doesn't depend on the number of resources.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.target_cluster
@@ -26,26 +26,26 @@ extends_documentation_fragment:
 options:
   remote:
     description:
-      - Name of the remote, as LINSTOR knows it. On one of type V(s3) the backups in the bucket are listed, those of
-        other clusters in the same bucket too; for one of type V(linstor) the snapshots here that were shipped to it.
-      - Without it, the snapshots are listed that this cluster has received.
+      - Name of the remote in LINSTOR. For a remote of type V(s3), all backups in the bucket are listed, including those
+        of other clusters. For a remote of type V(linstor), the snapshots of this cluster that were shipped to it.
+      - Without O(remote), the snapshots that this cluster has received are listed.
     type: str
   resources:
     description:
-      - Tell only about these resources, a list of names or one name.
+      - List only the backups of these resources, a list of names or one name.
     type: raw
   id:
     description:
-      - Tell only about this backup, in detail. It is an error when there is no such backup.
+      - Return only this backup, with details. It is an error if it doesn't exist.
     type: str
   details:
     description:
-      - Ask LINSTOR also how much each backup in a bucket takes, which is one more request for each.
+      - Also return the size of each backup in a bucket. This takes one more request for each backup.
     type: bool
     default: false
   queue:
     description:
-      - Tell also what waits to be shipped, in RV(queue), which is one more request.
+      - Also return the queued shipments in RV(queue). This takes one more request.
     type: bool
     default: false
 seealso:
@@ -54,26 +54,26 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What is in the bucket?
+- name: List the backups in a bucket
   snapship.dr.linstor_backup_info:
     controllers: "{{ controllers }}"
     remote: offsite
   delegate_to: localhost
   register: there
 
-- name: Show when each resource was backed up last
+- name: Show the time of each resource's newest backup
   ansible.builtin.debug:
     msg: "{{ item }}: {{ (complete | selectattr('volume', '==', item) | first).created }}"
   loop: "{{ complete | map(attribute='volume') | unique }}"
   vars:
     complete: "{{ there.backups | selectattr('complete') }}"
 
-- name: What has the other cluster received?
+- name: List the backups that the other cluster has received
   snapship.dr.linstor_backup_info:
     controllers: "{{ target_controllers }}"
   delegate_to: localhost
 
-- name: What was shipped there, by what both say, and what waits?
+- name: List the shipments to the other cluster as both clusters see them, and the queue
   snapship.dr.linstor_backup_info:
     controllers: "{{ controllers }}"
     remote: dr-site
@@ -92,7 +92,7 @@ backups:
   contains:
     id:
       description: >-
-        Identity of the backup: its name in the bucket, or C(resource/snapshot) where the remote keeps no list.
+        Id of the backup: its name in the bucket, or C(resource/snapshot) if the remote keeps no list.
       type: str
       returned: always
       sample: db_back_20260309_143000
@@ -106,39 +106,39 @@ backups:
       returned: always
     origin:
       description: >-
-        The cluster it is from, by the addresses of its controllers; for what was received here by the source's id.
-        LINSTOR's list of a bucket doesn't say which cluster a backup in it is from.
+        This cluster, by the addresses of its controllers. For a received backup, the id of the cluster that shipped it.
+        LINSTOR's list of a bucket doesn't tell which cluster made a backup.
       type: str
       returned: always
     remote:
-      description: Name of the remote. V(null) for what was received here.
+      description: Name of the remote. V(null) for a received backup.
       type: str
       returned: always
     type:
-      description: V(full) or V(incremental). V(null) where it isn't known.
+      description: V(full) or V(incremental). V(null) if it isn't known.
       type: str
       returned: always
     base:
-      description: Id of the backup that an incremental rests on, or V(null).
+      description: Id of the base of an incremental backup. V(null) for a full one.
       type: str
       returned: always
     chain:
       description: >-
-        The ids of all that it was built on, the full one first and itself last. V(null) where one of them is not
-        there. In a bucket all of them are needed to restore it; what a cluster has received is whole by itself.
+        The ids of its chain, the full one first and itself last. V(null) if one of them is missing. A restore from a
+        bucket needs all of them. A received backup is complete by itself.
       type: list
       elements: str
       returned: always
     chain_length:
-      description: How many these are. V(null) where that isn't known.
+      description: Number of backups in the chain. V(null) if it isn't known.
       type: int
       returned: always
     complete:
-      description: Whether it can be relied on.
+      description: Whether it is complete and can be restored.
       type: bool
       returned: always
     problem:
-      description: Why it can't, or V(null).
+      description: Why it isn't complete, or V(null).
       type: str
       returned: always
     created:
@@ -147,7 +147,7 @@ backups:
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     age:
-      description: How old it is by this host's clock, in seconds.
+      description: Its age by this host's clock, in seconds.
       type: float
       returned: always
     snapshot:
@@ -155,13 +155,13 @@ backups:
       type: str
       returned: always
     state_id:
-      description: Identity of the snapshot. V(null) where the snapshot is no longer in the cluster.
+      description: UUID of the snapshot. V(null) if the cluster no longer has the snapshot.
       type: str
       returned: always
     state:
       description: >-
-        V(success), V(preparing), V(queued), V(shipping), V(failed), V(aborting), V(aborted), V(lost) (it was queued,
-        and isn't any more) or V(unknown).
+        V(success), V(preparing), V(queued), V(shipping), V(failed), V(aborting), V(aborted), V(lost) (it disappeared
+        from the queue) or V(unknown).
       type: str
       returned: always
     node:
@@ -173,27 +173,27 @@ backups:
       type: str
       returned: always
     bytes_logical:
-      description: Size of the resource's volumes together. V(null) where the snapshot is no longer in the cluster.
+      description: Total size of the resource's volumes. V(null) if the cluster no longer has the snapshot.
       type: int
       returned: always
     target:
-      description: What the resource is called in the other cluster, where that was looked at; otherwise V(null).
+      description: Name of the resource in the other cluster. V(null) if the module didn't read that cluster.
       type: str
       returned: always
     target_snapshot:
-      description: What the snapshot is called in the other cluster, where that was looked at; otherwise V(null).
+      description: Name of the snapshot in the other cluster. V(null) if the module didn't read that cluster.
       type: str
       returned: always
     bytes_chain:
-      description: How much of the bucket it takes with all that it rests on.
+      description: Size of its whole chain in the bucket.
       type: int
       returned: with O(details=true) or O(id), for a bucket
     bytes_stored:
-      description: How much of the bucket it takes itself.
+      description: Its own size in the bucket.
       type: int
       returned: with O(details=true) or O(id), for a bucket
 queue:
-  description: What waits to be shipped, the first one first. Empty without O(queue=true).
+  description: The queued shipments, the next one first. Empty without O(queue=true).
   returned: always
   type: list
   elements: dict
@@ -215,7 +215,7 @@ queue:
       type: str
       returned: always
     base:
-      description: The snapshot that an incremental rests on, or V(null).
+      description: The snapshot that is the base of an incremental backup. V(null) for a full one.
       type: str
       returned: always
     node:
@@ -223,7 +223,7 @@ queue:
       type: str
       returned: always
     since:
-      description: When it was to be shipped, in UTC.
+      description: When the shipment was requested, in UTC.
       type: str
       returned: always
 """
@@ -242,7 +242,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def request(params: Mapping[str, Any]) -> backup_info.Request:
-    """What the task asks to see."""
+    """The request of the task."""
     return backup_info.Request(
         remote=params["remote"],
         resources=names(params["resources"], "resources"),

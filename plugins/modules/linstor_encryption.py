@@ -15,10 +15,10 @@ version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that the master passphrase of a cluster is set and entered. Under it LINSTOR keeps the keys of
-    volumes with LUKS, and the secrets of remotes. Without it no remote in S3 can be made or used.
-  - LINSTOR forgets it when its controller is started again, so that it has to be entered.
-  - LINSTOR offers no way to remove it.
+  - Makes sure that the master passphrase of a cluster is set and entered. LINSTOR encrypts the keys of LUKS volumes and
+    the secrets of remotes with it. Without the passphrase, an S3 remote can't be created or used.
+  - LINSTOR forgets the passphrase when its controller restarts. It must be entered again then.
+  - LINSTOR can't remove a master passphrase.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._attributes
@@ -26,30 +26,28 @@ attributes:
   check_mode:
     support: full
     details:
-      - Whether a passphrase is the right one can be told only while one is entered.
+      - Check mode can verify the passphrase only if one is already entered.
   diff_mode:
     support: full
   idempotent:
     support: full
     details:
-      - Where one is entered already, the passphrase is entered again to see whether it is the same. That changes
-        nothing.
+      - If a passphrase is already entered, the module enters it again to compare it. This changes nothing.
 options:
   passphrase:
     description:
-      - The master passphrase as it is to be.
-      - Keep a copy elsewhere. Without it neither volumes with LUKS nor their backups can be read.
+      - The wanted master passphrase.
+      - Keep a copy elsewhere. Without the passphrase, LUKS volumes and their backups can't be read.
     type: str
     required: true
   old_passphrase:
     description:
-      - The master passphrase there is, to change it to O(passphrase). It is not used where O(passphrase) is in force
-        already.
+      - The current master passphrase, to change it to O(passphrase). It isn't used if O(passphrase) is already valid.
     type: str
   state:
     description:
-      - V(present) sets the passphrase where there is none, enters it where it was not entered since the controller was
-        started, and changes it where O(old_passphrase) is the one there is.
+      - V(present) sets the passphrase if there is none, enters it if the controller has restarted, and changes it if
+        O(old_passphrase) is the current one.
       - V(unlocked) only enters it.
     type: str
     choices: [present, unlocked]
@@ -59,14 +57,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have the master passphrase set and entered
+- name: Set and enter the master passphrase
   snapship.dr.linstor_encryption:
     controllers: "{{ linstor_controllers }}"
     passphrase: "{{ vault_linstor_passphrase }}"
   delegate_to: localhost
   run_once: true
 
-- name: Change it
+- name: Change the master passphrase
   snapship.dr.linstor_encryption:
     controllers: "{{ linstor_controllers }}"
     passphrase: "{{ vault_linstor_new_passphrase }}"
@@ -83,7 +81,7 @@ encryption:
   elements: dict
   contains:
     status:
-      description: V(unlocked) where it is (or would be) entered.
+      description: V(unlocked) if it is (or would be) entered.
       type: str
       returned: always
       sample: unlocked
@@ -94,22 +92,22 @@ encryption:
       returned: always
       sample: [enter the master passphrase]
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: unreachable
@@ -118,7 +116,7 @@ failures:
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -133,7 +131,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module import argumen
 
 
 def request(params: Mapping[str, Any]) -> encryption.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return encryption.Request(
         passphrase=params["passphrase"], old_passphrase=params["old_passphrase"], state=params["state"]
     )

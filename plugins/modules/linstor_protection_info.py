@@ -4,21 +4,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell how well a LINSTOR cluster's resources are protected."""
+"""Compare the backups of a LINSTOR cluster's resources with their RPO."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_protection_info
-short_description: Tell how well a LINSTOR cluster's resources are protected
+short_description: Compare the backups of a LINSTOR cluster's resources with their RPO
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Measures for each resource and remote how old the newest complete backup is, and compares that with the recovery
-    point objective (RPO) that was promised.
-  - Tells also which resources nobody protects, and what LINSTOR's own schedules do.
-  - It only reads, and with as many requests for hundreds of resources as for one.
+  - Measures the age of the newest complete backup of each resource on each remote, and compares it with the promised
+    recovery point objective (RPO).
+  - It also lists resources without any protection, and the state of LINSTOR's own schedules.
+  - It only reads. The number of requests doesn't depend on the number of resources.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.promises
@@ -27,13 +27,13 @@ extends_documentation_fragment:
 options:
   resources:
     description:
-      - Look only at these resources, a list of names or one name. By default at all, except those that were received
-        from another cluster.
+      - Check only these resources, a list of names or one name. By default, all resources except those received from
+        another cluster.
     type: raw
   rpo:
     description:
-      - How old the newest complete backup may be, as in V(30h), for all of O(remotes) that don't say otherwise. Without
-        it ages are told, and nothing is breached.
+      - The maximal age of the newest complete backup, as in V(30h). It applies to all O(remotes) without an RPO of
+        their own. Without an RPO, the module returns ages only, and nothing is breached.
     type: str
 seealso:
   - module: snapship.dr.linstor_backup
@@ -41,7 +41,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Is everything as well protected as was promised?
+- name: Compare the backups on two remotes with their RPO
   snapship.dr.linstor_protection_info:
     controllers: "{{ controllers }}"
     remotes:
@@ -54,12 +54,12 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: protected
 
-- name: No promise is broken
+- name: Fail if an RPO is breached
   ansible.builtin.assert:
     that: protected.breached | length == 0
     fail_msg: "{{ protected.breached | map(attribute='reason') | join('; ') }}"
 
-- name: How old is what there is, whoever made it?
+- name: Show the age of all backups
   snapship.dr.linstor_protection_info:
     controllers: "{{ controllers }}"
   delegate_to: localhost
@@ -102,39 +102,39 @@ protection:
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     age:
-      description: How old that is, in seconds, or V(null).
+      description: Its age in seconds, or V(null).
       type: float
       returned: always
     rpo:
-      description: What was promised, in seconds, or V(null).
+      description: The promised RPO in seconds, or V(null).
       type: float
       returned: always
     breached:
-      description: Whether the promise is broken.
+      description: Whether the RPO is breached.
       type: bool
       returned: always
     reason:
-      description: Why it is, or V(null).
+      description: Why it is breached, or V(null).
       type: str
       returned: always
     chain_length:
-      description: How many backups its chain has, as far as is known.
+      description: Number of backups in its chain, as far as is known.
       type: int
       returned: always
     bytes_logical:
-      description: Size of the resource's volumes together, or V(null).
+      description: Total size of the resource's volumes, or V(null).
       type: int
       returned: always
     bytes_stored:
-      description: Always V(null). M(snapship.dr.linstor_backup_info) tells it where it is asked for details.
+      description: Always V(null). M(snapship.dr.linstor_backup_info) returns it with details.
       type: int
       returned: always
     verified:
-      description: Always V(null), as LINSTOR keeps no digests to verify backups by.
+      description: Always V(null). LINSTOR keeps no digests, so its backups can't be verified.
       type: str
       returned: always
     problem:
-      description: What is wrong with a newer one, or V(null).
+      description: The problem of a newer, incomplete backup, or V(null).
       type: str
       returned: always
     snapshot:
@@ -142,16 +142,16 @@ protection:
       type: str
       returned: always
     state:
-      description: What has become of the newest shipment, as in M(snapship.dr.linstor_backup_info).
+      description: State of the newest shipment, as in M(snapship.dr.linstor_backup_info).
       type: str
       returned: always
     schedules:
-      description: Names of LINSTOR's schedules that ship the resource to the remote.
+      description: Names of the LINSTOR schedules that ship the resource to the remote.
       type: list
       elements: str
       returned: always
 breached:
-  description: Those of RV(protection) that are breached, in short.
+  description: The breached entries of RV(protection), in short.
   returned: always
   type: list
   elements: dict
@@ -165,11 +165,11 @@ breached:
       type: str
       returned: always
     age:
-      description: How old the newest complete backup is, in seconds, or V(null).
+      description: Age of the newest complete backup in seconds, or V(null).
       type: float
       returned: always
     rpo:
-      description: What was promised, in seconds.
+      description: The promised RPO in seconds.
       type: float
       returned: always
     reason:
@@ -178,7 +178,8 @@ breached:
       returned: always
 unprotected:
   description: >-
-    Resources without a complete backup on any of the remotes, which no schedule ships and O(remotes) doesn't name.
+    Resources that have no complete backup on any of the remotes, that no schedule ships, and that O(remotes) doesn't
+    name.
   returned: always
   type: list
   elements: str
@@ -205,7 +206,7 @@ schedules:
       type: bool
       returned: always
     reason:
-      description: Why it isn't, or V(null).
+      description: Why it isn't active, or V(null).
       type: str
       returned: always
     last:
@@ -217,7 +218,7 @@ schedules:
       type: str
       returned: always
     next:
-      description: When it is to run next, in UTC, or V(null).
+      description: When it runs next, in UTC, or V(null).
       type: str
       returned: always
     next_type:
@@ -225,7 +226,7 @@ schedules:
       type: str
       returned: always
     running:
-      description: Whether it runs just now.
+      description: Whether it is running now.
       type: bool
       returned: always
 """
@@ -237,24 +238,26 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.linstor_target import target_access, target_cluster
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
-def request(params: Mapping[str, Any]) -> protection.Request:
-    """What the task asks to see."""
-    return protection.Request(
+def request(params: Mapping[str, Any]) -> protection_info.Request:
+    """The request of the task."""
+    return protection_info.Request(
         resources=names(params["resources"], "resources"),
         rpo=params["rpo"],
         promises=[_promise(given) for given in params["remotes"] or ()],
     )
 
 
-def _promise(given: Mapping[str, Any]) -> protection.Promise:
+def _promise(given: Mapping[str, Any]) -> protection_info.Promise:
     resources = names(given["resources"], "remotes.resources")
-    return protection.Promise(given["name"], given["rpo"], resources or None, target_access(given["target_cluster"]))
+    return protection_info.Promise(
+        given["name"], given["rpo"], resources or None, target_access(given["target_cluster"])
+    )
 
 
 def main() -> None:
@@ -281,7 +284,7 @@ def main() -> None:
     more: dict[str, Any] = {"breached": [], "unprotected": [], "schedules": []}
 
     def look(cluster: Cluster, params: Mapping[str, Any]) -> Outcome:
-        found = protection.report(cluster, request(params))
+        found = protection_info.report(cluster, request(params))
         more.update(breached=found.breached, unprotected=found.unprotected, schedules=found.schedules)
         return Outcome(items=found.protection, warnings=found.warnings)
 

@@ -4,23 +4,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Define a place that a LINSTOR cluster ships backups to."""
+"""Define a remote to which a LINSTOR cluster ships backups."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_remote
-short_description: Define a place that a LINSTOR cluster ships backups to
+short_description: Define a remote to which a LINSTOR cluster ships backups
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that a LINSTOR cluster knows a remote, which is a bucket in S3, another LINSTOR cluster, or EBS.
-  - LINSTOR never tells the secrets of a remote. This module keeps a salted fingerprint of each in LINSTOR's key-value
-    store (instance C(snapship-dr)), so that it can tell whether one has changed.
-  - Shipping from one cluster to another needs a remote on both of them, each with the other's id. With O(target) both
-    are looked after.
-  - LINSTOR looks into the bucket when a remote in S3 is made or modified. One that does not answer is not defined.
+  - Makes sure that a LINSTOR cluster has a remote. A remote is an S3 bucket, another LINSTOR cluster, or EBS.
+  - LINSTOR never returns the secrets of a remote. To notice changed secrets, this module keeps a salted fingerprint of
+    each in LINSTOR's key-value store (instance C(snapship-dr)).
+  - Shipping between two clusters needs a remote on both of them, each with the other cluster's id. With O(target), the
+    module defines both.
+  - LINSTOR connects to the bucket when an S3 remote is created or modified. If the bucket doesn't answer, the remote
+    isn't defined.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.target
@@ -29,36 +30,34 @@ attributes:
   check_mode:
     support: full
     details:
-      - Whether the remote answers is not tried then.
+      - Check mode doesn't connect to the remote.
   diff_mode:
     support: full
     details:
-      - Of a secret it shows that it is to be set, but never what it is.
+      - The diff shows that a secret will be set, but never its value.
   idempotent:
     support: partial
     details:
-      - With O(update_secret=always) secrets are sent at each run.
-      - The first run on a remote that was made by something else sends the secrets, as their fingerprints are not
+      - With O(update_secret=always), the module sends the secrets at each run.
+      - If another tool has created the remote, the first run sends the secrets, because their fingerprints aren't
         known.
 options:
   name:
     description:
-      - Name of the remote, at least two letters, digits and inner dashes. LINSTOR does not distinguish upper and lower
-        case.
+      - Name of the remote, at least two letters, digits and inner dashes. LINSTOR ignores upper and lower case.
     type: str
     required: true
   state:
     description:
-      - Whether the cluster knows the remote. What lies on it is not touched by V(absent), and neither is the remote on
-        the O(target).
-      - A schedule that is enabled for the remote ends with it.
+      - Whether the cluster has the remote. V(absent) changes neither the backups on the remote nor the remote on the
+        O(target).
+      - Deleting a remote also disables all schedules for it.
     type: str
     choices: [present, absent]
     default: present
   type:
     description:
-      - What kind of place it is. Where it is not set, it follows from O(bucket), O(url), O(target) or
-        O(availability_zone).
+      - Type of the remote. If it isn't set, it follows from O(bucket), O(url), O(target) or O(availability_zone).
     type: str
     choices: [s3, linstor, ebs]
   endpoint:
@@ -67,7 +66,7 @@ options:
     type: str
   bucket:
     description:
-      - The bucket, for O(type=s3). It has to be there.
+      - The bucket, for O(type=s3). It must exist.
     type: str
   region:
     description:
@@ -75,32 +74,32 @@ options:
     type: str
   access_key:
     description:
-      - Access key id, for O(type=s3) and O(type=ebs). Needed to make the remote.
+      - Access key id, for O(type=s3) and O(type=ebs). Needed to create the remote.
     type: str
   secret_key:
     description:
-      - Secret access key that goes with O(access_key). Needed to make the remote.
+      - Secret access key for O(access_key). Needed to create the remote.
     type: str
   use_path_style:
     description:
-      - Whether the bucket is part of the path rather than of the host name, for O(type=s3). Mostly needed with services
-        other than Amazon's. It is V(false) where it is not set when the remote is made.
-      - It can not be changed later. See O(recreate).
+      - Whether the bucket's name is in the path instead of the host name, for O(type=s3). Most services other than
+        Amazon's need V(true). If it isn't set when the remote is created, it is V(false).
+      - It can't be changed later. See O(recreate).
     type: bool
   url:
     description:
-      - Address at which this cluster's controller reaches the other cluster's, for O(type=linstor), as in
+      - Address of the other cluster's controller as this cluster's controller can reach it, for O(type=linstor), as in
         V(http://ctrl.dr.example.com:3370).
-      - With O(target) the default is the first of O(target.controllers).
+      - With O(target), the default is the first of O(target.controllers).
     type: str
   cluster_id:
     description:
-      - Id of the other cluster, which is its property C(Cluster/LocalID). With O(target) it is read from there.
-      - A remote with the cluster's own id points at the cluster itself, for shipping to another node or pool of it.
+      - Id of the other cluster, which is its property C(Cluster/LocalID). With O(target), the module reads it there.
+      - A remote with the cluster's own id points at the cluster itself. It ships to other nodes or storage pools of it.
     type: str
   passphrase:
     description:
-      - The master passphrase of the other cluster, for O(type=linstor), needed where volumes with LUKS come from there.
+      - The master passphrase of the other cluster, for O(type=linstor). Needed if LUKS volumes come from there.
     type: str
   availability_zone:
     description:
@@ -108,39 +107,39 @@ options:
     type: str
   update_secret:
     description:
-      - When to send O(access_key), O(secret_key) and O(passphrase) to a remote that is there already, V(on_change) of
-        the secret, V(always) or V(never).
+      - When to send O(access_key), O(secret_key) and O(passphrase) to an existing remote. V(on_change) sends a secret
+        if it has changed.
     type: str
     choices: [on_change, always, never]
     default: on_change
   recreate:
     description:
-      - Delete the remote and make it anew where what has to change can not be modified, which is its type and
-        O(use_path_style).
-      - What lies on it stays, but schedules have to be enabled for it again, and the next backup may be a full one.
+      - Delete the remote and create it again, if its type or O(use_path_style) must change. LINSTOR can't modify these.
+      - The backups on the remote stay. But schedules must be enabled for it again, and the next backup may be a full
+        one.
     type: bool
     default: false
   target:
     description:
-      - How to reach the other cluster from where the module runs, for O(type=linstor). The remote over there that
-        points back to this cluster is then made, too, or modified, unless both are the same cluster.
-      - A cluster that ships to itself answers through the first remote, by name, that has its own id. That may be the
-        one that LINSTOR has made itself, C(local-remote-generated-by-linstor), which says C(localhost:3370). Where
-        O(url) names another port or scheme, it is given that address.
-      - There is a warning where the two do not run the same version of LINSTOR, as they do not ship to each other
-        then.
+      - How to reach the other cluster from where the module runs, for O(type=linstor). The module then also creates or
+        modifies the remote of that cluster that points back to this one, unless both are the same cluster.
+      - A cluster that ships to itself answers through the first remote, by name, that has its own id. This may be
+        C(local-remote-generated-by-linstor), which LINSTOR itself creates with the address C(localhost:3370). If O(url)
+        has another port or scheme, the module changes that remote's address to O(url).
+      - The module warns if the two clusters run different versions of LINSTOR. LINSTOR can't ship between them.
   reverse_name:
     description:
-      - Name of the remote on the O(target) that points back. The default is the one that is known to do so, otherwise
+      - Name of the remote on the O(target) that points back. By default, the one that already points back, otherwise
         C(from-) and the beginning of this cluster's id.
     type: str
   reverse_url:
     description:
-      - Address at which the target's controller reaches this cluster's. The default is the first of O(controllers).
+      - Address of this cluster's controller as the target's controller can reach it. The default is the first of
+        O(controllers).
     type: str
   reverse_passphrase:
     description:
-      - The master passphrase of this cluster, which the O(target) needs to receive volumes with LUKS.
+      - The master passphrase of this cluster. The O(target) needs it to receive LUKS volumes.
     type: str
 seealso:
   - module: snapship.dr.linstor_remote_info
@@ -148,7 +147,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ship to a bucket
+- name: Define a bucket as a remote
   snapship.dr.linstor_remote:
     controllers: "{{ linstor_controllers }}"
     name: offsite
@@ -161,7 +160,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Ship to the cluster at the other site, and let it know this one
+- name: Define the cluster at the other site as a remote, and this one as its remote
   snapship.dr.linstor_remote:
     controllers: "{{ linstor_controllers }}"
     name: dr-site
@@ -173,7 +172,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Forget a remote, leaving its backups where they are
+- name: Remove a remote, but keep its backups
   snapship.dr.linstor_remote:
     controllers: "{{ linstor_controllers }}"
     name: offsite
@@ -194,7 +193,7 @@ remotes:
       type: str
       returned: always
     type:
-      description: What kind of place it is.
+      description: Type of the remote.
       type: str
       returned: always
       sample: s3
@@ -212,8 +211,8 @@ remotes:
       returned: for S3 and EBS
     use_path_style:
       description: >-
-        Whether the bucket is part of the path, as kept by M(snapship.dr.linstor_remote). V(null) where it was made by
-        something else, as LINSTOR does not tell it.
+        Whether the bucket's name is in the path, as recorded by M(snapship.dr.linstor_remote). V(null) if another tool
+        created the remote, because LINSTOR doesn't tell it.
       type: bool
       returned: for S3
     availability_zone:
@@ -227,26 +226,26 @@ remotes:
       sample: http://ctrl.dr.example.com:3370
     cluster_id:
       description: >-
-        The other cluster's id, as kept by M(snapship.dr.linstor_remote). V(null) where it was set by something else,
-        as LINSTOR does not tell it.
+        The other cluster's id, as recorded by M(snapship.dr.linstor_remote). V(null) if another tool set it, because
+        LINSTOR doesn't tell it.
       type: str
       returned: for LINSTOR
     access_key:
-      description: Whether it was given, now or earlier.
+      description: Whether it was set, now or earlier.
       type: bool
       returned: for S3 and EBS
     secret_key:
-      description: Whether it was given, now or earlier.
+      description: Whether it was set, now or earlier.
       type: bool
       returned: for S3 and EBS
     passphrase:
-      description: Whether it was given, now or earlier.
+      description: Whether it was set, now or earlier.
       type: bool
       returned: for LINSTOR
     reverse:
       description: >-
-        The remote on the O(target) that points back, in the same form, or V(null). Where the target is the cluster
-        itself, the one that LINSTOR has made, if it is what the cluster answers through.
+        The remote on the O(target) that points back, in the same form, or V(null). If the target is the cluster itself,
+        the remote that LINSTOR has created, if the cluster answers through that one.
       type: dict
       returned: always
     actions:
@@ -256,22 +255,22 @@ remotes:
       returned: always
       sample: [create s3 remote offsite]
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: unreachable
@@ -280,7 +279,7 @@ failures:
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -290,26 +289,23 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import LINSTOR_TYPES
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 OPTIONS: arguments.Spec = {
-    "endpoint": {"type": "str"},
-    "bucket": {"type": "str"},
-    "region": {"type": "str"},
-    "access_key": {"type": "str", "no_log": True},
-    "secret_key": {"type": "str", "no_log": True},
-    "use_path_style": {"type": "bool"},
-    "url": {"type": "str"},
-    "cluster_id": {"type": "str"},
-    "passphrase": {"type": "str", "no_log": True},
-    "availability_zone": {"type": "str"},
+    **{
+        name: {"type": "bool" if name in each.booleans else "str"}
+        for each in LINSTOR_TYPES.values()
+        for name in each.public
+    },
+    **{name: {"type": "str", "no_log": True} for each in LINSTOR_TYPES.values() for name in each.secret},
 }
 
 
-def request(params: Mapping[str, Any]) -> define.Request:
-    """What the task asks for."""
-    return define.Request(
+def request(params: Mapping[str, Any]) -> remote.Request:
+    """The request of the task."""
+    return remote.Request(
         name=params["name"],
         state=params["state"],
         type=params["type"],
@@ -333,7 +329,7 @@ def main() -> None:
             {
                 "name": {"type": "str", "required": True},
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                "type": {"type": "str", "choices": ["s3", "linstor", "ebs"]},
+                "type": {"type": "str", "choices": list(LINSTOR_TYPES)},
                 "update_secret": {
                     "type": "str",
                     "choices": ["on_change", "always", "never"],
@@ -349,7 +345,7 @@ def main() -> None:
         supports_check_mode=True,
         required_by={"reverse_name": "target", "reverse_url": "target", "reverse_passphrase": "target"},
     )
-    linstor.carry_out(module, define, request, "remotes")
+    linstor.carry_out(module, remote, request, "remotes")
 
 
 if __name__ == "__main__":

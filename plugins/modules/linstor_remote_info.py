@@ -4,19 +4,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell which remotes a LINSTOR cluster knows."""
+"""List the remotes of a LINSTOR cluster."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_remote_info
-short_description: Tell which remotes a LINSTOR cluster knows
+short_description: List the remotes of a LINSTOR cluster
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Returns the remotes of a LINSTOR cluster, and the cluster's own id and version, which the other end of a remote has
-    to know. It only reads.
+  - Returns the remotes of a LINSTOR cluster, and the cluster's own id and version, which the cluster at the other end
+    of a remote needs. It only reads.
   - Secrets are never returned.
 extends_documentation_fragment:
   - snapship.dr._linstor
@@ -25,29 +25,29 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Return this remote only. Where there is none of that name, nothing is returned.
+      - Return this remote only. If it doesn't exist, the result is empty.
     type: str
 seealso:
   - module: snapship.dr.linstor_remote
 """
 
 EXAMPLES = r"""
-- name: What does the cluster ship to?
+- name: List the remotes
   snapship.dr.linstor_remote_info:
     controllers: "{{ linstor_controllers }}"
   delegate_to: localhost
   run_once: true
   register: known
 
-- name: Show it
+- name: Show their names
   ansible.builtin.debug:
-    msg: "Cluster {{ known.cluster.id }} knows {{ known.remotes | map(attribute='name') | join(', ') }}."
+    msg: "Cluster {{ known.cluster.id }} has the remotes {{ known.remotes | map(attribute='name') | join(', ') }}."
   run_once: true
 """
 
 RETURN = r"""
 remotes:
-  description: The remotes there are.
+  description: The remotes.
   returned: always
   type: list
   elements: dict
@@ -57,7 +57,7 @@ remotes:
       type: str
       returned: always
     type:
-      description: What kind of place it is.
+      description: Type of the remote.
       type: str
       returned: always
       sample: s3
@@ -75,8 +75,8 @@ remotes:
       returned: for S3 and EBS
     use_path_style:
       description: >-
-        Whether the bucket is part of the path, as kept by M(snapship.dr.linstor_remote). V(null) where it was made by
-        something else, as LINSTOR does not tell it.
+        Whether the bucket's name is in the path, as recorded by M(snapship.dr.linstor_remote). V(null) if another tool
+        created the remote, because LINSTOR doesn't tell it.
       type: bool
       returned: for S3
     availability_zone:
@@ -90,12 +90,12 @@ remotes:
       sample: http://ctrl.dr.example.com:3370
     cluster_id:
       description: >-
-        The other cluster's id, as kept by M(snapship.dr.linstor_remote). V(null) where it was set by something else,
-        as LINSTOR does not tell it.
+        The other cluster's id, as recorded by M(snapship.dr.linstor_remote). V(null) if another tool set it, because
+        LINSTOR doesn't tell it.
       type: str
       returned: for LINSTOR
     fingerprints:
-      description: For each secret whether M(snapship.dr.linstor_remote) keeps a fingerprint of it.
+      description: For each secret, whether M(snapship.dr.linstor_remote) keeps a fingerprint of it.
       type: dict
       returned: always
       sample: {access_key: true, secret_key: true}
@@ -105,11 +105,11 @@ cluster:
   type: dict
   contains:
     id:
-      description: Its id, which a remote that points at it has as O(snapship.dr.linstor_remote#module:cluster_id).
+      description: Its id. A remote that points at it needs this O(snapship.dr.linstor_remote#module:cluster_id).
       type: str
       returned: always
     version:
-      description: Version of its controller. Clusters ship to each other only if it is the same.
+      description: Version of its controller. LINSTOR ships only between clusters of the same version.
       type: str
       returned: always
       sample: 1.33.3
@@ -131,13 +131,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 
 
 def listing(cluster: Cluster, params: Mapping[str, Any]) -> Outcome:
-    """What the task asks to see."""
-    return Outcome(items=define.describe(cluster, params["name"]))
+    """The remotes that the task asks for."""
+    return Outcome(items=remote.describe(cluster, params["name"]))
 
 
 def main() -> None:
@@ -146,7 +146,7 @@ def main() -> None:
         argument_spec=arguments.merge(linstor.connection(), {"name": {"type": "str"}}),
         supports_check_mode=True,
     )
-    linstor.answer(module, listing, "remotes", about=define.about)
+    linstor.answer(module, listing, "remotes", about=remote.about)
 
 
 if __name__ == "__main__":

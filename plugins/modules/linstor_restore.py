@@ -4,23 +4,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Restore resources of a LINSTOR cluster."""
+"""Restore resources of a LINSTOR cluster from backups."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_restore
-short_description: Restore resources of a LINSTOR cluster
+short_description: Restore resources of a LINSTOR cluster from backups
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that a resource holds what a backup holds, be it one on S3 (O(remote)) or one that another cluster has
-    shipped to this one (O(received_from)).
-  - It waits until all of it has arrived and the resource is there.
-  - A restored resource says what it was restored from, in properties C(Aux/snapship.dr/restored/...) of its definition.
-    By these it is told whether there is anything to do, not by whether the target exists. So the copy at a DR site is
-    kept current by running the same task again, with O(overwrite).
+  - Makes sure that a resource has the content of a backup. The backup is on S3 (O(remote)), or another cluster has
+    shipped it to this one (O(received_from)).
+  - The module waits until the backup has arrived completely and the resource exists.
+  - The module records the backup in properties C(Aux/snapship.dr/restored/...) of the restored resource's definition.
+    It decides by these properties whether there is anything to do, not by whether the target exists. To keep a copy at
+    a DR site current, run the same task again with O(overwrite).
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.received
@@ -34,30 +34,30 @@ attributes:
   idempotent:
     support: full
     details:
-      - O(backup=latest) restores again when there is a newer backup, which is refused without O(overwrite).
+      - O(backup=latest) restores again if there is a newer backup. Without O(overwrite), it fails then.
 options:
   remote:
     description:
-      - The S3 remote, as this cluster has it.
+      - Name of the S3 remote in this cluster.
     type: str
   source:
     description:
-      - The resource as it was backed up, when there is only one to restore. With O(received_from), the resource in this
-        cluster that the snapshots were received into. Needs O(target).
+      - Name of the resource in the backup, if there is only one to restore. With O(received_from), the resource of this
+        cluster that has received the snapshots. Needs O(target).
     type: str
   target:
     description:
-      - The resource to restore into. With O(received_from) it can be O(source) itself.
+      - The resource to restore into. With O(received_from), it can be O(source) itself.
     type: str
   resources:
     description:
-      - The resources to restore, when there are several. Instead of O(source) and O(target).
+      - The resources to restore, if there are several. It replaces O(source) and O(target).
     type: list
     elements: dict
     suboptions:
       source:
         description:
-          - The resource as it was backed up, or as it was received.
+          - Name of the resource in the backup, or of the received resource.
         type: str
         required: true
       target:
@@ -67,62 +67,59 @@ options:
         required: true
   backup:
     description:
-      - The id of the backup, or V(latest) for the newest one. With O(received_from) it is the name of the snapshot as
-        it was received.
-      - At most one of O(backup), O(snapshot) and O(at) can be given. Without any of them, it is the newest one.
+      - The id of the backup, or V(latest) for the newest one. With O(received_from), the name of the received snapshot.
+      - Set at most one of O(backup), O(snapshot) and O(at). Without any of them, the newest backup is restored.
     type: str
   snapshot:
     description:
-      - The name of the snapshot that the backup was made of.
+      - The name of the snapshot that was backed up.
     type: str
   at:
     description:
-      - Restore the newest backup that is not younger than this, as in V(2026-03-09T14:30:00+01:00). Without an
-        offset it is UTC.
+      - Restore the newest backup from this time or before, as in V(2026-03-09T14:30:00+01:00). Without an offset, the
+        time is UTC.
     type: str
   node:
     description:
-      - The node to restore to. By default, for O(remote), it is the one that has all pools that are needed and the most
-        room in them; for O(received_from), those that have the snapshot.
+      - The node to restore to. By default, with O(remote) the node that has all needed storage pools and the most free
+        space in them; with O(received_from) all nodes that have the snapshot.
     type: str
   storage_pool_map:
     description:
-      - Storage pools of the backup, and those that take their place. V(*) stands for all that aren't named.
+      - The storage pool to use for each storage pool of the backup. V(*) stands for all others.
     type: dict
     default: {}
   resource_group:
     description:
-      - The resource group of a resource definition that is made. One that is there keeps its group.
+      - The resource group of a new resource definition. An existing one keeps its group.
     type: str
   passphrase:
     description:
-      - The master passphrase of the cluster that made the backup. Needed where its volumes are encrypted with LUKS.
+      - The master passphrase of the cluster that made the backup. Needed if it has LUKS volumes.
     type: str
   download_only:
     description:
-      - Only fetch the backup from O(remote) into a snapshot of the target, and make no resource of it.
+      - Only download the backup from O(remote) into a snapshot of the target, and don't create a resource from it.
     type: bool
     default: false
   overwrite:
     description:
-      - Whether a target that is deployed may be replaced. Its data is lost then, but only once the new state has
-        arrived in full. Its definition stays, with its properties.
-      - A target that is in use is never replaced, as far as LINSTOR knows about it, which is only with DRBD.
+      - Allow to replace a deployed target. Its data is lost, but only after the new state has arrived completely. Its
+        definition stays, with its properties.
+      - A target in use is never replaced. LINSTOR knows only with DRBD whether a resource is in use.
     type: bool
     default: false
   discard_changes:
     description:
-      - With O(overwrite), whether that also goes for a target that isn't an earlier restore, or of which snapshots were
-        taken since, or whose volumes have changed in size or number. LINSTOR does not tell whether a volume was
-        written to.
-      - What LINSTOR itself has restored, when it received a first shipment that wasn't C(download_only), is no restore
-        of this module either.
+      - With O(overwrite), also allow to replace a target that isn't an earlier restore, or that has new snapshots, or
+        whose volumes have changed in size or number. LINSTOR doesn't tell whether a volume was written to.
+      - A resource that LINSTOR itself created from its first received shipment isn't an earlier restore either.
     type: bool
     default: false
   consistent:
     description:
-      - Restore all of the resources or none. Where one of them is in use, or can't be restored for another reason that
-        can be told beforehand, none is touched.
+      - Restore all of the resources or none. If one of them is in use, or has another problem that is known beforehand,
+        none is changed.
     type: bool
     default: false
   wait_timeout:
@@ -136,7 +133,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The newest backup, into a new resource
+- name: Restore the newest backup into a new resource
   snapship.dr.linstor_restore:
     controllers: "{{ linstor_controllers }}"
     remote: offsite
@@ -145,7 +142,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: As it was before something happened, on a node and in a pool of one's choice
+- name: Restore an earlier state to a certain node and storage pool
   snapship.dr.linstor_restore:
     controllers: "{{ linstor_controllers }}"
     remote: offsite
@@ -159,7 +156,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: The copy at the DR site holds what was shipped there last
+- name: Update the copies at the DR site from the newest received snapshots
   snapship.dr.linstor_restore:
     controllers: "{{ dr_controllers }}"
     received_from: any
@@ -176,18 +173,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 restored:
-  description: For each resource what was restored, or found to be there.
+  description: For each resource the restored backup, also if it had been restored before.
   returned: always
   type: list
   elements: dict
   contains:
     source:
-      description: The resource as it was backed up.
+      description: Name of the resource in the backup.
       type: str
       returned: always
       sample: db
     target:
-      description: The resource that was restored into.
+      description: The restored resource.
       type: str
       returned: always
       sample: db-restored
@@ -201,24 +198,24 @@ restored:
       returned: always
       sample: db_back_20260309_143000
     snapshot:
-      description: The snapshot that it was made of.
+      description: The snapshot that was backed up.
       type: str
       returned: always
     remote:
-      description: Name of the remote, or V(null) for what was received.
+      description: Name of the remote. V(null) for a received snapshot.
       type: str
       returned: always
     origin:
-      description: The remote, or the id of the cluster it was received from.
+      description: The remote, or the id of the cluster that shipped it.
       type: str
       returned: always
     created:
-      description: Of when the backup is, in UTC.
+      description: The time of the backup, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     chain:
-      description: The backups that it is made of, the full one first.
+      description: The chain of backups that it needs, the full one first.
       type: list
       elements: str
       returned: always
@@ -228,19 +225,19 @@ restored:
       elements: str
       returned: always
     bytes_logical:
-      description: Size of the volumes, or V(null) where it isn't known yet.
+      description: Total size of the volumes. V(null) if it isn't known yet.
       type: int
       returned: always
     bytes_fetched:
-      description: How much was (or would be) downloaded, as LINSTOR tells it beforehand.
+      description: The bytes that were (or would be) downloaded, as LINSTOR estimates them.
       type: int
       returned: always
     seconds:
-      description: How long that took.
+      description: Duration of the restore.
       type: float
       returned: always
     state:
-      description: V(success), V(planned) in check mode, V(shipping) where it wasn't waited for, or V(failed).
+      description: V(success), V(planned) in check mode, V(shipping) with O(wait=false), or V(failed).
       type: str
       returned: always
       sample: success
@@ -249,27 +246,27 @@ restored:
       type: bool
       returned: always
     actions:
-      description: What was done that changed something, in order.
+      description: The changes that were made, in order.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: unreachable
@@ -278,7 +275,7 @@ failures:
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -293,7 +290,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module import argumen
 
 
 def request(params: Mapping[str, Any]) -> restore.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return restore.Request(
         remote=params["remote"],
         received_from=params["received_from"],

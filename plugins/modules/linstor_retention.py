@@ -15,13 +15,13 @@ version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that of a cluster's backups those stay that the rules name, and no others.
+  - Applies retention rules to a cluster's backups. It keeps the backups that a rule names, and prunes all others.
   - It prunes backups on an S3 remote (O(remote)), snapshots that this cluster has received from another one
     (O(received_from)), and the snapshots that shipping leaves on the cluster that ships (O(local)).
-  - What stays keeps all that it rests on, so a chain is only ever cut at its end. The newest complete backup of a
-    resource always stays, as does what is under way, and what that rests on.
-  - Hours, days, weeks, months and years are those of UTC. A backup that is stamped in the future stays, and counts for
-    no rule.
+  - A backup that is kept keeps all of its bases, so a chain only loses backups at its end. The newest complete backup
+    of a resource is always kept. So are shipments under way and their bases.
+  - Hours, days, weeks, months and years are in UTC. A backup with a time in the future is kept, and counts for no
+    rule.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._linstor.received
@@ -34,18 +34,18 @@ attributes:
   diff_mode:
     support: full
     details:
-      - It lists each backup with the reason for which it stays or goes.
+      - It lists each backup with the reason why it stays or goes.
   idempotent:
     support: full
 options:
   remote:
     description:
-      - The S3 remote whose backups are pruned. With O(local) alone, any remote that is shipped to.
+      - The S3 remote whose backups are pruned. With O(local) alone, any remote.
     type: str
   resources:
     description:
       - The resources whose backups are pruned, one name or a list of them. With O(received_from), their names in the
-        cluster that has received.
+        receiving cluster.
     type: raw
   all_resources:
     description:
@@ -54,42 +54,42 @@ options:
     default: false
   min_age:
     description:
-      - Nothing that is younger goes, as in V(1d).
+      - Keep all backups that are younger than this, as in V(1d).
     type: str
   max_delete_percent:
     description:
-      - Where more than this part of a resource's complete backups would go, none of them goes, and the task fails.
-        This is a guard against mistakes in the rules.
+      - If the rules would prune more than this percentage of a resource's complete backups, prune none of them, and
+        fail. This protects from mistakes in the rules.
     type: float
     default: 100
   keep_snaps:
     description:
-      - Whether the snapshot in the cluster that a deleted backup was made of stays. If not, LINSTOR deletes it along
-        with the backup, except where a next increment rests on it.
+      - Keep the cluster's snapshot of a pruned backup. Otherwise, LINSTOR deletes it, too, unless it is the base of the
+        next increment.
     type: bool
     default: true
   consistent:
     description:
-      - Backups of O(resources) that were made of snapshots with the same name are of one point in time. They stay or go
-        together.
+      - Treat backups of O(resources) whose snapshots have the same name as one group of one point in time. A group is
+        kept or pruned together.
     type: bool
     default: false
   other_clusters:
     description:
-      - Whether backups on O(remote) that another cluster made of resources with the same names count, too. LINSTOR
-        doesn't say which cluster a backup is from. Those count as another's whose snapshot isn't in this cluster and
-        whose node isn't either.
+      - Also prune backups on O(remote) that another cluster made of resources with the same names. LINSTOR doesn't tell
+        which cluster made a backup. A backup counts as another cluster's if this cluster has neither its snapshot nor
+        its node.
     type: bool
     default: false
 notes:
-  - LINSTOR deletes backups one by one, and lists the whole bucket for each of them. So a first run can take long.
+  - LINSTOR deletes backups one by one, and lists the whole bucket for each of them. So the first run can take long.
 seealso:
   - module: snapship.dr.linstor_restore
   - module: snapship.dr.linstor_schedule
 """
 
 EXAMPLES = r"""
-- name: What stays on S3, and of the snapshots that shipping leaves behind
+- name: Prune backups on S3, and the snapshots that shipping leaves behind
   snapship.dr.linstor_retention:
     controllers: "{{ linstor_controllers }}"
     remote: offsite
@@ -107,7 +107,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: What stays of that which another cluster has shipped to this one
+- name: Prune the snapshots that another cluster has shipped to this one
   snapship.dr.linstor_retention:
     controllers: "{{ dr_controllers }}"
     received_from: any
@@ -121,18 +121,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backups:
-  description: All backups that were looked at, the newest of each place first.
+  description: All checked backups, the newest of each place first.
   returned: always
   type: list
   elements: dict
   contains:
     id:
-      description: The backup's id on the remote, or the resource and the snapshot.
+      description: The backup's id on the remote, or C(resource/snapshot).
       type: str
       returned: always
       sample: db_back_20260309_143000
     place:
-      description: V(remote), V(received), or V(local) for what shipping has left behind.
+      description: V(remote), V(received), or V(local) for a snapshot that shipping has left behind.
       type: str
       returned: always
       sample: remote
@@ -146,7 +146,7 @@ backups:
       returned: always
       sample: db
     remote:
-      description: The remote, or where it was received from.
+      description: The remote, or the origin of a received snapshot.
       type: str
       returned: always
     snapshot:
@@ -159,16 +159,16 @@ backups:
       type: str
       returned: always
     base:
-      description: Id of the backup that an incremental rests on, or V(null).
+      description: Id of the base of an incremental backup, or V(null).
       type: str
       returned: always
     created:
-      description: Of when it is, in UTC.
+      description: The time of the backup, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     state:
-      description: V(success) where it is complete.
+      description: V(success) if it is complete.
       type: str
       returned: always
       sample: success
@@ -177,33 +177,33 @@ backups:
       type: bool
       returned: always
     reasons:
-      description: Why it stays, or goes.
+      description: Why it stays or goes.
       type: list
       elements: str
       returned: always
       sample: [last 1, daily 2026-03-09]
     actions:
-      description: What was done that changed something, in order.
+      description: The changes that were made, in order.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: unreachable
@@ -212,7 +212,7 @@ failures:
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -228,7 +228,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def request(params: Mapping[str, Any]) -> retention.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return retention.Request(
         remote=params["remote"],
         received_from=params["received_from"],

@@ -4,23 +4,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Have LINSTOR make backups by a schedule."""
+"""Define schedules by which LINSTOR makes backups."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_schedule
-short_description: Have LINSTOR make backups by a schedule
+short_description: Define schedules by which LINSTOR makes backups
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that a schedule is as described, and enabled for a remote on resources, on resource groups or on the
-    whole cluster. LINSTOR's controller then makes the backups by itself.
-  - On a resource that a schedule is set on (enabled or not) that counts; otherwise what is set on its group counts,
-    otherwise what is set on the cluster.
-  - All resources of a schedule start at the same moment. With O(spread), several schedules are made that start one
-    after the other, and each resource is enabled on one of them.
+  - Makes sure that a schedule is defined as described, and that it is enabled for a remote on resources, on resource
+    groups or on the whole cluster. LINSTOR's controller then makes the backups.
+  - A setting of the resource itself (enabled or disabled) counts first, then the one of its resource group, then the
+    one of the cluster.
+  - All resources of a schedule start at the same moment. With O(spread), the module creates several schedules that
+    start one after the other, and enables one of them for each resource.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._attributes
@@ -39,130 +39,127 @@ options:
     required: true
   state:
     description:
-      - V(absent) deletes the schedule, with all that it is enabled on, and the schedules that O(spread) has made of it.
+      - V(absent) deletes the schedule, also where it is enabled, and the schedules that O(spread) has created from it.
     type: str
     choices: [present, absent]
     default: present
   full_cron:
     description:
-      - When full backups are made, in the five fields of cron, or one of V(hourly) (V(0 * * * *)), V(daily)
-        (V(0 0 * * *)), V(weekly) (V(0 0 * * 0)) and V(monthly) (V(0 0 1 * *)). Needed for a schedule that isn't there
-        yet.
-      - Times are those of the time zone that the controller runs in.
+      - Times of full backups, in the five fields of cron, or one of V(hourly) (V(0 * * * *)), V(daily) (V(0 0 * * *)),
+        V(weekly) (V(0 0 * * 0)) and V(monthly) (V(0 0 1 * *)). A new schedule needs it.
+      - Times are in the time zone of the controller.
     type: str
   inc_cron:
     description:
-      - When increments are made, in the same form. Where both are due at the same time, a full one is made. An empty
-        string is for no increments.
+      - Times of increments, in the same form. If a full one is due at the same time, LINSTOR makes only the full one.
+        An empty string means no increments.
     type: str
   keep_local:
     description:
-      - Of how many full backups the snapshots stay in the cluster, with those of their increments. A number below zero
-        is for all of them.
-      - M(snapship.dr.linstor_retention) prunes by calendar instead.
+      - The number of full backups whose snapshots LINSTOR keeps in the cluster, with those of their increments. A
+        number below zero keeps all of them.
+      - For retention by calendar, use M(snapship.dr.linstor_retention) instead.
     type: int
   keep_remote:
     description:
-      - How many full backups stay on an S3 remote, with their increments. A number below zero is for all of them.
+      - The number of full backups that LINSTOR keeps on an S3 remote, with their increments. A number below zero keeps
+        all of them.
     type: int
   on_failure:
     description:
-      - Whether a backup that fails is tried again after a minute, or left out until the next one is due. LINSTOR's own
-        default is V(SKIP).
+      - V(RETRY) tries a failed backup again after a minute. V(SKIP), LINSTOR's own default, waits for the next one.
     type: str
     choices: [SKIP, RETRY]
   max_retries:
     description:
-      - How often, with O(on_failure=RETRY). A number below zero is for as often as it takes, which is LINSTOR's
-        default.
+      - The maximal number of retries, with O(on_failure=RETRY). A number below zero, LINSTOR's default, sets no limit.
     type: int
   remote:
     description:
-      - The remote that the schedule is enabled for.
+      - The remote for which the schedule is enabled.
     type: str
   resources:
     description:
-      - Resources to set the schedule on, one name or a list of them.
+      - The resources to enable the schedule on, one name or a list of them.
     type: raw
   resource_groups:
     description:
-      - Resource groups to set it on.
+      - The resource groups to enable it on, one name or a list of them.
     type: raw
   all_resources:
     description:
-      - Whether to set it on the whole cluster.
+      - Enable it on the whole cluster.
     type: bool
     default: false
   enablement:
     description:
-      - What is set there. V(enabled) and V(disabled) overrule what is set on the resource group and on the cluster.
-        V(inherited) takes the setting away.
+      - The setting on these resources, groups or the cluster. V(enabled) and V(disabled) have precedence over the
+        setting of the resource group and the cluster. V(inherited) removes the setting.
     type: str
     choices: [enabled, disabled, inherited]
     default: enabled
   node:
     description:
-      - The node that ships, where it can. An empty string is for any.
+      - The node that ships, if it can. An empty string means any node.
     type: str
   target_storage_pool:
     description:
-      - For a LINSTOR remote, the storage pool on the other side.
-      - LINSTOR can set this and the following options, and change them, but does not take them back. That needs
-        a schedule with another name.
+      - For a LINSTOR remote, the storage pool in the target cluster.
+      - LINSTOR can set and change this and the following options, but not remove them. To remove one, create a schedule
+        with another name.
     type: str
   storage_pool_map:
     description:
-      - For a LINSTOR remote, storage pools of this cluster, and those that take their place on the other side.
+      - For a LINSTOR remote, the storage pool in the target cluster for each storage pool of this cluster.
     type: dict
   force_restore:
     description:
-      - For a LINSTOR remote, whether LINSTOR replaces the resource on the other side with what it receives. It does so
-        only where that has one diskful replica, and is not in use. M(snapship.dr.linstor_restore) looks more closely.
+      - For a LINSTOR remote, replace the resource in the target cluster with the received snapshot. LINSTOR does this
+        only if the resource has one diskful replica and isn't in use. M(snapship.dr.linstor_restore) checks more.
     type: bool
   target_resource_group:
     description:
-      - For a LINSTOR remote and O(resources), the resource group on the other side.
+      - For a LINSTOR remote and O(resources), the resource group in the target cluster.
     type: str
   force_move_resource_group:
     description:
-      - Whether that is so even where the resource on the other side is deployed.
+      - Set the resource group even if the resource in the target cluster is already deployed.
     type: bool
   target_resource:
     description:
-      - For a LINSTOR remote and one of O(resources), its name on the other side.
+      - For a LINSTOR remote and a single one of O(resources), its name in the target cluster.
     type: str
   spread:
     description:
-      - Spread the starts over this time, as in V(1h). O(spread_slots) schedules are made, named after O(name) with
-        C(-slot1), C(-slot2) and so on, whose times are those of O(full_cron) and O(inc_cron), each some minutes later
-        than the one before. A resource's or group's name decides which of them it is enabled on, so it stays there
-        whatever else is added.
-      - The minute in cron has to be a number for that, and the hour V(*) or numbers. Starts are not moved to the next
-        day.
-      - Schedules of such names that are not needed any more are deleted, as is one with the mere name.
+      - Spread the starts over this time, as in V(1h). The module creates O(spread_slots) schedules named O(name) with
+        C(-slot1), C(-slot2) and so on. Each runs at the times of O(full_cron) and O(inc_cron), some minutes later than
+        the one before. The name of a resource or group decides which schedule it uses. It keeps this schedule when
+        others are added.
+      - This needs a number as the minute in cron, and V(*) or numbers as the hour. No start moves to the next day.
+      - The module deletes schedules with such names that are no longer needed, and the one named just O(name).
     type: str
   spread_slots:
     description:
-      - How many schedules O(spread) makes.
+      - The number of schedules for O(spread).
     type: int
     default: 4
   max_concurrent_per_node:
     description:
-      - How many backups a node may ship at the same time. Others wait in LINSTOR's queue. V(0) is for none, a number
-        below zero for any number, which is LINSTOR's default.
-      - It holds for all that is shipped, not only for this schedule.
+      - The maximal number of backups that a node ships at the same time. Others wait in LINSTOR's queue. V(0) allows
+        none. A number below zero, LINSTOR's default, sets no limit.
+      - The limit applies to all shipments, not only to those of this schedule.
     type: int
   nodes:
     description:
-      - The nodes that O(max_concurrent_per_node) is set on. By default it is set on the controller, for all
-        that have none of their own.
+      - The nodes for which O(max_concurrent_per_node) is set. By default, it is set on the controller, for all nodes
+        without their own limit.
     type: raw
 seealso:
   - module: snapship.dr.linstor_retention
 """
 
 EXAMPLES = r"""
-- name: Increments each hour, a full one each week, four resources at different times
+- name: Back up four resources each hour at different minutes, with a full one each week
   snapship.dr.linstor_schedule:
     controllers: "{{ linstor_controllers }}"
     name: hourly
@@ -175,7 +172,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: All resources of a group each night
+- name: Back up all resources of a group each night
   snapship.dr.linstor_schedule:
     controllers: "{{ linstor_controllers }}"
     name: nightly
@@ -188,7 +185,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Not that one
+- name: Exclude one resource of the group
   snapship.dr.linstor_schedule:
     controllers: "{{ linstor_controllers }}"
     name: nightly
@@ -201,37 +198,37 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schedules:
-  description: The schedule, or those that were made of it, and those that were (or would be) deleted.
+  description: The schedule or its slots, and the schedules that were (or would be) deleted.
   returned: always
   type: list
   elements: dict
   contains:
     name:
-      description: Its name.
+      description: Name of the schedule.
       type: str
       returned: always
       sample: hourly-slot1
     state:
-      description: V(present), or V(absent) where it was (or would be) deleted.
+      description: V(present), or V(absent) if it was (or would be) deleted.
       type: str
       returned: always
       sample: present
     full_cron:
-      description: When full backups are made.
+      description: Times of full backups.
       type: str
       returned: always
       sample: 0 0 * * 0
     inc_cron:
-      description: When increments are made, or V(null).
+      description: Times of increments, or V(null).
       type: str
       returned: always
       sample: 0 * * * *
     keep_local:
-      description: Of how many full backups the snapshots stay, or V(null).
+      description: Number of full backups whose snapshots are kept in the cluster, or V(null).
       type: int
       returned: always
     keep_remote:
-      description: How many full backups stay, or V(null).
+      description: Number of full backups that are kept on the remote, or V(null).
       type: int
       returned: always
     on_failure:
@@ -239,11 +236,11 @@ schedules:
       type: str
       returned: always
     max_retries:
-      description: How often it is tried again, or V(null).
+      description: Maximal number of retries, or V(null).
       type: int
       returned: always
     enabled_on:
-      description: What is (or would be) set on what the task names.
+      description: The settings on the resources, groups or cluster that the task names.
       type: list
       elements: dict
       returned: always
@@ -261,59 +258,59 @@ schedules:
           type: str
           returned: always
         enabled:
-          description: Whether it is enabled, or V(null) where nothing is set.
+          description: Whether it is enabled. V(null) without a setting.
           type: bool
           returned: always
         node:
-          description: The node that ships, where it can.
+          description: The node that ships, if it can.
           type: str
           returned: always
         target_storage_pool:
-          description: The storage pool on the other side.
+          description: The storage pool in the target cluster.
           type: str
           returned: always
         storage_pool_map:
-          description: Storage pools, and those on the other side.
+          description: The storage pool in the target cluster for each one of this cluster.
           type: dict
           returned: always
         force_restore:
-          description: Whether LINSTOR replaces what is on the other side.
+          description: Whether LINSTOR replaces the resource in the target cluster.
           type: bool
           returned: always
         target_resource_group:
-          description: The resource group on the other side.
+          description: The resource group in the target cluster.
           type: str
           returned: always
         force_move_resource_group:
-          description: Whether that is so even where the resource is deployed.
+          description: Whether the group is set even if the resource is already deployed.
           type: bool
           returned: always
         target_resource:
-          description: The name on the other side.
+          description: Name of the resource in the target cluster.
           type: str
           returned: always
     actions:
-      description: What was done that changed something, in order.
+      description: The changes that were made, in order.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: unreachable
@@ -322,7 +319,7 @@ failures:
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -361,7 +358,7 @@ AS_GIVEN = (
 
 
 def request(params: Mapping[str, Any]) -> schedule.Request:
-    """What the task asks for."""
+    """The request of the task."""
     pools = params["storage_pool_map"]
     return schedule.Request(
         **{name: params[name] for name in AS_GIVEN},

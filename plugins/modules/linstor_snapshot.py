@@ -4,21 +4,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Take, remove, copy or go back to snapshots of LINSTOR resources."""
+"""Take, remove, copy or roll back to snapshots of LINSTOR resources."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_snapshot
-short_description: Take, remove, copy or go back to snapshots of LINSTOR resources
+short_description: Take, remove, copy or roll back to snapshots of LINSTOR resources
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that LINSTOR resources have a snapshot of a certain O(name), or one that is no older than O(max_age), or
-    that they do not have it.
-  - A snapshot can also be restored to a new resource of the same cluster, or its resource be rolled back to it.
-  - A snapshot is taken of all volumes of a resource, on all of its nodes, at one point in time.
+  - Makes sure that LINSTOR resources have a snapshot with a certain O(name), or one that is no older than O(max_age).
+    It can also remove a snapshot.
+  - It can restore a snapshot to a new resource of the same cluster, or roll resources back to a snapshot.
+  - A snapshot has all volumes of a resource, on all of its nodes, at one point in time.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._attributes
@@ -30,9 +30,9 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(max_age) a new snapshot is taken when the newest one has become too old, so O(max_age=0s) takes one
-        at each run.
-      - O(state=rolled_back) goes back at each run.
+      - With O(max_age), the module takes a new snapshot if the newest one is too old. So O(max_age=0s) takes one at
+        each run.
+      - O(state=rolled_back) rolls back at each run.
 options:
   resources:
     description:
@@ -42,34 +42,34 @@ options:
   name:
     description:
       - Name of the snapshot, of 2 to 48 letters, digits, underscores and inner dashes.
-      - One of O(name) and O(max_age) is needed with O(state=present). Other states need O(name).
+      - With O(state=present), set either O(name) or O(max_age). Other states need O(name).
     type: str
   max_age:
     description:
       - Take a snapshot only if the newest one is older than this, as in V(15m), V(6h), V(1d). V(0s) takes one now.
-      - Snapshots that were received from elsewhere do not count. With O(consistent) only those count that were taken of
-        all O(resources) together.
+      - Received snapshots don't count. With O(consistent), only snapshots that were taken of all O(resources) together
+        count.
     type: str
   state:
     description:
-      - V(present) and V(absent) say whether the snapshot is there. When one is removed that the next increment would be
-        made from, the next backup will be a full one. It warns of that.
-      - V(restored) makes a new resource O(to_resource) from the snapshot. Whether that was done is told by what is
-        recorded on the new resource, so that one of the same name that comes from elsewhere is never touched.
-      - V(rolled_back) puts the resources back to what they were when the snapshot was taken. They must not be in use.
+      - V(present) takes the snapshot, V(absent) removes it. If the removed snapshot is the base of the next increment,
+        the module warns, and the next backup will be a full one.
+      - V(restored) creates a new resource O(to_resource) from the snapshot. The module records this on the new
+        resource. It never changes a resource of the same name with another origin.
+      - V(rolled_back) rolls the resources back to the snapshot. They must not be in use.
     type: str
     choices: [present, absent, restored, rolled_back]
     default: present
   consistent:
     description:
-      - Take the snapshots of all resources at one point in time, under one name, all or nothing.
-      - Otherwise they are independent of each other, and one that fails does not stop the others.
+      - Take the snapshots of all resources at one point in time, with one name, all or nothing.
+      - Otherwise, they are independent of each other, and a failed one doesn't stop the others.
     type: bool
     default: false
   nodes:
     description:
-      - Take or remove the snapshot on these nodes only, or, with O(state=restored), deploy the new resource on these.
-      - Without it those are all the nodes on which the resource has a disk, or all that have the snapshot.
+      - Take or remove the snapshot on these nodes only. With O(state=restored), deploy the new resource on these nodes.
+      - By default, all nodes on which the resource has a disk, or all nodes that have the snapshot.
     type: list
     elements: str
   to_resource:
@@ -78,20 +78,20 @@ options:
     type: str
   resource_group:
     description:
-      - Resource group of the new resource, for O(state=restored). The default is that of the old one.
+      - Resource group of the new resource, for O(state=restored). The default is the group of the old one.
     type: str
   storage_pools:
     description:
-      - Storage pools of the new resource, by the names of those in which the snapshot is, for O(state=restored).
+      - The storage pool of the new resource for each storage pool of the snapshot, for O(state=restored).
     type: dict
   discard_changes:
     description:
-      - Agree to lose what was written since the snapshot was taken. Needed with O(state=rolled_back).
+      - Agree to lose everything written since the snapshot was taken. Needed with O(state=rolled_back).
     type: bool
     default: false
   parallel:
     description:
-      - How many resources are worked on at the same time, unless they are O(consistent).
+      - The number of resources to process at the same time, unless they are taken together (O(consistent)).
     type: int
     default: 4
 seealso:
@@ -100,7 +100,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Before an upgrade
+- name: Take a snapshot before an upgrade
   snapship.dr.linstor_snapshot:
     controllers: "{{ linstor_controllers }}"
     resources: db
@@ -108,7 +108,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Two resources at one point in time, at most an hour old
+- name: Have a common snapshot of two resources that is at most an hour old
   snapship.dr.linstor_snapshot:
     controllers: "{{ linstor_controllers }}"
     resources: [db, wal]
@@ -117,7 +117,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Have a look at what was there, beside what is there
+- name: Restore the snapshot to a new resource beside the old one
   snapship.dr.linstor_snapshot:
     controllers: "{{ linstor_controllers }}"
     resources: db
@@ -127,7 +127,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: The upgrade went wrong
+- name: Roll back after a failed upgrade
   snapship.dr.linstor_snapshot:
     controllers: "{{ linstor_controllers }}"
     resources: db
@@ -137,7 +137,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: It went well at last
+- name: Remove the snapshot after a successful upgrade
   snapship.dr.linstor_snapshot:
     controllers: "{{ linstor_controllers }}"
     resources: db
@@ -149,7 +149,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshots:
-  description: For each resource the snapshot that is (or would be) there, was removed, or was gone back to.
+  description: For each resource the snapshot that was (or would be) taken, found, removed, restored or rolled back to.
   returned: always
   type: list
   elements: dict
@@ -169,7 +169,7 @@ snapshots:
       returned: always
       sample: linstor
     state_id:
-      description: Its UUID in LINSTOR. V(null) in check mode, if it would be taken.
+      description: Its UUID in LINSTOR. V(null) in check mode if it would be taken.
       type: str
       returned: always
     created:
@@ -178,11 +178,11 @@ snapshots:
       returned: unless O(state=rolled_back)
       sample: "2026-03-09T14:30:00.123000Z"
     size:
-      description: Size of the resource's volumes together, in bytes.
+      description: Total size of the resource's volumes, in bytes.
       type: int
       returned: unless O(state=rolled_back)
     group:
-      description: Name that the snapshots of one point in time have in common, or V(null).
+      description: Common name of the snapshots of one point in time, or V(null).
       type: str
       returned: with O(state=present) and O(state=absent)
     nodes:
@@ -191,15 +191,15 @@ snapshots:
       elements: str
       returned: with O(state=present) and O(state=absent)
     valid:
-      description: Whether it is whole.
+      description: Whether it is complete.
       type: bool
       returned: with O(state=present) and O(state=absent)
     flaw:
-      description: Why it is not RV(snapshots[].valid), or V(null).
+      description: Why it isn't RV(snapshots[].valid), or V(null).
       type: str
       returned: with O(state=present) and O(state=absent)
     shipments:
-      description: What has become of shipping it. Empty where it was received.
+      description: The states of its shipments. Empty for a received snapshot.
       type: list
       elements: dict
       returned: with O(state=present) and O(state=absent)
@@ -214,7 +214,7 @@ snapshots:
           type: str
           returned: always
     received:
-      description: Whether it was shipped to this cluster from elsewhere.
+      description: Whether this cluster has received it from a remote.
       type: bool
       returned: with O(state=present) and O(state=absent)
     target:
@@ -222,22 +222,22 @@ snapshots:
       type: str
       returned: with O(state=restored)
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: What failed, and how. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The resource, where it is about one.
+      description: The resource, if the failure is about one.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote, if the failure is about one.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: A short word for programs. It stays the same in later releases.
       type: str
       returned: always
       sample: unreachable
@@ -246,7 +246,7 @@ failures:
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about it. It may be empty.
       type: str
       returned: always
 """
@@ -256,14 +256,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import copy as snapshot_copy
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import resource_copy
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments, linstor
 from ansible_collections.snapship.dr.plugins.module_utils._module.words import names
 
 
 def request(params: Mapping[str, Any]) -> snapshot.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return snapshot.Request(
         resources=names(params["resources"], "resources"),
         name=params["name"],
@@ -273,7 +273,7 @@ def request(params: Mapping[str, Any]) -> snapshot.Request:
         nodes=params["nodes"] or (),
         discard_changes=params["discard_changes"],
         parallel=params["parallel"],
-        copy=snapshot_copy.Options(
+        copy=resource_copy.Options(
             to_resource=params["to_resource"] or "",
             resource_group=params["resource_group"],
             nodes=params["nodes"] or (),

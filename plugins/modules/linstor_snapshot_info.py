@@ -4,19 +4,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell which snapshots LINSTOR resources have."""
+"""List the snapshots of LINSTOR resources."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: linstor_snapshot_info
-short_description: Tell which snapshots LINSTOR resources have
+short_description: List the snapshots of LINSTOR resources
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Returns the snapshots of LINSTOR resources, and what has become of shipping them. It only reads, and asks the
-    controller once, however many resources there are.
+  - Returns the snapshots of LINSTOR resources, and the states of their shipments. It only reads. One request is enough
+    for any number of resources.
 extends_documentation_fragment:
   - snapship.dr._linstor
   - snapship.dr._attributes
@@ -28,20 +28,20 @@ options:
     type: raw
   name:
     description:
-      - Return snapshots of this name only.
+      - Return snapshots with this name only.
     type: str
 seealso:
   - module: snapship.dr.linstor_snapshot
 """
 
 EXAMPLES = r"""
-- name: Which snapshots does the cluster have?
+- name: List all snapshots of the cluster
   snapship.dr.linstor_snapshot_info:
     controllers: "{{ linstor_controllers }}"
   delegate_to: localhost
   run_once: true
 
-- name: Which does one resource have?
+- name: List the snapshots of one resource
   snapship.dr.linstor_snapshot_info:
     controllers: "{{ linstor_controllers }}"
     resources: db
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshots:
-  description: The snapshots there are, by resource, the newest of each first.
+  description: The snapshots by resource, the newest of each first.
   returned: always
   type: list
   elements: dict
@@ -80,11 +80,11 @@ snapshots:
       returned: always
       sample: "2026-03-09T14:30:00.123000Z"
     size:
-      description: Size of the resource's volumes together, in bytes.
+      description: Total size of the resource's volumes, in bytes.
       type: int
       returned: always
     group:
-      description: Name that the snapshots of one point in time have in common, or V(null).
+      description: Common name of the snapshots of one point in time, or V(null).
       type: str
       returned: always
     nodes:
@@ -93,15 +93,15 @@ snapshots:
       elements: str
       returned: always
     valid:
-      description: Whether it is whole.
+      description: Whether it is complete.
       type: bool
       returned: always
     flaw:
-      description: Why it is not RV(snapshots[].valid), or V(null).
+      description: Why it isn't RV(snapshots[].valid), or V(null).
       type: str
       returned: always
     shipments:
-      description: What has become of shipping it. Empty where it was received.
+      description: The states of its shipments. Empty for a received snapshot.
       type: list
       elements: dict
       returned: always
@@ -116,7 +116,7 @@ snapshots:
           type: str
           returned: always
     received:
-      description: Whether it was shipped to this cluster from elsewhere.
+      description: Whether this cluster has received it from a remote.
       type: bool
       returned: always
 """
@@ -134,7 +134,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def listing(cluster: Cluster, params: Mapping[str, Any]) -> Outcome:
-    """What the task asks to see."""
+    """The snapshots that the task asks for."""
     resources = names(params["resources"], "resources") or None
     return Outcome(items=snapshot.describe(cluster, resources, params["name"]))
 

@@ -4,22 +4,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Define a place to ship backups to."""
+"""Define a remote for backups: an S3 bucket or a directory."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: remote
-short_description: Define a place to ship backups to
+short_description: Define a remote for backups, an S3 bucket or a directory
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Keeps the definition of a remote on the host, in a file that only its owner can read, and tries out whether it
-    works.
-  - A remote is a bucket in S3, or a compatible service, or a directory.
-  - With O(layout=linstor) it is one that LINSTOR has shipped backups to, to restore them without LINSTOR.
-  - Removing a definition never touches the backups that lie on the remote.
+  - Stores the definition of a remote on the host, in a file that only its owner can read, and tests the remote.
+  - A remote is an S3 bucket (at Amazon or a compatible service) or a directory.
+  - With O(layout=linstor), it is a remote that LINSTOR has shipped backups to. They can be restored without LINSTOR.
+  - Removing a definition never touches the backups on the remote.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
@@ -28,11 +27,11 @@ attributes:
   check_mode:
     support: full
     details:
-      - The remote is tried out by reading only.
+      - The task tests the remote by reading only.
   diff_mode:
     support: full
     details:
-      - Of a secret it shows whether it is set, and that it changes, but never what it is.
+      - For a secret, the diff shows whether it is set and whether it changes, never its value.
   idempotent:
     support: full
 requirements:
@@ -41,20 +40,20 @@ requirements:
 options:
   name:
     description:
-      - Name of the remote, by which other tasks and the C(snapship) program refer to it.
+      - Name of the remote, for other tasks and the C(snapship) program.
     type: str
     required: true
   state:
     description:
-      - Whether the host knows the remote.
+      - Whether the host has a definition of the remote.
     type: str
     choices: [present, absent]
     default: present
   probe:
     description:
-      - When to try out that the remote answers and can list, read, write and (unless O(append_only)) delete,
-        V(on_change) of its definition, V(always), or V(never).
-      - A remote that does not work is not defined.
+      - When to test that the remote answers and can list, read, write and (unless O(append_only)) delete. V(on_change)
+        tests it when the definition changes.
+      - If the test fails, the task fails and stores no definition.
     type: str
     choices: [on_change, always, never]
     default: on_change
@@ -64,12 +63,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ship to a directory, such as a mounted NFS export
+- name: Define a directory, such as a mounted NFS export
   snapship.dr.remote:
     name: nas
     path: /mnt/nas/backup
 
-- name: Ship to a bucket of an S3-compatible service, encrypted
+- name: Define a bucket of an S3-compatible service, with encryption
   snapship.dr.remote:
     name: offsite
     bucket: dr-backups
@@ -79,7 +78,7 @@ EXAMPLES = r"""
     secret_key: "{{ vault_s3_secret_key }}"
     encryption_key: "{{ vault_backup_key }}"
 
-- name: Restore from a bucket that LINSTOR has shipped backups to
+- name: Define a bucket with backups of LINSTOR, to restore from
   snapship.dr.remote:
     name: linstor
     layout: linstor
@@ -88,7 +87,7 @@ EXAMPLES = r"""
     access_key: "{{ vault_s3_access_key }}"
     secret_key: "{{ vault_s3_secret_key }}"
 
-- name: Forget a remote, leaving its backups where they are
+- name: Remove a remote's definition and keep its backups
   snapship.dr.remote:
     name: nas
     state: absent
@@ -97,8 +96,8 @@ EXAMPLES = r"""
 RETURN = r"""
 remotes:
   description: >-
-    The remote as it is (or would be) defined, with every option; a secret only as whether it is set. Empty with
-    O(state=absent).
+    The definition of the remote, with every option. In check mode, the definition that a real run would store. For a
+    secret, only whether it is set. Empty with O(state=absent).
   returned: always
   type: list
   elements: dict
@@ -108,26 +107,26 @@ remotes:
       type: str
       returned: always
     type:
-      description: What kind of place it is.
+      description: Type of the remote, V(s3) or V(directory).
       type: str
       returned: always
     layout:
-      description: Whose backups lie there.
+      description: Layout of the backups, V(snapship) or V(linstor).
       type: str
       returned: always
     location:
-      description: The place itself. The same place gives the same string, whatever the remote's name.
+      description: The place, as a string. Two remotes for the same place have the same string.
       type: str
       returned: always
     capabilities:
       description: >-
-        What was found out when the remote was last tried by M(snapship.dr.remote). V(null) where it never was, and so
-        is a value that was not tried.
+        Results of the last test by M(snapship.dr.remote). V(null) if the remote was never tested. A single value is
+        V(null) if it was not tested.
       type: dict
       returned: always
       contains:
         list:
-          description: Whether it can be listed.
+          description: Whether objects can be listed.
           type: bool
           returned: always
         read:
@@ -143,39 +142,39 @@ remotes:
           type: bool
           returned: always
         conditional_put:
-          description: Whether the store refuses to overwrite an object when asked to.
+          description: Whether the store can refuse to overwrite an object (conditional put).
           type: bool
           returned: always
         object_lock:
-          description: Whether objects can be locked.
+          description: Whether objects can be locked (object lock).
           type: bool
           returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: One entry for each failure. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The volume, where it is about one.
+      description: The volume. V(null) if the failure is not about one volume.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote. V(null) if the failure is not about a remote.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: Error code for programs. It does not change between releases.
       type: str
       returned: always
       sample: unreachable
     msg:
-      description: What happened, in one line.
+      description: What failed and why, in one line.
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about the failure. Can be empty.
       type: str
       returned: always
 """
@@ -192,7 +191,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.definition imp
 
 
 def request(params: Mapping[str, Any]) -> define.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return define.Request(
         name=params["name"], state=params["state"], options=remote_options(params), probe=params["probe"]
     )

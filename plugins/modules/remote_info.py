@@ -4,19 +4,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell which remotes a host knows, and what they can do."""
+"""List the defined remotes of a host, and test them."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: remote_info
-short_description: Tell which remotes a host knows, and what they can do
+short_description: List the defined remotes of a host, and test them
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Returns the remotes that are defined on the host, and what was found when they were tried out, by reading only.
-  - Secrets are never returned, only whether they are set.
+  - Returns the remotes that are defined on the host, and tests by reading whether they answer.
+  - It never returns a secret, only whether it is set.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._attributes.info
@@ -26,11 +26,11 @@ requirements:
 options:
   name:
     description:
-      - The remote to tell about. Without it, all of them.
+      - Name of the remote. By default, all remotes.
     type: str
   probe:
     description:
-      - Whether to try out if the remotes answer and can be read now. Nothing is written to them.
+      - Whether to test now that the remotes answer and can be read. The test writes nothing.
     type: bool
     default: true
 seealso:
@@ -38,18 +38,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Which remotes are there?
+- name: List the remotes
   snapship.dr.remote_info:
   register: known
 
-- name: Show the places
+- name: Show their locations
   ansible.builtin.debug:
     msg: "{{ known.remotes | map(attribute='location') }}"
 """
 
 RETURN = r"""
 remotes:
-  description: The remotes, by name, with every option; a secret only as whether it is set.
+  description: The remotes, sorted by name, with every option. For a secret, only whether it is set.
   returned: always
   type: list
   elements: dict
@@ -59,26 +59,26 @@ remotes:
       type: str
       returned: always
     type:
-      description: What kind of place it is.
+      description: Type of the remote, V(s3) or V(directory).
       type: str
       returned: always
     layout:
-      description: Whose backups lie there.
+      description: Layout of the backups, V(snapship) or V(linstor).
       type: str
       returned: always
     location:
-      description: The place itself. The same place gives the same string, whatever the remote's name.
+      description: The place, as a string. Two remotes for the same place have the same string.
       type: str
       returned: always
     capabilities:
       description: >-
-        What was found out when the remote was last tried by M(snapship.dr.remote). V(null) where it never was, and so
-        is a value that was not tried.
+        Results of the last test by M(snapship.dr.remote). V(null) if the remote was never tested. A single value is
+        V(null) if it was not tested.
       type: dict
       returned: always
       contains:
         list:
-          description: Whether it can be listed.
+          description: Whether objects can be listed.
           type: bool
           returned: always
         read:
@@ -94,19 +94,19 @@ remotes:
           type: bool
           returned: always
         conditional_put:
-          description: Whether the store refuses to overwrite an object when asked to.
+          description: Whether the store can refuse to overwrite an object (conditional put).
           type: bool
           returned: always
         object_lock:
-          description: Whether objects can be locked.
+          description: Whether objects can be locked (object lock).
           type: bool
           returned: always
     reachable:
-      description: Whether it answers and can be read now.
+      description: Whether the remote answers and can be read now.
       type: bool
       returned: with O(probe=true)
     problem:
-      description: Why it is not reachable, or V(null).
+      description: Why the remote is not reachable. V(null) if it is.
       type: str
       returned: with O(probe=true)
 """
@@ -124,7 +124,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.boundary impor
 
 
 def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
-    """What the task asks to see."""
+    """The list that the task asks for."""
     return Outcome(items=define.describe(host, params["name"], params["probe"]))
 
 

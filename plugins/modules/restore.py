@@ -4,24 +4,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Restore volumes from a remote."""
+"""Restore volumes from a backup."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: restore
-short_description: Restore volumes from a remote
+short_description: Restore volumes from a backup
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that a volume holds what a backup holds. Where it was restored from that backup before, and not
-    written to since, nothing is done.
-  - The volume is written beside the target, each part is checked, and only then it takes the target's place. What
-    was there before is kept.
-  - It works on any host that can read the remote, whichever host made the backups.
-  - From a remote with the layout V(linstor) it restores what LINSTOR has shipped there, without LINSTOR. Such backups
-    have no checksums, and a warning says so.
+  - Restores volumes from their backups. A target that was restored from the same backup, and not written to since, is
+    left alone.
+  - The module writes the volume beside the target and checks each part. Then the restored volume takes the target's
+    place. The old target is kept.
+  - It works on any host that can read the remote, also with the backups of another host.
+  - From a remote with the layout V(linstor), it restores backups that LINSTOR has shipped, without LINSTOR. These
+    backups have no checksums. The task warns about that.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
@@ -37,83 +37,83 @@ attributes:
   idempotent:
     support: full
     details:
-      - O(backup=latest) restores again when there is a newer backup, which is refused without O(overwrite).
+      - O(backup=latest) restores again if there is a newer backup. Without O(overwrite) the task then fails.
 options:
   source:
     description:
-      - The volume as it was backed up, when there is only one to restore. Needs O(target).
+      - The volume that was backed up, if there is one volume to restore. Requires O(target).
     type: str
   target:
     description:
-      - The volume to restore into. For an image file its absolute path; the directory must be there. For a dataset the
-        one above it must be there.
-      - Backups of image files and logical volumes can be restored to each of them, and to a zvol. Those from ZFS can
-        be restored to ZFS only.
+      - The volume to restore to. For an image file, the absolute path. Its directory must exist. For a dataset, its
+        parent dataset must exist.
+      - A backup of an image file or a logical volume can be restored to an image file, a logical volume or a zvol. A
+        backup from ZFS can be restored to ZFS only.
     type: str
   volumes:
     description:
-      - The volumes to restore, when there are several. Instead of O(source) and O(target).
+      - The volumes to restore, if there are several. Replaces O(source) and O(target).
     type: list
     elements: dict
     suboptions:
       source:
         description:
-          - The volume as it was backed up.
+          - The volume that was backed up.
         type: str
         required: true
       target:
         description:
-          - The volume to restore into.
+          - The volume to restore to.
         type: str
         required: true
   backup:
     description:
-      - The id of the backup, or V(latest) for the newest one. Where that one is damaged, it is refused, and the message
-        names the newest that can be restored.
-      - At most one of O(backup), O(at) and O(group) can be given. Without any of them, it is the newest one.
+      - Id of the backup, or V(latest) for the newest one. If that backup is damaged, the task fails, and the message
+        names the newest good backup.
+      - O(backup), O(at) and O(group) exclude each other. Without all of them, the newest backup is restored.
     type: str
   at:
     description:
-      - Restore the newest backup that is not younger than this, as in V(2026-03-09T14:30:00+01:00). Without an
-        offset it is UTC.
-      - Put quotes around it, as YAML has notions of its own about times.
+      - Restore the newest backup that was taken at or before this time, such as V(2026-03-09T14:30:00+01:00). A time
+        without an offset is UTC.
+      - Put quotes around it. Otherwise YAML can change it.
     type: str
   group:
     description:
-      - Restore the backups of this group, which are of one point in time.
+      - Restore the backups of this group. They have the same point in time.
     type: str
   recursive:
     description:
-      - Restore also all volumes below O(source) that were backed up with it at the same point in time, to the same
-        places below O(target), all or nothing.
+      - Also restore all volumes below O(source) that were backed up with it at the same point in time. They go to the
+        same places below O(target), all or nothing.
     type: bool
     default: false
   pool:
     description:
-      - The thin pool in which a logical volume is made, V(pool0) or V(vg0/pool0), of the target's volume group.
-      - By default it is the pool of what is to be replaced, or else the only one of the volume group.
+      - Thin pool for a restored logical volume, such as V(pool0) or V(vg0/pool0). It must be in the target's volume
+        group.
+      - The default is the pool of the replaced volume, or else the only thin pool of the volume group.
     type: str
   properties:
     description:
-      - Names of properties to set on a restored dataset, as they were recorded with the backup, V(compression) for
-        instance. V(all) is for all that are safe to set.
-      - V(mountpoint) is set only where it is named. In any case a restored dataset is not mounted.
-      - Only ZFS has properties, and those are recorded that were set on the dataset itself. With O(recursive) each
-        dataset gets those of its own.
-      - By default none is set, so that they are inherited from the dataset above.
+      - Names of ZFS properties to restore on a dataset, such as V(compression). Their values come from the backup.
+        V(all) restores all that are safe to set.
+      - V(mountpoint) is restored only if it is named. A restored dataset is never mounted.
+      - A backup has the properties that were set on the dataset itself. With O(recursive) each dataset gets its own.
+      - By default no property is set, so a restored dataset inherits them from its parent.
     type: list
     elements: str
     default: []
   overwrite:
     description:
-      - Whether a target that exists may be replaced. It is kept beside it (see RV(restored[].previous)), unless it is
-        an earlier restore that nobody has written to.
-      - A target that is open is never replaced.
+      - Whether to replace an existing target. The old target is kept under the name RV(restored[].previous), unless
+        it is an unchanged earlier restore.
+      - A target that is in use is never replaced.
     type: bool
     default: false
   discard_changes:
     description:
-      - With O(overwrite), whether that also goes for a target that was written to since it was restored.
+      - With O(overwrite), whether to replace also a target that was written to since its last restore.
     type: bool
     default: false
 seealso:
@@ -123,13 +123,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The newest backup, into a new image
+- name: Restore the newest backup to a new image
   snapship.dr.restore:
     remote: offsite
     source: /srv/db.img
     target: /srv/db-restored.img
 
-- name: Two images as they were on Monday at noon, backed up by another host
+- name: Restore two images of another host as of Monday noon
   snapship.dr.restore:
     remote_spec:
       path: /mnt/nas/backup
@@ -141,7 +141,7 @@ EXAMPLES = r"""
       - source: /srv/wal.img
         target: /srv/monday/wal.img
 
-- name: A dataset with all below it
+- name: Restore a dataset and all datasets below it
   snapship.dr.restore:
     remote: offsite
     source: tank/home
@@ -149,20 +149,20 @@ EXAMPLES = r"""
     recursive: true
     properties: [compression, recordsize]
 
-- name: A logical volume, in a pool of one's choice
+- name: Restore a logical volume to a chosen pool
   snapship.dr.restore:
     remote: offsite
     source: vg0/db
     target: vg0/db-restored
     pool: vg0/pool0
 
-- name: The same logical volume as an image file
+- name: Restore the same logical volume to an image file
   snapship.dr.restore:
     remote: offsite
     source: vg0/db
     target: /srv/db-from-lv.img
 
-- name: Back to the newest backup, whatever was written meanwhile
+- name: Return to the newest backup and discard later changes
   snapship.dr.restore:
     remote: offsite
     source: /srv/db.img
@@ -173,32 +173,32 @@ EXAMPLES = r"""
 
 RETURN = r"""
 restored:
-  description: For each volume what was restored, or found to be there.
+  description: One entry for each volume, restored now or earlier.
   returned: always
   type: list
   elements: dict
   contains:
     source:
-      description: The volume as it was backed up.
+      description: The volume that was backed up.
       type: str
       returned: always
       sample: /srv/db.img
     target:
-      description: The volume that was restored into.
+      description: The volume that was restored to.
       type: str
       returned: always
       sample: /srv/db-yesterday.img
     id:
-      description: The backup that was restored.
+      description: Id of the restored backup.
       type: str
       returned: always
       sample: 20260309T143000Z-0123456789abcdef
     group:
-      description: Id of the group of backups of one point in time that it belongs to, or V(null).
+      description: Id of its group of backups with one point in time. V(null) if it has no group.
       type: str
       returned: always
     origin:
-      description: Under whose name it lies on the remote.
+      description: The origin, that is the name under which the remote stores the backups of a host.
       type: str
       returned: always
     remote:
@@ -206,75 +206,75 @@ restored:
       type: str
       returned: always
     provider:
-      description: What keeps the target.
+      description: Storage of the target, as in O(provider).
       type: str
       returned: always
       sample: file
     created:
-      description: When the backup's snapshot was taken, in UTC.
+      description: Time of the backup's snapshot, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     chain:
-      description: The backups that were read, the full one first.
+      description: Ids of the backups that the restore reads, the full one first.
       type: list
       elements: str
       returned: always
     bytes_logical:
-      description: Size of the volume.
+      description: Size of the volume in bytes.
       type: int
       returned: always
     bytes_written:
-      description: How much was written to the target.
+      description: Bytes written to the target.
       type: int
       returned: always
     bytes_fetched:
-      description: How much was fetched from the remote.
+      description: Bytes fetched from the remote.
       type: int
       returned: always
     seconds:
-      description: How long that took.
+      description: Duration in seconds.
       type: float
       returned: always
     previous:
-      description: Where what was at the target before is kept, or V(null).
+      description: Name under which the old target is kept. V(null) if there was none.
       type: str
       returned: always
     changed:
-      description: Whether the target was (or would be) changed.
+      description: Whether the target was changed, or in check mode would be.
       type: bool
       returned: always
     actions:
-      description: What was done that changed something, in order. Secrets are masked.
+      description: The steps that changed something, in order. Secrets are masked.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: One entry for each failure. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The volume, where it is about one.
+      description: The volume. V(null) if the failure is not about one volume.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote. V(null) if the failure is not about a remote.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: Error code for programs. It does not change between releases.
       type: str
       returned: always
       sample: unreachable
     msg:
-      description: What happened, in one line.
+      description: What failed and why, in one line.
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about the failure. Can be empty.
       type: str
       returned: always
 """
@@ -291,7 +291,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.definition imp
 
 
 def request(params: Mapping[str, Any]) -> restore.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return restore.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),

@@ -4,23 +4,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Take snapshots of volumes, or remove them."""
+"""Take or remove snapshots of volumes."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot
-short_description: Take snapshots of volumes, or remove them
+short_description: Take or remove snapshots of volumes
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that volumes have a snapshot of a certain O(name), or one that is no older than O(max_age).
-  - An image file is cloned by reflink where its filesystem can do that, and copied (holes stay holes) where it
-    cannot. A copy of an image that is being written to is torn, so have its writer pause, by O(pre_command) and
-    O(post_command) for instance.
-  - A snapshot in a thin pool of LVM is read-only and is not activated by itself.
-  - M(snapship.dr.backup) takes the snapshots it needs by itself. This module is for snapshots of one's own.
+  - Makes sure that each volume has a snapshot with this O(name), or one that is not older than O(max_age).
+  - The snapshot of an image file is a reflink clone. On a filesystem without reflinks it is a sparse copy. A copy is
+    torn if the image is written to meanwhile. So pause the writer, for example with O(pre_command) and
+    O(post_command).
+  - A snapshot in an LVM thin pool is read-only and is not activated automatically.
+  - M(snapship.dr.backup) takes its own snapshots. Use this module for further snapshots, for example before an upgrade.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
@@ -35,24 +35,25 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(max_age) a new snapshot is taken when the newest one has become too old, so O(max_age=0s) takes one
-        at each run.
+      - With O(max_age) the task takes a new snapshot when the newest one is too old. So O(max_age=0s) takes one at each
+        run.
 options:
   name:
     description:
-      - Name of the snapshot. In ZFS and LVM it can hold letters, digits and a few signs only. What they do not take is
-        refused, and the message says what they do.
-      - One of O(name) and O(max_age) is needed with O(state=present).
+      - Name of the snapshot. ZFS and LVM allow only letters, digits and a few other characters. For another character
+        the task fails, and the message has the allowed ones.
+      - O(state=present) requires O(name) or O(max_age).
     type: str
   max_age:
     description:
-      - Take a snapshot only if the newest one is older than this, as in V(15m), V(6h), V(1d). V(0s) takes one now.
+      - Maximum age of the newest snapshot, such as V(15m), V(6h) or V(1d). If it is older, the task takes a new
+        snapshot. V(0s) takes one now.
     type: str
   state:
     description:
-      - Whether the snapshot is there. V(absent) needs O(name).
-      - When one is removed that is needed for an increment (see RV(snapshots[].holds)), the next backup will be a
-        full one. It warns of that.
+      - Whether the snapshot exists. V(absent) requires O(name).
+      - If the removed snapshot is the base of the next incremental (see RV(snapshots[].holds)), the next backup is
+        full. The task warns about that.
     type: str
     choices: [present, absent]
     default: present
@@ -62,12 +63,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Before an upgrade
+- name: Take a snapshot before an upgrade
   snapship.dr.snapshot:
     volumes: /srv/db.img
     name: before-upgrade
 
-- name: Two images at one point in time, at most an hour old
+- name: Take snapshots of two images at one point in time, at most once an hour
   snapship.dr.snapshot:
     volumes:
       - /srv/db.img
@@ -75,13 +76,13 @@ EXAMPLES = r"""
     consistent: true
     max_age: 1h
 
-- name: A dataset and all below it
+- name: Take snapshots of a dataset and all datasets below it
   snapship.dr.snapshot:
     volumes: tank/home
     recursive: true
     name: monday
 
-- name: Logical volumes at one point in time, while their database holds still
+- name: Take snapshots of two logical volumes while their database pauses
   snapship.dr.snapshot:
     volumes: [vg0/db, vg0/wal]
     consistent: true
@@ -89,7 +90,7 @@ EXAMPLES = r"""
     pre_command: [/usr/local/sbin/hold, --writes]
     post_command: [/usr/local/sbin/hold, --go-on]
 
-- name: The upgrade went well
+- name: Remove the snapshot after the upgrade
   snapship.dr.snapshot:
     volumes: /srv/db.img
     name: before-upgrade
@@ -98,7 +99,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshots:
-  description: For each volume the snapshot that is (or would be) there, or was removed.
+  description: One snapshot for each volume, taken now, taken earlier, or removed. In check mode, the planned one.
   returned: always
   type: list
   elements: dict
@@ -113,20 +114,20 @@ snapshots:
       returned: always
       sample: /srv/db.img
     provider:
-      description: What keeps the volume.
+      description: Storage of the volume, as in O(provider).
       type: str
       returned: always
       sample: file
     state_id:
-      description: Identity of the content, which stays with it wherever it is shipped. In ZFS its GUID.
+      description: Id of the content. It stays the same on each remote. For ZFS, the GUID of the snapshot.
       type: str
       returned: always
     group:
-      description: Id of the group of snapshots of one point in time that it belongs to, or V(null).
+      description: Id of its group of snapshots with one point in time. V(null) if it has no group.
       type: str
       returned: always
     created:
-      description: When it was taken, in UTC.
+      description: Time of the snapshot, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
@@ -136,54 +137,54 @@ snapshots:
       returned: always
     method:
       description: >-
-        How it was made. V(thin) by LVM, V(snapshot) by ZFS, V(reflink) of an image file (all of them atomic, and they
-        share their space with the volume), V(copy) of an image file where its filesystem knows no reflinks.
+        How the snapshot was taken. V(thin) by LVM, V(snapshot) by ZFS, V(reflink) for an image file. These are atomic
+        and share space with the volume. V(copy) for an image file on a filesystem without reflinks.
       type: str
       returned: always
       sample: thin
     path:
-      description: Where it is kept.
+      description: Path or name of the snapshot on the host.
       type: str
       returned: always
     valid:
-      description: Whether it still is what it was when it was taken. Nothing is shipped from one that is not.
+      description: Whether the snapshot is unchanged since it was taken. An invalid snapshot is never shipped.
       type: bool
       returned: always
     flaw:
-      description: Why it is not RV(snapshots[].valid), or V(null).
+      description: Why the snapshot is invalid. V(null) if it is valid.
       type: str
       returned: always
     holds:
-      description: Ids of the backups that hold its state. The next increment on their remotes is made from it.
+      description: Ids of the backups of this snapshot. It is the base of the next incremental on their remotes.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: One entry for each failure. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The volume, where it is about one.
+      description: The volume. V(null) if the failure is not about one volume.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote. V(null) if the failure is not about a remote.
       type: str
       returned: always
     code:
-      description: A short word for programs, which stays the same from release to release.
+      description: Error code for programs. It does not change between releases.
       type: str
       returned: always
       sample: unreachable
     msg:
-      description: What happened, in one line.
+      description: What failed and why, in one line.
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about the failure. Can be empty.
       type: str
       returned: always
 """
@@ -200,7 +201,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import c
 
 
 def request(params: Mapping[str, Any]) -> snapshot.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return snapshot.Request(
         volumes=names(params["volumes"], "volumes"),
         provider=params["provider"],

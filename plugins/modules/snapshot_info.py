@@ -4,18 +4,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Tell which snapshots volumes have."""
+"""List the snapshots of volumes."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: snapshot_info
-short_description: Tell which snapshots volumes have
+short_description: List the snapshots of volumes
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Returns the snapshots of volumes that were taken by M(snapship.dr.snapshot) and M(snapship.dr.backup).
+  - Returns the snapshots that M(snapship.dr.snapshot) and M(snapship.dr.backup) have taken of volumes.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._attributes.info
@@ -28,12 +28,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Which snapshots are there?
+- name: List the snapshots of an image
   snapship.dr.snapshot_info:
     volumes: /srv/db.img
   register: taken
 
-- name: Show the newest one's name
+- name: Show the name of the newest snapshot
   ansible.builtin.debug:
     msg: "{{ taken.snapshots | map(attribute='name') | first | default('none yet') }}"
 """
@@ -55,20 +55,20 @@ snapshots:
       returned: always
       sample: /srv/db.img
     provider:
-      description: What keeps the volume.
+      description: Storage of the volume, as in O(provider).
       type: str
       returned: always
       sample: file
     state_id:
-      description: Identity of the content, which stays with it wherever it is shipped. In ZFS its GUID.
+      description: Id of the content. It stays the same on each remote. For ZFS, the GUID of the snapshot.
       type: str
       returned: always
     group:
-      description: Id of the group of snapshots of one point in time that it belongs to, or V(null).
+      description: Id of its group of snapshots with one point in time. V(null) if it has no group.
       type: str
       returned: always
     created:
-      description: When it was taken, in UTC.
+      description: Time of the snapshot, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
@@ -78,25 +78,25 @@ snapshots:
       returned: always
     method:
       description: >-
-        How it was made. V(thin) by LVM, V(snapshot) by ZFS, V(reflink) of an image file (all of them atomic, and they
-        share their space with the volume), V(copy) of an image file where its filesystem knows no reflinks.
+        How the snapshot was taken. V(thin) by LVM, V(snapshot) by ZFS, V(reflink) for an image file. These are atomic
+        and share space with the volume. V(copy) for an image file on a filesystem without reflinks.
       type: str
       returned: always
       sample: thin
     path:
-      description: Where it is kept.
+      description: Path or name of the snapshot on the host.
       type: str
       returned: always
     valid:
-      description: Whether it still is what it was when it was taken. Nothing is shipped from one that is not.
+      description: Whether the snapshot is unchanged since it was taken. An invalid snapshot is never shipped.
       type: bool
       returned: always
     flaw:
-      description: Why it is not RV(snapshots[].valid), or V(null).
+      description: Why the snapshot is invalid. V(null) if it is valid.
       type: str
       returned: always
     holds:
-      description: Ids of the backups that hold its state. The next increment on their remotes is made from it.
+      description: Ids of the backups of this snapshot. It is the base of the next incremental on their remotes.
       type: list
       elements: str
       returned: always
@@ -116,7 +116,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
-    """What the task asks to see."""
+    """The list that the task asks for."""
     return Outcome(items=snapshot.describe(names(params["volumes"], "volumes"), params["provider"]))
 
 

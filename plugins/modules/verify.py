@@ -4,26 +4,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Prove that backups are good."""
+"""Verify backups."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify
-short_description: Prove that backups are good
+short_description: Verify that backups are complete and can be restored
 version_added: 0.1.0
 author:
   - The snapship.dr authors (@snapship)
 description:
-  - Sees to it that a backup of each volume was verified on this host within O(max_age), in the way that O(mode) says.
-    Where it was, nothing is done.
-  - It never changes a volume or a backup. When a backup was verified is noted on the host, so verifying
-    counts as a change.
-  - A backup is verified with all that it rests on.
-  - On a remote with the layout V(linstor) there are no checksums to compare with, and a warning says so. O(mode=source)
-    does not go with it, and O(mode=restore) needs O(scratch).
-  - When the backup of one volume is not good, the others are verified all the same. The task then fails, and tells
-    in RV(failures) what is wrong and which older backup can still be restored.
+  - Verifies a backup of each volume, as O(mode) says. A backup that this host has verified within O(max_age) is not
+    verified again.
+  - The task never changes a volume or a backup. It records the time of each verification on the host, and reports that
+    as a change.
+  - A backup is verified together with its chain, that is all backups that its restore needs.
+  - Backups on a remote with the layout V(linstor) have no checksums. The task warns about that. O(mode=source) does not
+    work with this layout, and O(mode=restore) requires O(scratch).
+  - A bad backup of one volume does not stop the others. The task then fails. RV(failures) describes the damage and
+    names the newest older backup that can still be restored.
 extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
@@ -35,54 +35,55 @@ attributes:
   check_mode:
     support: full
     details:
-      - It says what would be verified, not whether that would go well.
+      - The task returns which backups it would verify. It does not read them.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - Without O(max_age) it verifies at each run.
+      - Without O(max_age) the task verifies at each run.
 options:
   volumes:
     description:
-      - The volumes as they were backed up, a list of names or one name.
+      - The volumes that were backed up, as one name or a list of names.
       - A string with a comma in it is one name.
     type: raw
     required: true
   backup:
     description:
-      - The id of the backup, or V(latest) for the newest one. An id belongs to one volume.
+      - Id of the backup, or V(latest) for the newest one. An id belongs to one volume.
     type: str
     default: latest
   mode:
     description:
-      - V(metadata) looks whether all that belongs to the backup is on the remote, in the right size. It lists, and
-        reads manifests only.
-      - V(data) fetches every stored byte and compares it with what was recorded.
-      - V(source) reads the snapshot on this host that the backup was made from, and compares it with what was recorded.
-        It fetches no data, and it finds an increment that lacks something. It needs that snapshot, which is kept of the
-        newest backup. An increment of ZFS is compared by itself, without those that it rests on, and needs a bookmark
-        of what it was based on, which is kept, too.
-      - V(restore) restores the backup to O(scratch), where it is read back and compared, and removed again.
+      - V(metadata) checks that all objects of the backup are on the remote and have the right size. It lists the remote
+        and reads only manifests.
+      - V(data) fetches every stored byte and compares it with the recorded checksums.
+      - V(source) reads the backup's snapshot on this host, and compares it with the recorded checksums. It fetches no
+        data. It finds an incremental that misses a change. It requires the snapshot, which the host keeps for the
+        newest backup. A ZFS incremental is compared without its chain, and requires a bookmark of its base, which the
+        host keeps, too.
+      - V(restore) restores the backup to O(scratch), reads it back, compares it, and removes O(scratch) again.
     type: str
     choices: [metadata, data, source, restore]
     default: metadata
   max_age:
     description:
-      - Verify only if this was not done here within that time, as in V(7d). What was verified with O(mode=data) counts
-        also for O(mode=metadata), and what was verified with O(mode=restore) for both of these.
-      - Without it, or with V(0s), it is verified at each run.
+      - Verify only backups that this host has not verified within this time, such as V(7d). O(mode=data) includes
+        O(mode=metadata), and O(mode=restore) includes both.
+      - Without it, or with V(0s), the task verifies at each run.
     type: str
   scratch:
     description:
-      - The volume to restore to with O(mode=restore), where nothing may be yet. It can be of another kind, an image
-        file for a logical volume for instance. O(provider) is about it then. Several volumes take turns in it.
-      - By default it is beside the volume, with C(-snapship-verify) at the end of its name.
+      - The volume to restore to, with O(mode=restore). It must not exist. It can have another kind of storage, such
+        as an image file for a logical volume. O(provider) then describes O(scratch). Several volumes use it one after
+        the other.
+      - The default is the name of the volume with C(-snapship-verify) at its end.
     type: str
   pool:
     description:
-      - The thin pool that O(scratch) is made in, where that is a logical volume, V(pool0) or V(vg0/pool0). By
-        default the only one of the volume group.
+      - Thin pool for O(scratch), if it is a logical volume, such as V(pool0) or V(vg0/pool0). The default is the only
+        thin pool of the volume group.
     type: str
 seealso:
   - module: snapship.dr.backup
@@ -91,12 +92,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: All that belongs to the newest backup is there
+- name: Check that the newest backup is complete
   snapship.dr.verify:
     remote: offsite
     volumes: /srv/db.img
 
-- name: Each week every stored byte is read
+- name: Check every stored byte, once a week
   snapship.dr.verify:
     remote: offsite
     volumes:
@@ -106,21 +107,21 @@ EXAMPLES = r"""
     max_age: 7d
   register: checked
 
-- name: Show what was found
+- name: Show the results
   ansible.builtin.debug:
     msg: "{{ item.volume }}: the backup of {{ item.created }} was good at {{ item.verified }}"
   loop: "{{ checked.verified }}"
   loop_control:
     label: "{{ item.id }}"
 
-- name: What was shipped is what is in the snapshot here
+- name: Compare the backups with their snapshots on this host, once a day
   snapship.dr.verify:
     remote: offsite
     volumes: [vg0/db, tank/home]
     mode: source
     max_age: 1d
 
-- name: Each month the newest backup is restored, as an image file on another disk
+- name: Test a restore to an image file on another disk, once a month
   snapship.dr.verify:
     remote: offsite
     volumes: vg0/db
@@ -131,22 +132,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verified:
-  description: For each volume the backup that was verified, or would be, or that is known to be good.
+  description: One good backup for each volume, verified now or recently. In check mode, the backup to verify.
   returned: always
   type: list
   elements: dict
   contains:
     id:
-      description: Identity of the backup on the remote.
+      description: Id of the backup on the remote.
       type: str
       returned: always
       sample: 20260309T143000Z-0123456789abcdef
     group:
-      description: Id of the group of backups of one point in time that it belongs to, or V(null).
+      description: Id of its group of backups with one point in time. V(null) if it has no group.
       type: str
       returned: always
     provider:
-      description: What kept the volume.
+      description: Storage of the volume, as in O(provider).
       type: str
       returned: always
       sample: lvm_thin
@@ -156,7 +157,7 @@ verified:
       returned: always
       sample: vg0/db
     origin:
-      description: Under whose name it lies on the remote.
+      description: The origin, that is the name under which the remote stores the backups of a host.
       type: str
       returned: always
     remote:
@@ -164,11 +165,11 @@ verified:
       type: str
       returned: always
     snapshot:
-      description: The snapshot that was shipped.
+      description: Name of the shipped snapshot.
       type: str
       returned: always
     state_id:
-      description: Identity of the content.
+      description: Id of the content. Equal ids mean equal content.
       type: str
       returned: always
     type:
@@ -176,87 +177,87 @@ verified:
       type: str
       returned: always
     base:
-      description: Id of the backup that an incremental rests on, or V(null).
+      description: Id of the base of an incremental backup. V(null) for a full one.
       type: str
       returned: always
     chain:
-      description: The backups that restoring it needs, the full one first and itself last.
+      description: Ids of all backups that a restore needs, from the full one to this one.
       type: list
       elements: str
       returned: always
     created:
-      description: When its snapshot was taken, in UTC.
+      description: Time of its snapshot, in UTC.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"
     mode:
-      description: How it was verified, as O(mode) says.
+      description: How the backup was verified, as in O(mode).
       type: str
       returned: always
       sample: data
     verified:
-      description: When it was found to be good, in UTC. V(null) in check mode where it would be verified.
+      description: Time of the verification, in UTC. V(null) in check mode if a real run would verify the backup.
       type: str
       returned: always
       sample: "2026-03-12T04:00:00.000000Z"
     bytes_logical:
-      description: Size of the volume. For a filesystem of ZFS how much its content takes without compression.
+      description: Size of the volume in bytes. For a ZFS filesystem, the size of its content without compression.
       type: int
       returned: always
     bytes_stored:
-      description: How much of the remote's space it takes, without those it rests on.
+      description: Bytes that the backup takes on the remote, without its chain.
       type: int
       returned: always
     bytes_read:
-      description: How much was read of the snapshot, or written to the scratch volume.
+      description: Bytes read from the snapshot, or written to O(scratch).
       type: int
       returned: always
     bytes_fetched:
-      description: How much was fetched from the remote, manifests aside.
+      description: Bytes fetched from the remote, without manifests.
       type: int
       returned: always
     seconds:
-      description: How long that took.
+      description: Duration in seconds.
       type: float
       returned: always
     encrypted:
-      description: Whether it is encrypted.
+      description: Whether the backup is encrypted.
       type: bool
       returned: always
     actions:
-      description: What was done that changed something, in order. Secrets are masked.
+      description: The steps that changed something, in order. Secrets are masked.
       type: list
       elements: str
       returned: always
 failures:
-  description: What failed, and how. Empty where nothing did.
+  description: One entry for each failure. Empty if nothing failed.
   returned: always
   type: list
   elements: dict
   sample: []
   contains:
     volume:
-      description: The volume, where it is about one.
+      description: The volume. V(null) if the failure is not about one volume.
       type: str
       returned: always
     remote:
-      description: The remote, where it is about one.
+      description: The remote. V(null) if the failure is not about a remote.
       type: str
       returned: always
     code:
       description: >-
-        A short word for programs, which stays the same from release to release. V(corrupt) where something is missing
-        on the remote or damaged, V(source_differs) where the backup is not what its source is, V(no_source) where
-        the snapshot it was made from is gone, V(unknown_backup) where there is none, and more.
+        Error code for programs. It does not change between releases. V(corrupt) if the backup is damaged or
+        incomplete on the remote, V(source_differs) if it differs from its snapshot, V(no_source) if that snapshot no
+        longer exists, V(unknown_backup) if there is no such backup, and others.
       type: str
       returned: always
       sample: corrupt
     msg:
-      description: What happened, in one line.
+      description: What failed and why, in one line.
       type: str
       returned: always
     hint:
-      description: What to do about it. Can be empty.
+      description: What to do about the failure. Can be empty.
       type: str
       returned: always
 """
@@ -274,7 +275,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 
 def request(params: Mapping[str, Any]) -> verify.Request:
-    """What the task asks for."""
+    """The request of the task."""
     return verify.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The remotes of an inventory as LINSTOR takes them: the same words as for hosts, where there are any."""
+"""The remotes of an inventory for LINSTOR: they have the same options as for hosts, as far as possible."""
 
 from __future__ import annotations
 
@@ -11,23 +11,18 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import LINSTOR_TYPES
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import FROM_ENVIRONMENT, Remote
 
 _KEYS = ("access_key", "secret_key")
-#: The options of a definition by its type, and those of them that are needed.
-_KNOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "s3": (("bucket", "endpoint_url", "region", "addressing_style", "layout", *_KEYS), ("bucket", *_KEYS)),
-    "ebs": (("endpoint_url", "region", "availability_zone", *_KEYS), ("region", "availability_zone", *_KEYS)),
-    "linstor": (("url", "peer", "cluster_id", "passphrase", "reverse_name", "reverse_url", "reverse_passphrase"), ()),
-}
-
-#: what the module linstor_remote calls otherwise
-_CALLED = {"endpoint": "endpoint_url", "use_path_style": "addressing_style (path, virtual)"}
+#: Inventories use the words of the module remote. Those of the module linstor_remote on the left are refused.
+_WORDS = {"endpoint": "endpoint_url", "use_path_style": "addressing_style"}
+_VALUES = {"addressing_style": " (path, virtual)"}
 
 
 def linstor_options(remote: Remote) -> dict[str, Any]:
-    """The options of the ``linstor_remote`` module. Keys that aren't given come from the controller's environment."""
+    """The options for the module ``linstor_remote``. Missing keys come from the environment of the controller."""
     options = {key: value for key, value in remote.options.items() if key != "layout"}
     if remote.type != "linstor":
         for key in _KEYS:
@@ -43,24 +38,26 @@ def linstor_options(remote: Remote) -> dict[str, Any]:
 
 
 def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
-    """Whether LINSTOR can have this remote as it was defined."""
+    """Add a mistake for each option that keeps LINSTOR from having this remote."""
     place = f"{where}, {remote.name}"
-    known, needed = _KNOWN[remote.type]
+    made_of = LINSTOR_TYPES[remote.type]
+    known = [_WORDS.get(name, name) for name in (*made_of.public, *made_of.secret)]
     given: Mapping[str, Any] = linstor_options(remote)
     for key in remote.options:
-        if key in _CALLED:
-            mistakes.add(place, f"{key} is called {_CALLED[key]} here, as in the module remote.")
-        elif key not in (*known, "type"):
-            mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; give it one without.")
-    for key in needed:
+        if key in _WORDS:
+            word = _WORDS[key]
+            mistakes.add(place, f"{key} is called {word}{_VALUES.get(word, '')} here, as in the module remote.")
+        elif key not in (*known, *made_of.inventory_only, "type"):
+            mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; remove it.")
+    for key in made_of.inventory_required:
         if not given.get(key):
             variable = FROM_ENVIRONMENT.get(key)
             hint = f", and {variable} isn't set here" if variable else ""
             mistakes.add(place, f"{key} is missing{hint}; LINSTOR needs it.")
     if remote.type == "s3" and not given.get("endpoint"):
-        mistakes.add(place, "LINSTOR needs region, or the service's address as endpoint_url.")
+        mistakes.add(place, "LINSTOR needs region or endpoint_url.")
     if remote.type == "linstor" and not (given.get("url") or given.get("peer")):
-        mistakes.add(place, "url is missing (the other cluster's controller), or peer (its name in the inventory).")
+        mistakes.add(place, "set url (the other cluster's controller) or peer (its name in the inventory).")
     for key in (*_KEYS, "passphrase", "reverse_passphrase"):
         if remote.options.get(key) == "":
             mistakes.add(place, f"{key} is empty.")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is wrong in an inventory is gathered, so that all of it can be said at once and before anything is done."""
+"""Collects the mistakes of an inventory, so that a user sees all of them at once before anything is done."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import parse_duration, show_duration
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.registry import provider_names
 
 
 class Mistakes:
-    """Lines that each say what is wrong where, and what to write instead."""
+    """Lines for people: the place, the mistake, and what to write instead."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
     def add(self, where: str, text: str) -> None:
-        """Notes one, once."""
+        """Add a mistake, once."""
         line = f"{where}: {text}"
         if line not in self.found:
             self.found.append(line)
 
     def mapping(self, value: Any, where: str, known: Collection[str] | None) -> dict[str, Any]:
-        """A mapping whose keys are among ``known`` (None: whatever they are); what isn't set is left out."""
+        """A mapping without its unset keys; keys outside of ``known`` are mistakes. None: all keys are fine."""
         if not isinstance(value, Mapping):
             self.add(where, f"{shown(value)} is {kind(value)}, not a mapping.")
             return {}
@@ -38,12 +39,12 @@ class Mistakes:
         for key in given if known is not None else ():
             if key not in (known or ()):
                 near = difflib.get_close_matches(key, known or (), 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known or ()))}."
-                self.add(where, f"{key} is unknown; {hint}")
+                hint = f"Did you mean {near[0]}?" if near else f"Known options: {', '.join(sorted(known or ()))}."
+                self.add(where, f"unknown option {key}. {hint}")
         return given
 
     def items(self, value: Any, where: str) -> list[Any]:
-        """A list; one that isn't there is empty."""
+        """A list; a missing one is empty."""
         if value is None:
             return []
         if not isinstance(value, (list, tuple)):
@@ -52,21 +53,21 @@ class Mistakes:
         return list(value)
 
     def text(self, given: Mapping[str, Any], key: str, where: str, required: bool = False) -> str:
-        """A string that isn't empty, else an empty one and a mistake."""
+        """A string; an empty one after a mistake."""
         value = given.get(key)
         if value is None:
             if required:
                 self.add(where, f"{key} is missing.")
             return ""
         if not isinstance(value, str):
-            self.add(where, f"{key}: {shown(value)} is {kind(value)}, not a string; put quotes around it.")
+            self.add(where, f"{key}: {shown(value)} is {kind(value)}, not a string. Put quotes around it.")
             return ""
         if not value:
             self.add(where, f"{key} is empty.")
         return value
 
     def names(self, given: Mapping[str, Any], key: str, where: str) -> list[str]:
-        """One name or a list of them, none of them twice."""
+        """One name or a list of names without duplicates."""
         value = given.get(key)
         if value is None or value == []:
             self.add(where, f"{key} is missing." if value is None else f"{key} is empty.")
@@ -75,36 +76,40 @@ class Mistakes:
         for each in [value] if isinstance(value, str) else self.items(value, f"{where}: {key}"):
             name = self.text({key: each}, key, where)
             if name in names:
-                self.add(where, f"{key}: {name} is there twice.")
+                self.add(where, f"{key}: {name} is listed twice.")
             elif name:
                 names.append(name)
         return names
 
     def choice(self, given: Mapping[str, Any], key: str, where: str, choices: Collection[str]) -> None:
-        """Whether a value is one of several."""
+        """Check that a value is one of ``choices``."""
         if key in given and given[key] not in choices:
-            self.add(where, f"{key}: {shown(given[key])} isn't one of {', '.join(choices)}.")
+            self.add(where, f"{key}: {shown(given[key])} is unknown. Choose one of {', '.join(choices)}.")
+
+    def provider(self, given: Mapping[str, Any], where: str) -> None:
+        """Whether ``provider`` is one of the engine's, or a LINSTOR cluster."""
+        self.choice(given, "provider", where, (*provider_names(), "linstor"))
 
     def flags(self, given: Mapping[str, Any], where: str, *keys: str) -> None:
-        """Whether values are true or false; extra variables of the command line are strings."""
+        """Check that values are true or false. Extra variables of the command line are strings, so these count, too."""
         for key in keys:
             try:
                 boolean(given.get(key, False))
             except TypeError:
-                self.add(where, f"{key}: {shown(given[key])} is neither true nor false.")
+                self.add(where, f"{key}: {shown(given[key])} must be true or false.")
 
     def numbers(self, given: Mapping[str, Any], where: str, least: int, *keys: str) -> None:
-        """Whether values are whole numbers of at least ``least``."""
+        """Check that values are whole numbers of at least ``least``."""
         for key in keys:
             value = given.get(key, least)
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole and not (isinstance(value, str) and value.isdigit()):
-                self.add(where, f"{key}: {shown(value)} is no whole number.")
+                self.add(where, f"{key}: {shown(value)} isn't a whole number.")
             elif int(value) < least:
                 self.add(where, f"{key}: {shown(value)} is less than {least}.")
 
     def duration(self, given: Mapping[str, Any], key: str, where: str, above: float = -1) -> float | None:
-        """Seconds, where it is set and right, and more than ``above`` seconds."""
+        """A duration in seconds, which must be longer than ``above`` seconds. None if it is unset or a mistake."""
         value = given.get(key)
         if value is None:
             return None
@@ -118,21 +123,21 @@ class Mistakes:
         try:
             seconds = parse_duration(value, key)
         except SnapshipError as error:
-            self.add(where, f"{error.msg} {error.hint}")
+            self.add(where, f"{error.msg} {error.hint}".strip())
             return None
         if seconds <= above:
-            self.add(where, f"{key}: {value} has to be more than {show_duration(above)}.")
+            self.add(where, f"{key}: {value} must be more than {show_duration(above)}.")
         return seconds
 
 
 def shown(value: Any) -> str:
-    """A value in a message, not longer than helps."""
+    """A value as it is quoted in a message, 60 characters at most."""
     text = repr(value) if not isinstance(value, str) else repr(str(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def kind(value: Any) -> str:
-    """What a value is, in YAML's words."""
+    """The type of a value, in YAML's words."""
     for types, word in (
         (bool, "a boolean"),
         ((int, float), "a number"),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is to be protected, as an inventory says it, as calls of modules: one for each entry and remote of its own."""
+"""The protected volumes of an inventory, as module calls: one job for each entry and each of its remotes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
     read,
 )
 
-PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
 KEEP = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 RETENTION = (*KEEP, "within", "min_age", "max_delete_percent")
 TARGET = (
@@ -37,8 +36,8 @@ TARGET = (
     "net_interface",
     "download_only",
 )
-#: What of an entry goes to the modules as it is: of one that this host ships itself, and of one of a LINSTOR cluster.
 _COMMON = ("name", "provider", "volumes", "remotes", "retention", "consistent")
+#: Options of an entry that go to the modules unchanged, by who ships the entry.
 OPTIONS = {
     NATIVE: (
         "recursive",
@@ -59,7 +58,7 @@ _HERE, _THERE = "snapship_protected", "snapship_remotes"
 
 @dataclasses.dataclass
 class _Reading:
-    """What has been read so far."""
+    """The state of reading the inventory: jobs, and names seen so far."""
 
     remotes: Mapping[str, Remote]
     use: str
@@ -71,11 +70,11 @@ class _Reading:
 
 
 def plan(protected: Iterable[Any], remotes: Iterable[Any], use: str, max_age: str | None = None) -> dict[str, Any]:
-    """All that is wrong (``mistakes``); for each carrier (``native``, ``linstor``) the names of the remotes that are
-    used and the jobs to do. Nothing in it is secret.
+    """The mistakes of the inventory (``mistakes``); for each carrier (``native``, ``linstor``) the names of the used
+    remotes (``remotes``) and the jobs (``jobs``). The plan holds no secrets.
 
-    ``use`` is ``backup`` or ``sync``; entries' remotes for the other use are checked, but there are no jobs for them.
-    ``max_age`` stands in for each entry's ``every``.
+    ``use`` is ``backup`` or ``sync``. Remotes for the other use are checked, but get no jobs. ``max_age`` replaces each
+    entry's ``every``.
     """
     mistakes = Mistakes()
     reading = _Reading(read(remotes, _THERE, mistakes), use, max_age, mistakes)
@@ -114,7 +113,7 @@ def _read_entry(reading: _Reading, given: Any, where: str) -> None:
         return
     name = mistakes.text(entry, "name", where, required=True)
     if name and name in reading.entries:
-        mistakes.add(where, "there are two entries of this name.")
+        mistakes.add(where, "two entries have this name. Rename one of them.")
     reading.entries.add(name)
     volumes = mistakes.names(entry, "volumes", where)
     _check_options(mistakes, entry, where)
@@ -126,14 +125,14 @@ def _read_entry(reading: _Reading, given: Any, where: str) -> None:
     }
     chosen = mistakes.items(entry.get("remotes"), f"{where}: remotes")
     if not chosen:
-        mistakes.add(where, "remotes is missing: say where to ship to, and how often.")
+        mistakes.add(where, "remotes is missing. List the remotes to ship to, each with name and every.")
     seen: set[str] = set()
     for each in chosen:
         _read_choice(reading, each, where, common, seen)
 
 
 def _check_options(mistakes: Mistakes, entry: Mapping[str, Any], where: str) -> None:
-    mistakes.choice(entry, "provider", where, PROVIDERS)
+    mistakes.provider(entry, where)
     mistakes.choice(entry, "quiesce", where, ("none", "fsfreeze"))
     mistakes.flags(entry, where, "consistent", "recursive", "skip_unchanged")
     mistakes.numbers(entry, where, 1, *(key for key in ("pool_high", "parallel") if key in entry))
@@ -150,11 +149,11 @@ def _check_retention(mistakes: Mistakes, given: Any, where: str) -> None:
     mistakes.duration(rules, "within", where)
     mistakes.duration(rules, "min_age", where)
     if not any(rules.get(key) for key in (*KEEP, "within")):
-        mistakes.add(where, f"it keeps nothing; set one of {', '.join((*KEEP, 'within'))}.")
+        mistakes.add(where, f"the rules keep nothing. Set at least one of {', '.join((*KEEP, 'within'))}.")
 
 
 def _read_choice(reading: _Reading, given: Any, where: str, common: Mapping[str, Any], seen: set[str]) -> None:
-    """One of an entry's remotes: where to, and how often."""
+    """Read one of an entry's remotes, and add its job."""
     mistakes, carrier = reading.mistakes, common["carrier"]
     choice = mistakes.mapping(given, f"{where}: remotes", ("name", "every", "rpo", "full_every", *_REMOTE[carrier]))
     name = mistakes.text(choice, "name", f"{where}: remotes", required=True) if choice else ""
@@ -164,14 +163,14 @@ def _read_choice(reading: _Reading, given: Any, where: str, common: Mapping[str,
     remote = reading.remotes.get(name)
     if remote is None:
         there = ", ".join(sorted(reading.remotes)) or "none"
-        mistakes.add(where, f"{_THERE} has no remote of this name (there: {there}).")
+        mistakes.add(where, f"{_THERE} has no remote of this name. Known remotes: {there}.")
     if name in seen:
-        mistakes.add(where, "it is there twice.")
+        mistakes.add(where, "the entry lists this remote twice.")
     seen.add(name)
     for volume in common["volumes"]:
         other = reading.taken.setdefault((volume, name), common["entry"])
         if other != common["entry"]:
-            mistakes.add(where, f"{volume} is shipped there by {other} already.")
+            mistakes.add(where, f"the entry {other} already ships {volume} to this remote.")
     _check_ages(mistakes, choice, where)
     if "target" in choice:
         choice["target"] = mistakes.mapping(choice["target"], f"{where}: target", TARGET)
@@ -193,8 +192,11 @@ def _read_choice(reading: _Reading, given: Any, where: str, common: Mapping[str,
 
 
 def _there(remote: Remote, common: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
-    """What LINSTOR has to be told besides. Where the other cluster is known, the copy in it is made and refreshed by
-    what is run there, from what was only received: so what it is made from is on record."""
+    """Further values of a job for LINSTOR: what retention keeps, and the copy in the other cluster.
+
+    If the other cluster is known (``peer``), shipping only delivers snapshots there (``download_only``). A task for
+    that cluster then makes or refreshes the copy, so it has a record of the snapshot that the copy comes from.
+    """
     told: dict[str, Any] = {}
     if "retention" in common:
         told["keep"] = {key: common["retention"][key] for key in (*KEEP, "within") if key in common["retention"]}
@@ -209,26 +211,28 @@ def _there(remote: Remote, common: Mapping[str, Any], choice: Mapping[str, Any])
 
 def _check_ages(mistakes: Mistakes, choice: Mapping[str, Any], where: str) -> None:
     if "every" not in choice:
-        mistakes.add(where, "every is missing: say how old the newest backup there may become.")
+        mistakes.add(where, "every is missing. Set the maximum age of the newest backup, such as every: 1d.")
     every = mistakes.duration(choice, "every", where, above=0)
     for key in ("rpo", "full_every"):
         seconds = mistakes.duration(choice, key, where, above=0)
         if every is not None and seconds is not None and seconds < every:
-            mistakes.add(where, f"{key}: {choice[key]} is less than every: {choice['every']}.")
+            mistakes.add(where, f"{key}: {choice[key]} is shorter than every: {choice['every']}. Make it longer.")
 
 
 def _carries(reading: _Reading, remote: Remote, carrier: str, where: str) -> bool:
-    """Whether this remote is for this operation, and can be shipped to."""
+    """Whether this run ships to the remote. A remote that the carrier can't ship to is a mistake."""
     carriers = TYPES[remote.type][1]
     if carrier == NATIVE and remote.options.get("layout") == "linstor":
-        reading.mistakes.add(where, "what LINSTOR ships lies there (layout: linstor); a host itself can only read it.")
+        reading.mistakes.add(
+            where, "LINSTOR ships to this remote (layout: linstor). A host can restore from it, but can't ship to it."
+        )
         return False
     if carrier in carriers or (not carriers and remote.use != reading.use):
         return remote.use == reading.use
-    fitting = ", ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)
-    what = "isn't supported yet" if not carriers else f"can't be shipped to by {_CARRIER[carrier]}"
-    reading.mistakes.add(where, f"type {remote.type} {what}; {fitting} can.")
+    fitting = " or ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)
+    problem = f"{_CARRIER[carrier]} can't ship to" if carriers else "nothing can ship yet to"
+    reading.mistakes.add(where, f"{problem} type {remote.type}. Use a remote of type {fitting}.")
     return False
 
 
-_CARRIER = {NATIVE: "a host itself", LINSTOR: "LINSTOR"}
+_CARRIER = {NATIVE: "the host itself", LINSTOR: "LINSTOR"}

@@ -16,7 +16,6 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._linstor_remotes impor
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes, shown
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import LINSTOR, NATIVE, Remote, check_native, read
 
-PROVIDERS = ("file", "lvm_thin", "zfs", "linstor")
 _WHICH = ("backup", "at", "group", "snapshot")
 _COMMON = ("remote", "source", "target", "volumes", "provider", "backup", "at")
 OPTIONS = {
@@ -123,7 +122,7 @@ def _volumes(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> list[di
 
 
 def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
-    mistakes.choice(wish, "provider", where, PROVIDERS)
+    mistakes.provider(wish, where)
     mistakes.flags(wish, where, "recursive", "overwrite", "discard_changes")
     mistakes.duration(wish, "lock_timeout", where)
     mistakes.duration(wish, "wait_timeout", where)

@@ -217,7 +217,7 @@ def test_what_somebody_else_froze_stays_frozen(mounted: Mounted, tmp_path: Path)
     with pytest.raises(VolumeError) as caught:
         failed(take(mounted.image, tmp_path / "config"))
     assert caught.value.code == "quiesce"
-    assert "frozen already" in caught.value.msg
+    assert "already frozen" in caught.value.msg
     assert mounted.frozen
     mounted.ioctl(FITHAW)
     assert not mounted.frozen
@@ -244,7 +244,7 @@ def test_all_that_is_frozen_is_thawed_when_one_is_not_to_be_had(mounted: Mounted
         request = snapshot.Request(
             volumes=[str(mounted.image), str(image)], name="a", quiesce="fsfreeze", consistent=True
         )
-        with pytest.raises(VolumeError, match="frozen already"):
+        with pytest.raises(VolumeError, match="already frozen"):
             failed(snapshot.apply(host, snapshot.plan(host, request)))
         assert not mounted.frozen
     finally:
@@ -256,6 +256,6 @@ def test_all_that_is_frozen_is_thawed_when_one_is_not_to_be_had(mounted: Mounted
 def test_an_image_that_is_not_mounted_can_not_be_frozen(tmp_path: Path) -> None:
     place = Place(tmp_path, directory_options(tmp_path))
     place.write(0, b"content")
-    with pytest.raises(VolumeError, match="no filesystem that is mounted here"):
+    with pytest.raises(VolumeError, match="no filesystem that is mounted on this host"):
         failed(place.backup(quiesce="fsfreeze"))
     assert place.stored() == []

@@ -166,7 +166,7 @@ def test_a_base_that_is_no_base(beside: Place, how: str, small_segments: None) -
         assert item["type"] == "incremental", item["reason"]
     else:
         assert item["type"] == "full"
-        assert any(word in item["reason"] for word in ("touched", "can't be read", "replaced")), item["reason"]
+        assert any(word in item["reason"] for word in ("modified", "can't read", "replaced")), item["reason"]
     target = place.root / "restored.img"
     assert not place.restore(target, item["id"]).failures
     assert digest_of(target) == wanted

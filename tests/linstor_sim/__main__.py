@@ -33,7 +33,7 @@ _ENDS = {signal.SIGTERM, signal.SIGINT}
 
 def main() -> int:
     wanted = _parsed(sys.argv[1:])
-    # Blocked before there are threads, so that none of them takes the signal.
+    # Blocked before threads start, so that no thread takes the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     with contextlib.ExitStack() as stack:
         told = _start(stack, wanted)
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _start(stack: contextlib.ExitStack, wanted: argparse.Namespace) -> dict[str, Any]:
-    """Everything up, and what is to be known of it."""
+    """Start everything; yields the addresses and keys."""
     directory = wanted.directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linstor-sim-")))
     authority = Authority(directory / "tls") if wanted.tls else None
     told: dict[str, Any] = {"pid": os.getpid(), "clusters": {}}
@@ -82,7 +82,7 @@ def _started(
     tls = authority.server(wanted.client_certificate) if authority else None
     port = wanted.port[position] if position < len(wanted.port) else 0
     made = Simulation(options, tls=tls, port=port)
-    made.forgive()  # who started the program asks for /sim/violations
+    made.forgive()  # the caller of the program reads /sim/violations
     stack.enter_context(made)
     if wanted.passphrase:
         made.unlock(wanted.passphrase)
@@ -93,7 +93,7 @@ def _started(
 
 
 def _described(stack: contextlib.ExitStack, simulation: Simulation) -> dict[str, Any]:
-    # Plain, whatever the clients of the API have to speak.
+    # Always plain HTTP, even if the API uses TLS.
     control = Server(simulation.cluster, document=Document.from_environment())
     stack.callback(control.stop)
     return {

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Deleting backups from a bucket, and with them the local snapshots they were made of."""
+"""Deleting backups from a bucket, together with their local snapshots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import Definition, 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which ones. Empty fields don't matter; ``before`` is a local time as in backups' names."""
+    """The backups to delete. Empty fields don't matter; ``before`` is a local time as in backups' names."""
 
     id: str = ""
     prefix: str = ""
@@ -33,7 +33,7 @@ class Selection:
     cascading: bool = False
 
     def check(self) -> None:
-        """Refused for none at all and for more than LINSTOR takes together."""
+        """Refused without any field, and with fields that LINSTOR doesn't allow together."""
         kinds = [self.id, self.prefix, self.key, self.before + self.resource + self.node]
         count = sum(map(bool, [*kinds, self.every, self.of_this_cluster]))
         if not count:
@@ -60,7 +60,7 @@ class _Doomed:
 
 
 class _Bucket:
-    """What there is, and what rests on what."""
+    """The existing backups and their bases."""
 
     def __init__(self, cluster: Cluster, remote: Remote) -> None:
         self.keys = set(read_keys(cluster, remote))

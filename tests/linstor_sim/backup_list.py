@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading a bucket: which backups are in it, as LINSTOR lists them."""
+"""The list of a bucket's backups, as LINSTOR returns it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_keys(cluster: Cluster, remote: Remote, resource: str = "") -> list[str]
 
 
 def read_metas(cluster: Cluster, remote: Remote, resource: str = "", keys: list[str] | None = None) -> dict[str, Meta]:
-    """Every meta object that can be read, by key."""
+    """All readable meta objects, by key."""
     wanted = [key for key in (read_keys(cluster, remote, resource) if keys is None else keys) if s3_layout.of_meta(key)]
     bucket = bucket_of(cluster, remote)
     found = {}
@@ -86,7 +86,7 @@ def listed(cluster: Cluster, remote: Remote, resource: str, snapshot: str) -> di
 
 
 def _need_start_times(cluster: Cluster, remote: Remote, resource: str) -> None:
-    """LINSTOR reads of all that is being shipped, wherever to, when its shipping to this bucket has begun."""
+    """LINSTOR reads the start time of a shipment to this bucket from every snapshot under way, whatever its remote."""
     for definition in cluster.definitions.values():
         if resource and definition.name.lower() == resource.lower():
             continue
@@ -101,7 +101,7 @@ def _need_start_times(cluster: Cluster, remote: Remote, resource: str) -> None:
 
 
 def _under_way(cluster: Cluster, remote: Remote, resource: str, snapshot: str) -> list[tuple[BackupName, list[str]]]:
-    """Uploads that aren't in the bucket yet. LINSTOR leaves out the very resource that is asked for."""
+    """Uploads that aren't in the bucket yet. With a filter, LINSTOR leaves out those of the requested resource."""
     found = []
     for each in cluster.shipments:
         order = each.order

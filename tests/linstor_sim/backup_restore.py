@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Restoring from a bucket, and telling what that would take."""
+"""Restores from a bucket, and the sizes of such restores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATTERN = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a restore asks for, as the API names it."""
+    """The options of a restore, named as in the API."""
 
     node_name: str
     target_rsc_name: str
@@ -52,8 +52,8 @@ def selection(last_backup: str, resource: str) -> None:
 
 
 def find(cluster: Cluster, remote: Remote, wanted: str, resource: str, snapshot: str) -> tuple[BackupName | None, Any]:
-    """The backup that is meant and the bucket's keys. With no id it is the latest whose key *begins* with the
-    resource's name, as LINSTOR takes it: another resource's, perhaps."""
+    """The requested backup and the bucket's keys. Without an id it is the latest one whose key *begins* with the
+    resource's name, as in LINSTOR. This may be another resource's backup."""
     if wanted:
         key = wanted if wanted.endswith(".meta") else f"{wanted}.meta"
         named = s3_layout.of_meta(key)
@@ -82,7 +82,7 @@ def chain(cluster: Cluster, remote: Remote, name: BackupName, keys: list[str]) -
 
 
 def restore(cluster: Cluster, remote_name: str, wanted: Wanted) -> Entries:
-    """Starts one; ``step`` goes on with it."""
+    """Start a download; ``step`` continues it."""
     node = cluster.node(wanted.node_name)
     if not node.online:
         raise Refused(
@@ -210,7 +210,7 @@ def _start(cluster: Cluster, reception: Reception, at: int) -> None:
 
 
 def step(cluster: Cluster) -> None:
-    """Carries out the downloads that are due; the next of a chain begins when the one before it is there."""
+    """Carry out the downloads that are due. The next one of a chain begins after the one before it."""
     while True:
         due = [each for each in cluster.receptions if _is_due(cluster, each)]
         if not due:
@@ -231,7 +231,7 @@ def _download(cluster: Cluster, reception: Reception) -> None:
     name = reception.backup
     if name is None:
         return
-    # Nobody else is to begin with it while the lock is open.
+    # No other thread may begin with it while the lock is open.
     reception.backup = None
     node = next(iter(reception.snapshot.nodes))
     base = reception.snapshot.target("BackupLastSnapshot")
@@ -254,7 +254,7 @@ def _download(cluster: Cluster, reception: Reception) -> None:
 
 
 def info(cluster: Cluster, remote_name: str, wanted: Wanted) -> dict[str, Any]:
-    """What a restore would download and take."""
+    """The sizes that a restore would download and allocate."""
     remote = cluster.s3_remote(remote_name)
     need_key(cluster)
     name, keys = find(cluster, remote, wanted.last_backup, wanted.src_rsc_name, wanted.src_snap_name)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where S3 remotes write: a bucket behind any endpoint, or a directory that stands for one."""
+"""The storage of S3 remotes: a real bucket, or a directory in its place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import Remote
 
 
 class Unreachable(Exception):
-    """The bucket isn't there, or the keys aren't right."""
+    """The bucket doesn't exist, or the keys are wrong."""
 
 
 class Bucket(Protocol):
@@ -30,7 +30,7 @@ class Bucket(Protocol):
 
 
 class DirectoryBucket:
-    """Each object is a file; its key is quoted as in a URL where a file's name can't have it."""
+    """Each object is a file. Characters that a file name can't have are quoted as in a URL."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -83,7 +83,7 @@ class S3Bucket:
     """Through boto3, with the remote's own keys."""
 
     def __init__(self, remote: Remote) -> None:
-        import boto3  # clusters without S3 do without it
+        import boto3  # clusters without S3 don't need it
         from botocore.config import Config
 
         style = "path" if remote.fields.get("use_path_style") else "auto"

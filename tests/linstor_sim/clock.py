@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The double's time: the machine's, moved on at will, or one that stands still but for that."""
+"""The double's time: the machine's clock plus an offset, or a clock that only tests move."""
 
 from __future__ import annotations
 

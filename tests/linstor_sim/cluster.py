@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A cluster: its state, the lock around it, and how things in it are found by name."""
+"""A cluster: its state, its lock, and the lookups by name."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Cluster:
         self.shipments: list[Shipment] = []
         self.queue: list[Queued] = []
         self.ended_one = False
-        # Remotes of refused shipments, which the controller takes for being under way until it is restarted.
+        # Remotes of refused shipments. The controller counts these as under way until it is restarted.
         self.haunted: dict[str, list[tuple[Definition, Snapshot]]] = {}
         self.receptions: list[Reception] = []
         self.restorings: list[Restoring] = []
@@ -85,7 +85,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def unlocked(self) -> Iterator[None]:
-        """Others may come in meanwhile: look things up again afterwards."""
+        """Other threads may change things meanwhile: look them up again afterwards."""
         self.lock.release()
         try:
             yield
@@ -112,7 +112,7 @@ class Cluster:
         group: str = DEFAULT_GROUP,
         layers: tuple[str, ...] = ("DRBD", "STORAGE"),
     ) -> Definition:
-        """A deployed resource with something on its volumes: by default one, on the first two nodes."""
+        """A deployed resource with data on its volumes; by default one volume, on the first two nodes."""
         made = Definition(name, group, list(layers))
         for number, size in enumerate(sizes_kib or (self.options.volume_kib,)):
             made.volumes[number] = self.new_volume(name, number, size, self.options.filled_chunks)
@@ -122,7 +122,7 @@ class Cluster:
         return made
 
     def generate_remote(self) -> Remote:
-        """The remote that is the cluster itself, which LINSTOR makes when a resource is deployed and there is none."""
+        """The remote for the cluster itself, which LINSTOR creates with the first resource."""
         for each in self.remotes.values():
             if each.name == GENERATED or each.cluster_id == self.id:
                 return each
@@ -163,7 +163,7 @@ class Cluster:
         return _found(self.remotes, name) or _missing("remote", name, codes.FAIL_NOT_FOUND_REMOTE, "registered")
 
     def s3_remote(self, name: str) -> Remote:
-        """For the calls about backups in a bucket, which word it in their own way."""
+        """The lookup for calls about backups in a bucket, with their own error texts."""
         found = _found(self.remotes, name)
         if found is None:
             message = f"The remote {name} does not exist. Please provide a valid remote or create a new one."
@@ -208,7 +208,7 @@ def _base36(number: int) -> str:
 
 
 def _found(where: dict[str, _T], name: str) -> _T | None:
-    """LINSTOR's names know no case."""
+    """LINSTOR ignores case in names."""
     exact = where.get(name)
     if exact is not None:
         return exact

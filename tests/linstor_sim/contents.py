@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is on a volume: chunks of 64 KiB, made when first read, shared by copies until one of them is written to."""
+"""The content of a volume: chunks of 64 KiB, generated on first read, shared by copies until a write."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Content:
 
     @property
     def allocated(self) -> int:
-        """Bytes that are there."""
+        """The allocated bytes."""
         return len(self._chunks) * CHUNK
 
     def chunk(self, index: int) -> bytes:
@@ -68,7 +68,7 @@ class Content:
         return b"".join(self.chunk(index) for index in range(-(-self.size // CHUNK)))[: self.size]
 
     def changed_since(self, base: Content) -> tuple[list[int], list[int]]:
-        """Chunks that are other than in ``base``, and those that are no longer there."""
+        """Chunks that differ from ``base``, and chunks that are no longer allocated."""
         ours, theirs = self._chunks, base._chunks
         same_seed = self._seed == base._seed
         written = [

@@ -16,7 +16,7 @@ class CronError(ValueError):
 
 
 class Cron:
-    """``text`` is as LINSTOR gives it back: Sunday is 0."""
+    """``text`` is the expression as LINSTOR returns it: Sunday is 0."""
 
     def __init__(self, text: str) -> None:
         if text.startswith("@"):
@@ -50,7 +50,7 @@ class Cron:
         if moment.month not in self._fields[3]:
             return False
         day, weekday = moment.day in self._fields[2], moment.isoweekday() % 7 in self._fields[4]
-        # Where both are restricted, either will do.
+        # If both fields are restricted, one match is enough.
         return (day and weekday) if self._any_day or self._any_weekday else (day or weekday)
 
 

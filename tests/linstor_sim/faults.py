@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Things that go wrong, as a test orders them: with requests, and with shipments."""
+"""Faults of requests, shipments and snapshots that a test orders."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ShipmentFault:
 
 @dataclass
 class SnapshotFault:
-    """The next ``times`` snapshots of matching resources can't be taken; one among several spoils them all."""
+    """The next ``times`` snapshots of matching resources fail. In a call for several, one failure fails all."""
 
     resource: str = ".*"
     times: int = 1
@@ -69,7 +69,7 @@ _KINDS = {"request": RequestFault, "shipment": ShipmentFault, "snapshot": Snapsh
 
 
 class Faults:
-    """The faults that are still to come."""
+    """The pending faults."""
 
     def __init__(self) -> None:
         self.snapshots: list[SnapshotFault] = []
@@ -118,7 +118,7 @@ class Faults:
         return None
 
     def add(self, kind: str, described: dict[str, Any]) -> None:
-        """``kind``: request, shipment or snapshot. ValueError for what these don't have."""
+        """``kind``: request, shipment or snapshot. ValueError for unknown kinds and fields."""
         if kind not in _KINDS:
             raise ValueError(f"there are no {kind} faults.")
         unknown = described.keys() - {each.name for each in fields(_KINDS[kind])}

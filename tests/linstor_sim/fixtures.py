@@ -22,7 +22,7 @@ BUCKET = "backups"
 
 @pytest.fixture
 def bucket_directory(tmp_path: Path) -> Path:
-    """Stands for an S3 service: each directory in it is a bucket, ``backups`` is there."""
+    """A stand-in for an S3 service: each directory is a bucket; ``backups`` exists."""
     directory = tmp_path / "buckets"
     (directory / BUCKET).mkdir(parents=True)
     return directory
@@ -37,7 +37,7 @@ def cluster(bucket_directory: Path) -> Iterator[Simulation]:
 
 @pytest.fixture
 def two_clusters(bucket_directory: Path) -> Iterator[tuple[Simulation, Simulation]]:
-    """Home and away, which know nothing of each other yet: see ``join``."""
+    """Two clusters, home and away, without remotes for each other: see ``join``."""
     with (
         Simulation(name="home", bucket_directory=bucket_directory) as home,
         Simulation(name="away", nodes=("delta", "echo"), bucket_directory=bucket_directory) as away,

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The requests a controller got, in order: tests count them."""
+"""The requests that a controller has received, in order. Tests count them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Logged:
 
 
 class Journal:
-    """``violations``: where a request or reply was other than the API's document says."""
+    """``violations``: requests and replies that break the API's document."""
 
     def __init__(self) -> None:
         self.requests: list[Logged] = []
@@ -39,7 +39,7 @@ class Journal:
             self.requests.clear()
 
     def counts(self) -> dict[str, int]:
-        """How many of each, as ``GET /v1/nodes``. A client's own look at the version counts too."""
+        """How many of each, as ``GET /v1/nodes``. A client's own request for the version counts, too."""
         with self._lock:
             return dict(collections.Counter(f"{each.method} {each.route}" for each in self.requests))
 

@@ -41,7 +41,7 @@ _INTERNAL = "/v1/internal/backups"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a ship call asks for, as the API names it."""
+    """The options of a ship call, named as in the API."""
 
     src_rsc_name: str
     dst_rsc_name: str
@@ -59,7 +59,7 @@ class Wanted:
 
 
 class PeerCarrier:
-    """Sends a snapshot's volumes to the other cluster. ``answer``: what that said to the first question."""
+    """Sends a snapshot's volumes to the other cluster. ``answer``: its first reply."""
 
     def __init__(self, wanted: Wanted, answer: dict[str, Any]) -> None:
         self._wanted = wanted
@@ -82,7 +82,7 @@ class PeerCarrier:
         if status != 200 or not reply.get("canReceive"):
             _drop(cluster, shipment)
             if status != 200 and said:
-                # Nothing else is said then.
+                # LINSTOR adds nothing else then.
                 raise Refused(unsigned(said[0]["ret_code"]), said[0]["message"], cause=said[0].get("cause"))
             return said
         self._target = str(reply["snapshot"])
@@ -158,11 +158,11 @@ class PeerCarrier:
             try:
                 call(url, "/sim/received", told)
             except PeerUnreachable:
-                return  # it finds out when nothing comes any more
+                return  # it notices later, when no data comes
 
 
 def stand_in(resource: str, snapshot: str) -> str:
-    """The name of what stands for the other cluster's satellite during a shipment, and in properties for ever."""
+    """The name of the stand-in for the other cluster's satellite. It stays in properties forever."""
     return f".stlt;{resource}_{snapshot}_{new_uuid()}"
 
 
@@ -256,7 +256,7 @@ def _base(
 
 
 def _drop(cluster: Cluster, shipment: Shipment) -> None:
-    """Forgotten, with the snapshot in Prepare Shipping for ever: an abort doesn't find it."""
+    """Forget it. The snapshot stays in Prepare Shipping forever, and an abort doesn't find it."""
     if shipment in cluster.shipments:
         cluster.shipments.remove(shipment)
         haunt(cluster, shipment)

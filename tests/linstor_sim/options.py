@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a cluster of the double is like."""
+"""The options of a simulated cluster."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ class Options:
 
     @property
     def states_in_props(self) -> bool:
-        """Whether shipping's state is in properties (1.33 and later) or in flags."""
+        """Whether the state of shipments is in properties (1.33 and later) or in flags."""
         return tuple(int(part) for part in self.version.split(".")[:2]) >= (1, 33)

@@ -40,7 +40,7 @@ def _connection(url: str) -> http.client.HTTPConnection:
     split = urlsplit(url)
     if split.scheme != "https":
         return http.client.HTTPConnection(split.hostname or "", split.port or 3370, timeout=_SECONDS)
-    # Whom LINSTOR trusts is the Java keystore's affair, which the double has none of.
+    # LINSTOR takes trusted authorities from the Java keystore; the double has none.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return http.client.HTTPSConnection(split.hostname or "", split.port or 3371, timeout=_SECONDS, context=context)

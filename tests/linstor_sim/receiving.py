@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is received from elsewhere: from another cluster or out of a bucket, and what becomes of it."""
+"""Receiving from another cluster or from a bucket, and restoring what was received."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PATIENCE_MS = 300_000  # BackupShipping/RecvTimeoutInMs
 
 @dataclass(frozen=True)
 class Terms:
-    """How something is to be received. ``props`` and ``definition_props`` are what the source says of its snapshot."""
+    """How something is to be received. ``props`` and ``definition_props`` come from the source's snapshot."""
 
     resource: str
     layers: list[str]
@@ -80,7 +80,7 @@ class Restoring:
 
 
 def definition_for(cluster: Cluster, terms: Terms, said: Entries) -> Definition:
-    """The definition to receive into, made if it isn't there. Refused while something is being received into it."""
+    """The definition to receive into; it is created if needed. Refused while a shipment is being received into it."""
     found = cluster.find_definition(terms.resource)
     group = cluster.group(terms.group).name if terms.group else ""
     if found is None:
@@ -103,7 +103,7 @@ def definition_for(cluster: Cluster, terms: Terms, said: Entries) -> Definition:
 
 
 def place(cluster: Cluster, terms: Terms, base: Snapshot | None) -> Pool:
-    """Where to: beside the base; else the node and pool that were asked for, or any pool of the same kind."""
+    """The place: beside the base; otherwise the requested node and pool, or any pool of the same kind."""
     if base is not None:
         part = next(iter(base.nodes.values()))
         return cluster.pools[part.node, part.pool]
@@ -135,7 +135,7 @@ def prepare(
     """The snapshot that will be received, not yet there."""
     volumes = {number: SnapshotVolume(number, size, Content(size << 10)) for number, size in terms.sizes_kib.items()}
     part = SnapshotNode(pool.node, pool.name, pool.provider, cluster.clock.now)
-    # A copy of the source's, in which each state of shipping becomes the same odd one for ever.
+    # A copy of the source's properties. LINSTOR sets each shipping state in it to the same odd one forever.
     props = {key: UPLOADING if key.endswith(f"/{STATUS}") else value for key, value in terms.props.items()}
     parts = {pool.node: part}
     made = Snapshot(
@@ -217,7 +217,7 @@ def finish(cluster: Cluster, reception: Reception, success: bool) -> None:
 
 
 def _may_force(cluster: Cluster, definition: Definition) -> bool:
-    """Where it may not, LINSTOR leaves the download alone and tells only its error reports."""
+    """If it isn't allowed, LINSTOR keeps the download and only writes an error report."""
     key = "BackupShipping/AllowForceRestore"
     holders = (definition.props, cluster.groups[definition.group].props, cluster.props)
     allowed = next((each[key] for each in holders if key in each), "True").lower() == "true"
@@ -243,14 +243,14 @@ def _restore(cluster: Cluster, definition: Definition, snapshot: Snapshot) -> No
 
 
 def restore_step(cluster: Cluster) -> None:
-    """Makes the resources of what was received: a while after the shipment was told to have succeeded."""
+    """Create the resources from received snapshots, a while after the shipment is reported as successful."""
     for each in [each for each in cluster.restorings if each.due <= cluster.clock.now]:
         cluster.restorings.remove(each)
         _restore(cluster, each.definition, each.snapshot)
 
 
 def step(cluster: Cluster) -> None:
-    """Gives up what has waited too long for the other cluster."""
+    """Give up shipments that have waited too long for the other cluster."""
     for each in list(cluster.receptions):
         if each.of_peer and each.ends <= cluster.clock.now:
             node = next(iter(each.snapshot.nodes))
@@ -259,6 +259,6 @@ def step(cluster: Cluster) -> None:
 
 
 def deadline(cluster: Cluster) -> int:
-    """Until when a cluster's data is waited for."""
+    """Until when it waits for a cluster's data."""
     patience = int(cluster.props.get("BackupShipping/RecvTimeoutInMs", _PATIENCE_MS))
     return cluster.clock.now + (patience if patience >= 0 else 1 << 50)

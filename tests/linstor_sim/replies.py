@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The envelope of a reply: a list of entries, and the HTTP status that follows from them."""
+"""The form of a reply: a list of entries, and the HTTP status that follows from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes over the wire. ``payload`` is sent as JSON unless ``raw`` is given."""
+    """A reply on the wire. ``payload`` is sent as JSON unless ``raw`` is set."""
 
     status: int
     payload: Any = None
@@ -41,7 +41,7 @@ class Refused(Exception):
         return [entry(self.code, str(self), references=self.references, error_report_ids=reports, **self.more)]
 
     def within(self, mask: int, details: str, references: Texts) -> None:
-        """Adds what the call was about, where the error doesn't say it itself."""
+        """Add the objects of the call, if the error doesn't name them."""
         for part in (codes.MASK_OPERATION, codes.MASK_OBJECT):
             if not self.code & part:
                 self.code |= mask & part
@@ -67,7 +67,7 @@ def signed(code: int) -> int:
 
 
 def unsigned(code: int) -> int:
-    """The other way round."""
+    """The reverse of it."""
     return code & (1 << 64) - 1
 
 
@@ -106,7 +106,7 @@ def _status_of_error(code: int) -> int:
 
 
 def lean(value: Any) -> Any:
-    """Without what LINSTOR leaves out of its JSON: null and whatever is empty. Properties keep their empty values."""
+    """The value without null and empty ones, which LINSTOR leaves out of its JSON. Properties keep empty values."""
     if isinstance(value, dict):
         kept = ((name, each if name.endswith("props") else lean(each)) for name, each in value.items())
         return {name: each for name, each in kept if each is not None and each != "" and each != [] and each != {}}

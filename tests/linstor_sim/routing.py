@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which handler answers what."""
+"""The handlers of the routes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Call:
     body: Any
 
     def many(self, name: str) -> list[str]:
-        """A list parameter, whatever its case: the document and the clients differ there."""
+        """A list parameter. Its case is ignored, as the document and the clients differ."""
         return [value for key, values in self.query.items() if key.lower() == name for value in values if value]
 
     def one(self, name: str) -> str:
@@ -38,7 +38,7 @@ class Call:
         return self.one(name).lower() == "true"
 
     def field(self, name: str, default: Any = None) -> Any:
-        """A field of the body; null is as good as absent."""
+        """A field of the body; null counts as absent."""
         value = self.body.get(name) if isinstance(self.body, dict) else None
         return default if value is None else value
 

@@ -37,7 +37,7 @@ _KINDS = {"LVM_THIN": "lvmThin", "ZFS": "zfs", "ZFS_THIN": "zfsThin"}
 
 @dataclass(frozen=True)
 class BackupName:
-    """What the objects of one backup have in common. ``id`` is ``back_<date>_<time>``."""
+    """The common name of one backup's objects. ``id`` is ``back_<date>_<time>``."""
 
     resource: str
     id: str
@@ -172,5 +172,5 @@ def _layer(snapshot: Snapshot, layers: list[str], node: SnapshotNode) -> dict[st
 
 
 def _luks(cluster: Cluster) -> dict[str, str]:
-    """Stand-ins: the double encrypts nothing."""
+    """Stand-ins for encrypted values: the double encrypts nothing."""
     return {"masterPassword": f"{cluster.id[:8]}AA=", "masterCryptHash": "AAAA", "masterCryptSalt": "AAAA"}

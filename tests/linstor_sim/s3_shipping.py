@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shipping to a bucket: which snapshot an increment rests on, and what is written."""
+"""Shipping to a bucket: the choice of the base, and the objects."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class S3Carrier:
                 raise Failure(str(error)) from error
 
     def end(self, cluster: Cluster, shipment: Shipment, success: bool) -> None:
-        """There is nobody to tell."""
+        """Do nothing: a bucket has no other side."""
 
 
 def create(
@@ -122,7 +122,7 @@ def _mark_started(cluster: Cluster, definition: Definition, snapshot: Snapshot, 
 
 
 def _base(cluster: Cluster, definition: Definition, remote: Remote) -> Snapshot | None:
-    """None, silently, when the last one's snapshot or backup is gone, or a size has changed."""
+    """``None``, without a message, if the last one's snapshot or backup is gone, or a size has changed."""
     last = definition.props.get(f"{SOURCE}/{remote.name}/{LAST_STARTED}", "")
     found = definition.snapshots.get(last)
     if found is None:

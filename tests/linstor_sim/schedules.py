@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Scheduled shipments: which are enabled for what, and when the next one is."""
+"""Scheduled shipments: where schedules are enabled, and when they run next."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Task:
 
 
 def levels(cluster: Cluster, definition: Definition) -> list[Props]:
-    """Where an enabling can be, the nearest first."""
+    """The levels on which a schedule can be enabled, the nearest first."""
     return [definition.props, cluster.groups[definition.group].props, cluster.props]
 
 
@@ -78,7 +78,7 @@ def pairs(cluster: Cluster, definition: Definition) -> list[tuple[str, str, bool
 
 
 def active(cluster: Cluster) -> Iterator[Key]:
-    """What runs: enabled, and the resource is deployed."""
+    """The schedules that run: enabled ones of deployed resources."""
     for definition in cluster.definitions.values():
         if definition.resources:
             for remote, schedule, enabled in pairs(cluster, definition):
@@ -141,7 +141,7 @@ def _wanted(cluster: Cluster, definition: Definition, remote: str, schedule: str
 
 
 def ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
-    """Plans the next one after a scheduled shipment, and removes what is no longer to be kept."""
+    """Plan the next shipment after a scheduled one, and prune by keep_local and keep_remote."""
     order = shipment.order
     if not order.schedule or order.schedule not in cluster.schedules:
         return

@@ -89,7 +89,7 @@ class Server:
         self.stop()
 
     def _tick(self) -> None:
-        """Shipments go on whether anyone asks or not."""
+        """Continue shipments, also without requests."""
         while not self._stopped.wait(_TICK):
             if self.cluster.is_busy:
                 progress(self.cluster)
@@ -111,7 +111,7 @@ class _Listener(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, _request: Any, _address: Any) -> None:
-        """Clients hang up, or don't trust the certificate: that is a test's purpose, no error."""
+        """Ignore clients that hang up or don't trust the certificate: tests do this on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_arguments: object) -> None:
-        """Nothing: the journal has it."""
+        """Log nothing: the journal has each request."""
 
 
 def _added(reply: Reply, fault: RequestFault | None) -> Reply:

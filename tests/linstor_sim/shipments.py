@@ -38,10 +38,10 @@ class Failure(Exception):
 
 
 class Carrier(Protocol):
-    """Takes a shipment's data where it is to go. Called with the lock held; lets it go while it waits for others."""
+    """Carries a shipment's data to its destination. Called with the lock held; releases it while it waits."""
 
     def begin(self, cluster: Cluster, shipment: Shipment) -> Entries:
-        """Makes ready, with the other side if there is one, and calls ``go``. Gives what the reply has to say."""
+        """Prepare the shipment, with the other side if any, and call ``go``. Returns the entries of the reply."""
 
     def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
         """``cut``: the network goes midway. Raises Failure."""
@@ -214,7 +214,7 @@ def _ended(cluster: Cluster, shipment: Shipment, status: str) -> None:
 
 
 def _start_one(cluster: Cluster) -> bool:
-    """The queue is only looked at when a shipment has ended, whatever else makes room."""
+    """LINSTOR checks the queue only when a shipment ends, not when a slot becomes free otherwise."""
     ended_one, cluster.ended_one = cluster.ended_one, False
     if not ended_one:
         return False
@@ -223,7 +223,7 @@ def _start_one(cluster: Cluster) -> bool:
         if order.base is not None and _base_status(order) != SUCCESS:
             if any(each.order.snapshot is order.base for each in cluster.shipments):
                 continue
-            # What was shipped last takes the place of a base that isn't.
+            # The last shipped snapshot replaces a missing base.
             last = order.definition.props.get(f"{order.space}/{LAST}", "")
             order.base = order.definition.snapshots.get(last)
         elif order.base is not None and order.base.name not in order.definition.snapshots:
@@ -240,7 +240,7 @@ def _start_one(cluster: Cluster) -> bool:
 
 
 def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str | None) -> int:
-    """Ends what is under way or queued and gives how many. One that ships loses its snapshot, as with LINSTOR."""
+    """Abort shipments under way or queued; returns their number. As in LINSTOR, an aborted one loses its snapshot."""
     cluster.queue = [
         each
         for each in cluster.queue
@@ -263,7 +263,7 @@ def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str |
 
 
 def abandon(cluster: Cluster, node: str) -> None:
-    """The satellite is gone that ships them."""
+    """Abort the shipments of a lost satellite."""
     for each in [each for each in cluster.shipments if each.node == node]:
         _abort(cluster, each)
 
@@ -284,13 +284,13 @@ def _abort(cluster: Cluster, shipment: Shipment) -> None:
 
 
 def haunt(cluster: Cluster, shipment: Shipment) -> None:
-    """The controller keeps one in mind until it is restarted, though nothing comes of it any more."""
+    """The controller counts a refused shipment as under way until it is restarted."""
     order = shipment.order
     cluster.haunted.setdefault(order.remote.name, []).append((order.definition, order.snapshot))
 
 
 def _stumbles(cluster: Cluster, remote: str) -> bool:
-    """LINSTOR fails to end a shipment where all it has in mind for another remote is one whose snapshot is gone."""
+    """LINSTOR can't end a shipment if another remote's only pending shipment has lost its snapshot."""
     for name, kept in cluster.haunted.items():
         running = [each for each in cluster.shipments if each.order.remote.name == name]
         gone = [each for each in kept if each[0].snapshots.get(each[1].name) is not each[1]]
@@ -301,13 +301,13 @@ def _stumbles(cluster: Cluster, remote: str) -> bool:
 
 
 def uses(cluster: Cluster, remote: str) -> bool:
-    """Whether anything is shipped there, or seems to be."""
+    """Whether a shipment to it is, or seems to be, under way."""
     orders = [each.order for each in cluster.shipments] + [each.order for each in cluster.queue]
     return remote in cluster.haunted or any(each.remote.name == remote for each in orders)
 
 
 def forget_remotes(cluster: Cluster) -> None:
-    """Those go that were only waiting for their last shipment."""
+    """Delete remotes that were waiting for their last shipment."""
     for each in [each for each in cluster.remotes.values() if each.going and not uses(cluster, each.name)]:
         del cluster.remotes[each.name]
 
@@ -323,11 +323,11 @@ def interrupted(cluster: Cluster) -> None:
     cluster.queue.clear()
     cluster.haunted.clear()
     for remote in cluster.remotes.values():
-        remote.going = False  # it has to be deleted anew
+        remote.going = False  # it must be deleted again
 
 
 def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:
-    """What a snapshot that can't be deleted now is at, or an empty text."""
+    """Why a snapshot can't be deleted now, or an empty text."""
     if any(each.order.snapshot is snapshot for each in cluster.shipments):
         return "currently being shipped as a backup"
     if any(each.order.snapshot is snapshot for each in cluster.queue):

@@ -59,7 +59,7 @@ class Simulation:
         return server
 
     def add_redirect(self) -> Server:
-        """A plain port that sends everyone to the first controller's https port."""
+        """A plain port that redirects to the first controller's https port."""
         server = Server(self.cluster, redirect_to=self.servers[0].port)
         self.servers.append(server)
         return server
@@ -78,16 +78,16 @@ class Simulation:
         self._forgiven = True
 
     def advance(self, seconds: float) -> None:
-        """Time passes, and what becomes due by it has happened when this returns."""
+        """Let time pass. Everything that becomes due has happened when this returns."""
         self.cluster.clock.advance(seconds)
         shipments.progress(self.cluster, wait=True)
 
     def freeze(self) -> None:
-        """From now on time passes only by ``advance``: however slow the machine, what is under way stays so."""
+        """From now on time passes only by ``advance``. So shipments stay under way on a slow machine, too."""
         self.cluster.clock.freeze()
 
     def restart(self) -> None:
-        """The controller starts anew: the passphrase has to be entered again, what was under way is aborted."""
+        """Restart the controller: the passphrase must be entered again, and shipments under way are aborted."""
         for server in self.servers:
             server.stop()
         with self.cluster.lock:
@@ -120,7 +120,7 @@ class Simulation:
             return self.cluster.add_resource(name, **described)
 
     def set_online(self, node: str, online: bool) -> None:
-        """A satellite goes, and what it ships is aborted, or comes back."""
+        """Take a satellite offline, which aborts its shipments, or bring it back."""
         with self.cluster.lock:
             self.cluster.node(node).online = online
             if not online:

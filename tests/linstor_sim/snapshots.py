@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Taking snapshots: what the calls for one, for several, and for a backup have in common."""
+"""Taking snapshots: the common part of the calls for one, for several, and for a backup."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def registered(made: list[tuple[Definition, Snapshot]]) -> Entries:
 
 
 def taken(made: list[tuple[Definition, Snapshot]], mask: int, about: dict[str, str]) -> Entries:
-    """What the satellites say."""
+    """The entries of the satellites."""
     entries = []
     for node in dict.fromkeys(node for _definition, snapshot in made for node in snapshot.nodes):
         here = [(definition, snapshot) for definition, snapshot in made if node in snapshot.nodes]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a cluster consists of. Times are in milliseconds since the epoch, sizes in KiB as LINSTOR has them."""
+"""The objects of a cluster. Times are in milliseconds since the epoch, sizes in KiB, as in LINSTOR."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Group:
 
 @dataclass
 class Volume:
-    """A volume definition with what is on it: the same on all nodes."""
+    """A volume definition with its content, which is the same on all nodes."""
 
     number: int
     size_kib: int
@@ -166,7 +166,7 @@ class Definition:
 @dataclass
 class Remote:
     """``kind``: s3, linstor or ebs. ``fields`` are as the API names them; ``secrets`` never leave the controller.
-    ``going``: deleted as soon as nothing is shipped to it."""
+    ``going``: deleted after its last shipment."""
 
     name: str
     kind: str

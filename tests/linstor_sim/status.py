@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state of a shipment from here, as it is told: in properties since LINSTOR 1.33, in flags before."""
+"""The state of an outgoing shipment: in properties since LINSTOR 1.33, in flags before."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def full(content: Content) -> bytes:
 
 
 def difference(base: Content, content: Content) -> bytes:
-    """What turns ``base`` into ``content``."""
+    """The changes from ``base`` to ``content``."""
     return _stream(content, *content.changed_since(base))
 
 

@@ -14,11 +14,11 @@ from ansible_collections.snapship.dr.tests.linstor_sim.replies import Reply
 
 _URI = "urn:linstor"
 
-# Where LINSTOR 1.33.3 itself is other than its document says.
+# Differences between LINSTOR 1.33.3 and its document.
 _PLAIN_OBJECTS = {("GET", "/v1/encryption/passphrase"), ("GET", "/v1/remotes")}  # an object, not a list of one
 _UNDOCUMENTED_QUERY = {"nodes", "resources", "storage_pools", "resource_definitions", "since", "withcontent", "offset"}
 _ANY_CASE = ("Node", "type"), ("NetInterface", "satellite_encryption_type")
-# What is empty is left out, required or not; so is the schedule of a resource that has none.
+# LINSTOR leaves out empty values, even required ones, and the schedule of a resource that has none.
 _OPTIONAL = (
     ("SnapQueue", "pref_node"),
     ("Backup", "vlms"),
@@ -31,7 +31,7 @@ class Document:
     """The document, ready for checking."""
 
     def __init__(self, path: str) -> None:
-        # Only whoever names a document needs these.
+        # Needed only with a document.
         import jsonschema
         import referencing
         import referencing.jsonschema
@@ -54,7 +54,7 @@ class Document:
         return _loaded(path) if path else None
 
     def check(self, method: str, route: str, target: str, body: Any, reply: Reply) -> list[str]:
-        """What is wrong; nothing is said of routes that the document doesn't have."""
+        """The violations. Routes that aren't in the document are ignored."""
         operation = self._operation(method, route)
         if operation is None:
             return [f"{method} {route}: not in the document."]

@@ -12,6 +12,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
+from .._engine.volumes.registry import provider_names
+
 Spec = dict[str, dict[str, Any]]
 
 
@@ -109,7 +111,7 @@ def volumes(required: bool = False) -> Spec:
 
 def provider() -> Spec:
     """What keeps the volumes."""
-    return {"provider": {"type": "str", "choices": ["file", "lvm_thin", "zfs"]}}
+    return {"provider": {"type": "str", "choices": provider_names()}}
 
 
 def point_in_time() -> Spec:

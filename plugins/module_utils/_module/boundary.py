@@ -3,7 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The one boundary between modules and the engine: requests go in, results and errors come out."""
+"""The one boundary between modules and the engine: requests go in, results and errors come out.
+
+A task that fails returns each text for two readers: ``msg`` is for people and has everything, one failure a line;
+``code``, ``hint`` and ``failures`` are for programs. Ansible prints ``msg`` by itself and then the whole result.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,13 @@ from ansible.module_utils.basic import AnsibleModule
 from .._engine.common.errors import SnapshipError
 from .._engine.common.outcome import Outcome
 from .._engine.local.host import Host
+from .failure_lines import lines
 
 Params = Mapping[str, Any]
 
 
 def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], Any], returns: str) -> NoReturn:
-    """Plan, then show the plan (check mode) or apply it; exits the module. ``returns`` names the list of results."""
+    """Plan, then preview the plan (check mode) or apply it; exits the module. ``returns`` is the key of the results."""
 
     def work() -> Outcome:
         host = Host(module.params["config_dir"])
@@ -32,7 +37,7 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
 
 
 def finish(module: AnsibleModule, work: Callable[[], Outcome], returns: str) -> NoReturn:
-    """Do the work of a module that can change something, and exit with what came of it."""
+    """Do the work of a module that can change something, and exit with its result."""
     outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
         module.warn(warning)
@@ -45,14 +50,14 @@ def finish(module: AnsibleModule, work: Callable[[], Outcome], returns: str) -> 
 
 
 def answer(module: AnsibleModule, listing: Callable[[Host, Params], Outcome], returns: str) -> NoReturn:
-    """Read and return; exits the module."""
+    """Do the work of a module that only reads; exits the module. ``returns`` is the key of the results."""
     tell(module, lambda: listing(Host(module.params["config_dir"]), module.params), returns)
 
 
 def tell(
     module: AnsibleModule, work: Callable[[], Outcome], returns: str, more: Mapping[str, Any] | None = None
 ) -> NoReturn:
-    """Do the work of a module that only reads, and exit with what it found; ``more`` may be filled by the work."""
+    """Do the work of a module that only reads, and exit with its result. The work may add return values to ``more``."""
     outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
         module.warn(warning)
@@ -65,30 +70,28 @@ def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> An
     try:
         result = work()
     except SnapshipError as error:
-        failure = {
-            "msg": str(error),
-            "code": error.code,
-            "hint": error.hint,
-            "failures": [error.as_dict()],
-        }
+        failure = _result(str(error), error.as_dict())
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a line and not a crashed module
-        failure = {
-            "msg": f"This should not have happened: {type(error).__name__}: {error}",
-            "code": "internal",
-            "hint": "",
-            "failures": [],
-            "exception": traceback.format_exc(),
-        }
+        bug = SnapshipError(
+            f"Internal error in snapship.dr: {type(error).__name__}: {error}",
+            "Run the task again with -vvv, and report its output as a bug.",
+            code="internal",
+        )
+        failure = {**_result(f"{bug.msg}. {bug.hint}", bug.as_dict()), "exception": traceback.format_exc()}
     # Outside of the except clauses: fail_json would add the traceback of an error that explains itself.
     if failure is not None:
         module.fail_json(**{returns: []}, **failure)
     return result
 
 
+def _result(msg: str, failure: dict[str, Any]) -> dict[str, Any]:
+    """What a task returns that could do nothing at all. ``failures`` is never empty: conditions of tasks look there."""
+    return {"msg": msg, "code": failure["code"], "hint": failure["hint"], "failures": [failure]}
+
+
 def _summary(failures: list[dict[str, Any]], succeeded: int) -> str:
-    first = failures[0]
-    said = f"{first['msg']} {first['hint']}".strip()
-    where = f"{first['volume']}: " if first["volume"] and first["volume"] not in said else ""
+    """The message for people: cause and cure of each failure, one failure a line."""
+    told = lines(failures)
     if len(failures) == 1 and not succeeded:
-        return f"{where}{said}"
-    return f"{len(failures)} of {len(failures) + succeeded} volumes failed. {where}{said}"
+        return told[0]
+    return "\n".join([f"{len(failures)} of {len(failures) + succeeded} volumes failed:", *told])

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What the LINSTOR modules share: the connection's options, and the boundary to the control plane."""
+"""What the LINSTOR modules share: the connection options, and the boundary to the control plane."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Params = Mapping[str, Any]
 
 
 def connection() -> Spec:
-    """How to reach a cluster; documented in plugins/doc_fragments/_linstor.py."""
+    """The connection options; documented in plugins/doc_fragments/_linstor.py."""
     return {
         "controllers": {"type": "list", "elements": "str"},
         "auth_token": {"type": "str", "no_log": True},
@@ -39,12 +39,12 @@ def connection() -> Spec:
 
 
 def target() -> Spec:
-    """The cluster on the other side, with the same options."""
+    """The connection options of the target cluster."""
     return {"target": {"type": "dict", "options": connection()}}
 
 
 def waiting(timeout: str) -> Spec:
-    """How long to wait for what LINSTOR does by itself, and how often to look."""
+    """How long to wait for LINSTOR, and how often to check."""
     return {
         "wait": {"type": "bool", "default": True},
         "wait_timeout": {"type": "str", "default": timeout},
@@ -53,7 +53,7 @@ def waiting(timeout: str) -> Spec:
 
 
 def stored() -> Spec:
-    """Backups on a remote, or what was received from another cluster; see :data:`ONE_STORE`."""
+    """Backups on a remote, or snapshots received from another cluster; see :data:`ONE_STORE`."""
     return {"remote": {"type": "str"}, "received_from": {"type": "str"}}
 
 
@@ -62,7 +62,7 @@ ONE_STORE = [("remote", "received_from")]
 
 
 def access(params: Params) -> Access:
-    """The connection's options as the control plane takes them."""
+    """The connection options in the control plane's form."""
     given = {name: params[name] for name in connection() if params.get(name) is not None}
     given["controllers"] = tuple(given.get("controllers", ()))
     given["timeout"] = parse_duration(given["timeout"], "timeout")
@@ -71,7 +71,7 @@ def access(params: Params) -> Access:
 
 @contextmanager
 def cluster(params: Params) -> Iterator[Cluster]:
-    """The cluster the options name, for as long as it is needed."""
+    """A connection to the cluster; it is closed at the end."""
     with Cluster(access(params)) as found:
         yield found
 

@@ -28,7 +28,7 @@ ALWAYS = {
     "test_bases.py": ("written_in_between", "impostor", "bookmark_left", "rolled_back[zvol]"),
     "test_full_pools.py": ("thin_pool_that_is_nearly_full", "zpool"),
     "test_kills.py": ("",),
-    "test_lvm_reading.py": ("newer", "killed_run_left"),
+    "test_lvm_reader.py": ("newer", "killed_run_left"),
     "test_lvm_snapshots.py": ("many_volumes", "left_suspended[volume]"),
     "test_lvm_target.py": ("known_until", "does_not_zero", "cut[kept-lvrename-1"),
     "test_zfs_restores.py": ("properties", "undone[kept]"),

@@ -82,7 +82,7 @@ def test_nothing_happened(thin: Scene) -> None:
 
 def test_thin_snapshot_gone(thin: Scene) -> None:
     call("lvremove", "-q", "-f", lv_of(thin))
-    thin.check("full", "no snapshot here")
+    thin.check("full", "no state in common")
 
 
 def test_thin_snapshot_renamed(thin: Scene) -> None:
@@ -179,7 +179,7 @@ def test_zfs_snapshot_and_bookmark_gone(zfs: Scene) -> None:
     call("zfs", "destroy", zfs.base)
     for bookmark in call("zfs", "list", "-H", "-o", "name", "-t", "bookmark", zfs.source.volume).split():
         call("zfs", "destroy", bookmark)
-    zfs.check("full", "no snapshot here")
+    zfs.check("full", "no state in common")
 
 
 def test_zfs_snapshot_renamed(zfs: Scene) -> None:

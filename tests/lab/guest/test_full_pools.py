@@ -49,7 +49,7 @@ def test_a_thin_pool_that_is_nearly_full(make_thin_pool: Callable[..., ThinPool]
         assert any("pool_high" in text and "full" in text for text in outcome.warnings), outcome.warnings
         source.write(0, b"c".ljust(512))
         outcome = place.ship(source.volume)
-        assert outcome.items[0]["type"] == "full" and "no snapshot here" in outcome.items[0]["reason"]
+        assert outcome.items[0]["type"] == "full" and "no state in common" in outcome.items[0]["reason"]
         call("lvremove", "-q", "-f", f"{pool.vg}/filler")
         fill(pool, 95.5)
         before = call("lvs", "--noheadings", "-o", "lv_name,lv_tags", pool.vg)
@@ -99,7 +99,7 @@ def test_a_target_pool_that_is_too_small(
         place.one(source.volume)
         before = call("lvs", "--noheadings", "-o", "lv_name", small.vg)
         (failure,) = place.fetch(source.volume, source.target("there"), pool=small.name).failures
-        assert failure["code"] == "no_space" and "untouched" in failure["msg"]
+        assert failure["code"] == "no_space" and "nothing was changed" in failure["msg"]
         assert call("lvs", "--noheadings", "-o", "lv_name", small.vg) == before
         (failure,) = place.fetch(source.volume, source.target("there")).failures
         assert failure["code"] == "usage" and small.pool in failure["msg"] + failure["hint"]

@@ -179,7 +179,7 @@ def test_tags_that_were_copied_to_another_lv(provider: LvmThinProvider, thin_poo
     words = [word for tag in lv(made.path, "lv_tags").split(",") for word in ("--addtag", tag)]
     call("lvchange", "-q", *words, victim)
     flaws = {each.path: each.flaw for each in provider.snapshots(volume)}
-    assert flaws == {made.path: None, f"/dev/{victim}": "it is another LV than the one that was made"}
+    assert flaws == {made.path: None, f"/dev/{victim}": "its tags were copied from another LV"}
     assert full(provider, made)[:8] == b"snapshot"
     provider.remove(made)
     assert "victim" in names(thin_pool) and made.path.split("/")[-1] not in names(thin_pool)
@@ -209,7 +209,7 @@ def test_a_group_is_taken_whole_or_not_at_all(provider: LvmThinProvider, thin_po
         before = names(thin_pool)
         call("fsfreeze", "-f", tmp_path)
         try:
-            with pytest.raises(VolumeError, match="no snapshot of .* could be made"):
+            with pytest.raises(VolumeError, match="can't take a snapshot of"):
                 take(provider, volume, frozen)
         finally:
             call("fsfreeze", "-u", tmp_path)

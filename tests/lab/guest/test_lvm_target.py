@@ -20,7 +20,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
     UsageError,
     VolumeError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import thin_pool as engine_pool
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import lvm
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
@@ -42,7 +42,7 @@ from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, call
 
 __all__ = ["own_pool"]  # a fixture
 
-ENGINE = Path(engine_pool.__file__).parents[2]
+MODULE_UTILS = Path(lvm.__file__).parents[3]
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def killed_at(tmp_path: Path, target: str, keep_as: str, program: str, number: i
     )
     shim(tmp_path / "bin", program, f"printf x >> {count}; {kill}" + ("" if after else '"$@"'))
     environment = dict(os.environ, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
-    words = [sys.executable, "-c", textwrap.dedent(CHILD), str(ENGINE), target, keep_as]
+    words = [sys.executable, "-c", textwrap.dedent(CHILD), str(MODULE_UTILS), target, keep_as]
     assert subprocess.run(words, env=environment, check=False).returncode == -9
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import listing as lvm_listing
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import provider as engine_zfs
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import report
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import provider
 from ansible_collections.snapship.dr.tests.lab.guest.kinds import MIB, Filesystem, Kind, Thin, Zvol
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, Zpool
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place
@@ -35,8 +35,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(subprocess, "Popen", Counted)
     # However slow the machine is: what was listed a moment ago was.
-    monkeypatch.setattr(lvm_listing, "_MOMENT", 60.0)
-    monkeypatch.setattr(engine_zfs, "_MOMENT", 60.0)
+    monkeypatch.setattr(report, "_MOMENT", 60.0)
+    monkeypatch.setattr(provider, "_MOMENT", 60.0)
     yield commands
 
 

@@ -20,7 +20,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
     VolumeError,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import StreamProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import snapshots as zfs_take
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import snapshots
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.names import bookmark_name
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
@@ -144,7 +144,7 @@ def test_of_several_pools_all_or_none(provider: ZfsProvider, zpool: Zpool, secon
 
 def test_a_record_that_is_too_long_is_refused_before_anything_is_done(provider: ZfsProvider, zpool: Zpool) -> None:
     volume = zpool.filesystem()
-    with pytest.raises(VolumeError, match="more than ZFS can hold"):
+    with pytest.raises(VolumeError, match="too long: a ZFS property holds"):
         take(provider, volume, group={"id": "x", "members": [os.urandom(40).hex() for _each in range(300)]})
     assert provider.snapshots(volume) == []
 
@@ -381,7 +381,7 @@ def test_a_pool_that_is_nearly_full_gets_no_snapshot(
     call("zpool", "sync", pool.name)
     (found,) = provider.pressure(volume)
     assert found.pool == pool.name and found.what == "data" and found.percent > 35
-    monkeypatch.setattr(zfs_take, "FULL_PERCENT", 35)
+    monkeypatch.setattr(snapshots, "FULL_PERCENT", 35)
     with pytest.raises(VolumeError) as caught:
         take(provider, volume)
     assert caught.value.code == "pool_full"

@@ -19,7 +19,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provid
     TakeRequest,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.receive import ZfsStreamTarget
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.stream_target import ZfsStreamTarget
 from ansible_collections.snapship.dr.tests.lab.guest.pools import call
 
 KIB, MIB = 1 << 10, 1 << 20

@@ -20,7 +20,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, rout
 def list_backups(cluster: Cluster, call: Call) -> Any:
     remote = cluster.s3_remote(call.names["remote"])
     found = backup_list.listed(cluster, remote, call.one("rsc_name"), call.one("snap_name"))
-    # An empty object stays where an empty list would go.
+    # LINSTOR returns an empty object, but leaves out an empty list.
     return Reply(200, {**lean(found), "other": lean(found["other"])})
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a test tells the double over HTTP: set up, break, look at, let time pass. LINSTOR has nothing of it."""
+"""Control of the double over HTTP, for tests: set up, break, inspect, let time pass. LINSTOR has no such routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def requests(cluster: Cluster, _call: Call) -> Any:
 
 @route("GET", "/sim/counts")
 def counts(cluster: Cluster, _call: Call) -> Any:
-    """How often each route was asked for."""
+    """The number of requests of each route."""
     return Reply(200, cluster.journal.counts())
 
 
@@ -35,7 +35,7 @@ def forget_requests(cluster: Cluster, _call: Call) -> Any:
 
 @route("GET", "/sim/violations")
 def violations(cluster: Cluster, _call: Call) -> Any:
-    """Where a request or reply was other than the API's document says."""
+    """Requests and replies that break the API's document."""
     return Reply(200, cluster.journal.violations)
 
 
@@ -51,7 +51,7 @@ def add_fault(cluster: Cluster, call: Call) -> Any:
 
 @route("GET", "/sim/faults")
 def faults(cluster: Cluster, _call: Call) -> Any:
-    """Those that haven't happened yet."""
+    """The faults that haven't happened yet."""
     mine = cluster.faults
     told = {"request": [asdict(each) for each in mine.requests], "shipment": [asdict(each) for each in mine.shipments]}
     return Reply(200, {**told, "snapshot": [asdict(each) for each in mine.snapshots]})
@@ -65,7 +65,7 @@ def clear_faults(cluster: Cluster, _call: Call) -> Any:
 
 @route("POST", "/sim/advance")
 def advance(cluster: Cluster, call: Call) -> Any:
-    """``{"seconds": 60}``: what becomes due by it has happened when the reply comes."""
+    """``{"seconds": 60}``: everything that becomes due has happened when the reply comes."""
     cluster.clock.advance(float(call.field("seconds", 0)))
     with cluster.unlocked():
         shipments.progress(cluster, wait=True)
@@ -74,7 +74,7 @@ def advance(cluster: Cluster, call: Call) -> Any:
 
 @route("POST", "/sim/restart")
 def restart(cluster: Cluster, _call: Call) -> Any:
-    """As after a restart of the controller: the passphrase is locked, what was under way is aborted."""
+    """Restart the controller: the passphrase is locked, and shipments under way are aborted."""
     cluster.unlocked_by_passphrase = False
     shipments.interrupted(cluster)
     return Reply(200, {})

@@ -86,7 +86,7 @@ def _property_deleted(name: str) -> Entry:
 
 
 def check_props(props: Props, mask: int, what: str) -> None:
-    """Properties that LINSTOR doesn't know, and values that aren't of their kind, are refused."""
+    """Refuse properties that LINSTOR doesn't know, and values of the wrong kind."""
     for name, value in props.items():
         if not name.startswith(_KNOWN):
             raise Refused(codes.FAIL_INVLD_PROP | mask, f"The key '{name}' is not whitelisted", details=what)
@@ -96,7 +96,7 @@ def check_props(props: Props, mask: int, what: str) -> None:
 
 
 def changed(props: Props, call: Call, mask: int, what: str) -> Entries:
-    """Carries out a *Modify body on ``props``."""
+    """Apply a *Modify body to ``props``."""
     override = call.field("override_props", {})
     check_props(override, mask | codes.MASK_MOD, what)
     props.update(override)
@@ -136,7 +136,7 @@ def modify_passphrase(cluster: Cluster, call: Call) -> Entries:
             correction="Use the crypt-create-passphrase command instead of crypt-modify-passphrase",
         )
     _need_right(cluster, call.field("old_passphrase"))
-    # It stays locked if it was: the new one has to be entered.
+    # A locked cluster stays locked: the new passphrase must be entered.
     cluster.passphrase = call.field("new_passphrase")
     return [entry(codes.MODIFIED | _CONF_MOD, "Crypt passphrase updated")]
 

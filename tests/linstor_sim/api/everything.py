@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every route. The modules register theirs when they are imported."""
+"""All routes. Each module registers its routes when it is imported."""
 
 from __future__ import annotations
 

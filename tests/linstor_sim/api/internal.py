@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What controllers ask each other, and the data that satellites would send each other."""
+"""Requests between controllers, and the data that satellites send each other."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _started(snapshot: Snapshot) -> int:
 
 
 def _contact(cluster: Cluster, call: Call) -> tuple[Remote | None, Entries]:
-    """The remote that stands for the cluster that asks, or what it is told."""
+    """The remote of the calling cluster, or the refusal."""
     theirs = ".".join(map(str, call.field("srcVersion", [])))
     asking = call.field("srcClusterId", "")
     if theirs != cluster.options.version:
@@ -118,7 +118,7 @@ def _prepared(cluster: Cluster, call: Call, known: Remote, said: Entries) -> Sna
     made.props[SOURCE_UUID] = call.field("srcSnapDfnUuid")
     made.props["BackupShipping/Target/BackupToRestore"] = f"{definition.name}_{name}"
     if base is not None:
-        # Also where what comes isn't an increment.
+        # Also for a full one.
         part_props["BackupShipping/Target/BackupLastSnapshot"] = base.name
         made.props["BackupShipping/Target/BackupLastSnapshot"] = base.name
     made.nodes[pool.node].props = part_props
@@ -136,7 +136,7 @@ def _need_luks(cluster: Cluster, terms: Terms, known: Remote) -> None:
 
 @route("POST", "/sim/receive/{resource}/{snapshot}/{number}")
 def receive(cluster: Cluster, call: Call) -> Any:
-    """The data of one volume, which LINSTOR's satellites pass on between themselves."""
+    """The data of one volume. Real satellites send it to each other directly."""
     reception = _reception(cluster, call.names["resource"], call.names["snapshot"])
     if reception is None:
         return Reply(410, "nothing listens for it")
@@ -146,7 +146,7 @@ def receive(cluster: Cluster, call: Call) -> Any:
 
 @route("POST", "/sim/received")
 def received(cluster: Cluster, call: Call) -> Any:
-    """The other side has sent all of it, ``late`` milliseconds ago by its clock, or won't any more."""
+    """The other side has sent everything, ``late`` milliseconds ago by its clock, or has given up."""
     reception = _reception(cluster, call.field("dstRscName"), call.field("snapshot"))
     if reception is not None:
         reception.ends = cluster.clock.now - call.field("late", 0)

@@ -25,7 +25,7 @@ def nodes(cluster: Cluster, call: Call) -> Any:
 
 @route("GET", "/v1/nodes/{node}")
 def node(cluster: Cluster, call: Call) -> Any:
-    """One of this name; what isn't there is worded otherwise than elsewhere."""
+    """The node of this name. LINSTOR words this error differently from others."""
     found = next((each for each in cluster.nodes.values() if each.name.lower() == call.names["node"].lower()), None)
     if found is None:
         raise Refused(codes.FAIL_NOT_FOUND_NODE, f"Node '{call.names['node']}' not found.")
@@ -103,7 +103,7 @@ def view_pools(cluster: Cluster, call: Call) -> Any:
 
 
 def _diskless(node: str) -> Pool:
-    """Every node has it."""
+    """The interface that every node has."""
     return Pool("DfltDisklessStorPool", node, "DISKLESS", (1 << 63) - 1)
 
 

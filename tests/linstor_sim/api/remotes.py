@@ -82,7 +82,7 @@ def modify_ebs(cluster: Cluster, call: Call) -> Entries:
 
 @route("DELETE", "/v1/remotes")
 def delete(cluster: Cluster, call: Call) -> Entries:
-    """A remote that is in use goes when the last shipment has ended."""
+    """A remote in use is deleted after its last shipment."""
     asked = call.one("remote_name")
     if not asked:
         with within(_MASK, "Remote: null", {}):
@@ -134,7 +134,7 @@ def _modify(cluster: Cluster, call: Call, kind: str, message: str = "") -> Entri
 
 
 def _of_kind(cluster: Cluster, kind: str) -> list[dict[str, Any]]:
-    """Path style isn't told: it is always false."""
+    """LINSTOR never tells the path style: it always returns false."""
     more = {"use_path_style": False} if kind == "s3" else {}
     return [
         {"remote_name": each.name, **{name: each.fields.get(name) for name in _SHOWN[kind]}, **more}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Resource groups, definitions and deployed resources: as much as there must be to protect something."""
+"""Resource groups, definitions and deployed resources, as far as backups need them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Schedules, and for what they are enabled."""
+"""Schedules, and where they are enabled."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _unhandled(what: str, name: str, how: str) -> None:
 
 
 def _take(schedule: Schedule, call: Call, what: str) -> None:
-    """Negative numbers and an empty expression unset."""
+    """Negative numbers and an empty expression remove a setting."""
     increment = call.body.get("inc_cron") if isinstance(call.body, dict) else None
     if increment is not None:
         schedule.incremental = _cron(increment) if increment else None
@@ -178,7 +178,7 @@ def disable(cluster: Cluster, call: Call) -> Entries:
 
 @route("DELETE", "/v1/remotes/{remote}/backups/schedule/{schedule}/delete")
 def delete_enabling(cluster: Cluster, call: Call) -> Entries:
-    """The pool map stays behind, as with LINSTOR."""
+    """The map of storage pools stays, as in LINSTOR."""
     remote, schedule = cluster.remote(call.names["remote"]), _find(cluster, call.names["schedule"])
     resource, group = call.one("rsc_dfn_name"), call.one("rsc_grp_name")
     holder: Any = cluster.definition(resource) if resource else cluster.group(group) if group else cluster
@@ -191,7 +191,7 @@ def delete_enabling(cluster: Cluster, call: Call) -> Entries:
 
 
 def _enabling(cluster: Cluster, call: Call) -> tuple[Entries, Props, str, str]:
-    """What to say first, the properties it goes to, where that is, and their namespace."""
+    """The start of the message, the properties to set, their place, and their namespace."""
     remote, schedule = cluster.remote(call.names["remote"]), _find(cluster, call.names["schedule"])
     space = f"Schedule/{remote.name}/{schedule.name}"
     if call.field("rsc_name"):

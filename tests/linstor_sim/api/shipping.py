@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shipping to LINSTOR remotes, ending what is under way, and the queue."""
+"""Shipping to LINSTOR remotes, aborting shipments, and the queue."""
 
 from __future__ import annotations
 

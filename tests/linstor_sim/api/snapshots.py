@@ -90,7 +90,7 @@ def create_several(cluster: Cluster, call: Call) -> Entries:
 
 
 def _outcome(cluster: Cluster, made: list[tuple[Definition, Snapshot]]) -> Entries:
-    """Where one can't be taken, none of the call is: they are left behind, marked as failed."""
+    """If one snapshot of the call can't be taken, none is: all are left behind, marked as failed."""
     faults = (cluster.faults.of_snapshot(definition.name) for definition, _snapshot in made)
     fault = next(filter(None, faults), None)
     if fault is None:
@@ -218,7 +218,7 @@ def _usable(cluster: Cluster, call: Call) -> Snapshot:
 
 
 def deploy(cluster: Cluster, definition: Definition, node: str, pool: str) -> Resource:
-    """A replica of a definition on a node; Refused where the pool isn't."""
+    """A replica of a definition on a node; Refused without the storage pool."""
     if (node, pool) not in cluster.pools:
         raise Refused(codes.FAIL_NOT_FOUND_STOR_POOL, f"Storage pool '{pool}' on node '{node}' not found.")
     made = Resource(node, pool, cluster.clock.now)

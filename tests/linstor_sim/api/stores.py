@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The key-value store. Keys are kept without the slash they may begin with, as LINSTOR does."""
+"""The key-value store. Keys are stored without a leading slash, as in LINSTOR."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def delete_store(cluster: Cluster, call: Call) -> Entries:
 
 
 def _known(cluster: Cluster, name: str) -> str:
-    """As it was first spelt."""
+    """The name in its first spelling."""
     return next((each for each in cluster.stores if each.lower() == name.lower()), name)
 
 

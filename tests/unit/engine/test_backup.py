@@ -118,7 +118,7 @@ def test_reasons(place: Place) -> None:
     assert place.one(image)["reason"] == "this host and the remote have no state in common"
     for path in place.root.glob(".snapship/*/*.img"):
         os.utime(path)
-    assert "touched" in place.one(image)["reason"]
+    assert "modified" in place.one(image)["reason"]
 
 
 def test_an_increment_on_demand_is_refused_where_there_is_no_base(place: Place) -> None:

@@ -14,12 +14,10 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UnknownError, VolumeError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.block_target import Touched
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import names as lvm_names
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import tags as lvm_tags
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import thin_metadata
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.device_reader import Ranges
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import names, tags, thin_metadata
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.names import LvName
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.thin_pool import usable
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.ranges import Ranges
 
 DUMP = """<superblock uuid="" time="2" transaction="3" flags="0" version="2" data_block_size="128" nr_data_blocks="0">
   <device dev_id="7" mapped_blocks="18" transaction="0" creation_time="5" snap_time="2">
@@ -68,7 +66,7 @@ def test_several_devices_at_once(says: object) -> None:
     later = "\n".join(device).replace('dev_id="7"', 'dev_id="9"').replace('creation_time="5"', 'creation_time="6"')
     says("thin_dump", "\n".join([head, *device, later, end, ""]))
     ranges = Ranges()
-    wanted = [thin_metadata.Wanted(9, 1 << 60, ranges), thin_metadata.Wanted(7), thin_metadata.Wanted(8)]
+    wanted = [thin_metadata.DeviceQuery(9, 1 << 60, ranges), thin_metadata.DeviceQuery(7), thin_metadata.DeviceQuery(8)]
     assert thin_metadata.dump_all("meta", wanted) == [(18, 6, 4), (18, 5, 4), None]
     assert len(list(ranges)) == 2 and list(ranges)[0] == (2 * CHUNK, 13 * CHUNK, True)
 
@@ -78,7 +76,7 @@ def test_differences(says: object) -> None:
     ranges = Ranges()
     thin_metadata.delta("meta", 2, 3, 15 * CHUNK, ranges)
     assert list(ranges) == [(0, 2 * CHUNK, False), (10 * CHUNK, 15 * CHUNK, True)]
-    with pytest.raises(VolumeError, match="as asked"):
+    with pytest.raises(VolumeError, match="didn.t compare devices"):
         thin_metadata.delta("meta", 3, 2, 15 * CHUNK, Ranges())
 
 
@@ -143,24 +141,24 @@ def test_one_program_for_all_tools(says: object, tmp_path: Path) -> None:
 
 def test_names_of_snapshots() -> None:
     volume = LvName("vg", "db")
-    assert lvm_names.snapshot_lv(volume, "u", "daily", set()) == "db_snapship_daily"
+    assert names.snapshot_lv(volume, "u", "daily", set()) == "db_snapship_daily"
     chance = random.Random(3)
     seen = set()
     for _number in range(300):
         name = "".join(chance.choice("ab-.+_ ;$\n\0é/") for _letter in range(chance.randrange(1, 200)))
-        lv = lvm_names.snapshot_lv(LvName("v-g", "l-v" * chance.randrange(1, 30)), "u", name, set())
-        assert lvm_names.is_valid("v-g", lv)
+        lv = names.snapshot_lv(LvName("v-g", "l-v" * chance.randrange(1, 30)), "u", name, set())
+        assert names.is_valid("v-g", lv)
         seen.add(lv)
-    assert lvm_names.snapshot_lv(volume, "u", "daily", {"db_snapship_daily"}) != "db_snapship_daily"
-    assert lvm_names.snapshot_lv(volume, "u", "x_tdata", set()).startswith("db_snapship_")
+    assert names.snapshot_lv(volume, "u", "daily", {"db_snapship_daily"}) != "db_snapship_daily"
+    assert names.snapshot_lv(volume, "u", "x_tdata", set()).startswith("db_snapship_")
 
 
 @pytest.mark.parametrize("wanted", ["db.before-1", "-x", "..", "", "a b", "x_tmeta", "é" * 90, "x" * 300, "snapshot1"])
 def test_names_of_what_is_kept(wanted: str) -> None:
     taken: set[str] = set()
     for _number in range(12):
-        name = lvm_names.kept_name("vg", wanted, taken)
-        assert lvm_names.is_valid("vg", name) and name not in taken
+        name = names.kept_name("vg", wanted, taken)
+        assert names.is_valid("vg", name) and name not in taken
         taken.add(name)
 
 
@@ -169,20 +167,20 @@ def test_names_of_what_is_kept(wanted: str) -> None:
 
 def test_long_texts_are_cut_into_tags_and_joined_again() -> None:
     fields = {"text": random.Random(1).randbytes(9000).hex()}
-    tags = lvm_tags.packed("record", fields)
-    assert len(tags) > 10 and all(len(tag) <= 1024 for tag in tags)
-    assert lvm_tags.unpacked(reversed(tags), "record") == fields
-    assert lvm_tags.unpacked(tags[:-1], "record") is None
-    assert lvm_tags.unpacked(tags, "recor") is None and lvm_tags.unpacked([], "record") is None
+    packed = tags.packed("record", fields)
+    assert len(packed) > 10 and all(len(tag) <= 1024 for tag in packed)
+    assert tags.unpacked(reversed(packed), "record") == fields
+    assert tags.unpacked(packed[:-1], "record") is None
+    assert tags.unpacked(packed, "recor") is None and tags.unpacked([], "record") is None
 
 
 def test_tags_that_are_no_record() -> None:
     for fields in ({}, {"format": 2}, {"format": 1, "name": "x"}, {"format": 1, "created": "soon"}):
-        assert lvm_tags.record_in(lvm_tags.packed("record", fields)) is None
-    assert lvm_tags.record_in(["snapship.record.0=AAAA", "x"]) is None
+        assert tags.record_in(tags.packed("record", fields)) is None
+    assert tags.record_in(["snapship.record.0=AAAA", "x"]) is None
     for text in ("", "a:b:c:d", "u:1:p", "u:1:p:x"):
-        assert lvm_tags.witness_in([f"snapship.witness={text}"]) is None
-    assert lvm_tags.holds_in(["snapship.hold.abc.0=zzzz", "snapship.hold"]) == {}
+        assert tags.witness_in([f"snapship.witness={text}"]) is None
+    assert tags.holds_in(["snapship.hold.abc.0=zzzz", "snapship.hold"]) == {}
 
 
 # --- small parts

@@ -138,16 +138,16 @@ def test_an_unknown_volume(place: Place) -> None:
 
 
 def test_a_copy_that_may_be_torn_is_warned_about(place: Place, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import snapshots as snapshot_store
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import snapshots
 
-    original = snapshot_store.clone_or_copy
+    original = snapshots.clone_or_copy
 
     def written_meanwhile(*arguments: Any) -> str:
         original(*arguments)
         place.write(image, 0, b"meanwhile")
         return "copy"
 
-    monkeypatch.setattr(snapshot_store, "clone_or_copy", written_meanwhile)
+    monkeypatch.setattr(snapshots, "clone_or_copy", written_meanwhile)
     assert any("torn" in text for text in place.snap(image, name="a").warnings)
     quiet = place.snap(image, name="b", pre_command=[sys.executable, "-c", "pass"])
     assert not quiet.warnings

@@ -94,12 +94,12 @@ def test_what_is_missing_is_found_by_metadata(chain: tuple[Place, str]) -> None:
 
 
 def test_a_delta_that_was_wrong_is_found_by_source(chain: tuple[Place, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import provider as file
+    from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import provider
 
     place, image = chain
     place.write(image, 3 * MIB, b"this change is left out of the increment")
     place.write(image, 3 * MIB + 500_000, b"this one isn't")
-    monkeypatch.setattr(file, "merged", lambda changes: (each for each in changes if each.offset != 3 * MIB))
+    monkeypatch.setattr(provider, "merged", lambda changes: (each for each in changes if each.offset != 3 * MIB))
     item = place.one(image)
     monkeypatch.undo()
     assert item["type"] == "incremental"

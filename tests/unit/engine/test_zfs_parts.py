@@ -20,13 +20,15 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.processes import ProgramError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import TakeRequest
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import commands as zfs_list
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import listing as zfs_listing
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import names as zfs_names
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import properties as zfs_properties
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import records as zfs_records
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import send as zfs_send
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import stream_header as zfs_begin
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import (
+    commands,
+    datasets,
+    names,
+    records,
+    sender,
+    staging_area,
+    stream_header,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 
 CREATED = 1795374041.123457
@@ -36,13 +38,13 @@ REQUEST = TakeRequest(
 
 
 def row(name: str, kind: str, guid: str, txg: int, **more: str) -> dict[str, str]:
-    values = dict.fromkeys(zfs_listing.COLUMNS, "-")
+    values = dict.fromkeys(datasets.COLUMNS, "-")
     return {**values, "name": name, "type": kind, "guid": guid, "createtxg": str(txg), "creation": "1795374041", **more}
 
 
 @pytest.mark.parametrize("name", ["tank", "tank/db", "tank/a b", "tank/-x", "tank/a.b:c_d", "tank/..."])
 def test_names_zfs_takes(name: str) -> None:
-    assert zfs_names.normalise(name) == name
+    assert names.normalise(name) == name
 
 
 @pytest.mark.parametrize(
@@ -76,38 +78,38 @@ def test_names_zfs_takes(name: str) -> None:
 )
 def test_names_zfs_refuses(name: str) -> None:
     with pytest.raises(UsageError):
-        zfs_names.normalise(name)
+        names.normalise(name)
     assert not ZfsProvider().claims(name)
 
 
 def test_a_device_is_the_zvol_behind_it() -> None:
-    assert zfs_names.normalise("/dev/zvol/tank/vm+disk/x") == "tank/vm disk/x"
+    assert names.normalise("/dev/zvol/tank/vm+disk/x") == "tank/vm disk/x"
     with pytest.raises(UsageError, match="'tank/db'"):
-        zfs_names.normalise("tank/db@now")
+        names.normalise("tank/db@now")
 
 
 def test_names_of_bookmarks() -> None:
-    name = zfs_names.bookmark_name("holder", CREATED)
-    meant = zfs_names.parse_bookmark(name)
-    assert meant == (zfs_names.holder_digest("holder"), CREATED)
-    assert zfs_names.parse_bookmark(name + ".2") == meant
+    name = names.bookmark_name("holder", CREATED)
+    meant = names.parse_bookmark(name)
+    assert meant == (names.holder_digest("holder"), CREATED)
+    assert names.parse_bookmark(name + ".2") == meant
     for other in ("snapship.x.y", "zrepl_CURSOR", name + ".", "snapship.0123456789abcdef."):
-        assert zfs_names.parse_bookmark(other) is None
+        assert names.parse_bookmark(other) is None
 
 
 def test_where_a_target_is_received() -> None:
-    place = zfs_names.beside("tank/a/db", "tank/a")
-    assert zfs_names.is_beside(place) and zfs_names.normalise(place) == place
-    assert place != zfs_names.beside("tank/a/db2", "tank/a")
+    place = names.beside("tank/a/db", "tank/a")
+    assert names.is_beside(place) and names.normalise(place) == place
+    assert place != names.beside("tank/a/db2", "tank/a")
     with pytest.raises(VolumeError, match="too long"):
-        zfs_names.beside("tank/a/db", "tank/" + "x" * 220)
-    assert zfs_names.storable("-e vil\n$(x)") == "e vil___x_"
+        names.beside("tank/a/db", "tank/" + "x" * 220)
+    assert names.storable("-e vil\n$(x)") == "e vil___x_"
 
 
 def test_records_come_back_and_only_on_their_own_dataset() -> None:
     record, holds = (make(["12345678901234567890", "7"], what) for make, what in RECORDS)
     found = [
-        zfs_records.snapshot_from(
+        records.snapshot_from(
             row("tank/db@s1", "snapshot", "99", 5, **{"snapship:record": record, "snapship:holds": holds}), dataset
         )
         for dataset in ("7", "12345678901234567890", "8")
@@ -119,12 +121,12 @@ def test_records_come_back_and_only_on_their_own_dataset() -> None:
     assert (found[0].name, found[0].volume, found[0].state_id, found[0].lineage) == ("s1", "tank/db", "99", "7")
 
 
-RECORDS: Any = ((zfs_records.record_text, REQUEST), (zfs_records.holds_text, {"h": "pending"}))
+RECORDS: Any = ((records.record_text, REQUEST), (records.holds_text, {"h": "pending"}))
 
 
 @pytest.mark.parametrize("text", ["-", "", "x", "eJyrVipJLUlVslJQKs7PTVVSqAUAMRsFQw=="])
 def test_records_of_others_are_no_records(text: str) -> None:
-    found = zfs_records.snapshot_from(
+    found = records.snapshot_from(
         row("tank/db@x", "snapshot", "99", 5, volsize="4096", **{"snapship:record": text, "snapship:holds": text}), "7"
     )
     assert (found.made_by, found.holds, found.size) == ("user", {}, 4096)
@@ -133,14 +135,14 @@ def test_records_of_others_are_no_records(text: str) -> None:
 def test_a_group_of_five_hundred_fits_and_what_doesnt_is_refused() -> None:
     guids = [str(int.from_bytes(os.urandom(8), "big")) for _each in range(500)]
     members = [f"tank/data/customer{number:04d}" for number in range(500)]
-    assert zfs_records.record_text(guids, REQUEST._replace(group={"id": "g", "members": members}))
+    assert records.record_text(guids, REQUEST._replace(group={"id": "g", "members": members}))
     with pytest.raises(VolumeError, match="8191"):
-        zfs_records.record_text([str(number * 0x9E3779B1) for number in range(5000)], REQUEST)
+        records.record_text([str(number * 0x9E3779B1) for number in range(5000)], REQUEST)
 
 
 def test_bases_are_snapshots_and_our_bookmarks_by_age() -> None:
-    mine = zfs_names.bookmark_name("h", CREATED)
-    listing = zfs_listing.Listing(
+    mine = names.bookmark_name("h", CREATED)
+    listing = datasets.DatasetListing(
         [
             row("tank/db", "filesystem", "7", 1, logicalreferenced="10", recordsize="131072", encryption="aes-256-gcm"),
             row("tank/db@late", "snapshot", "3", 30),
@@ -170,7 +172,7 @@ def listed(folder: Path, monkeypatch: pytest.MonkeyPatch, output: bytes, said: s
     (folder / "zfs").write_text(f'#!/bin/sh\ncd "{folder}"; cat output; cat said >&2; exit {status}\n')
     (folder / "zfs").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    return list(zfs_list.rows(["list"], ("name", "value"), ["a", "b"]))
+    return list(commands.rows(["list"], ("name", "value"), ["a", "b"]))
 
 
 def test_what_isnt_there_is_left_out_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,17 +198,17 @@ def test_no_zfs_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_names_are_asked_for_in_parts() -> None:
-    names = [f"tank/{number:04d}{'x' * 200}" for number in range(2000)]
-    parts = list(zfs_list._parts([*names, names[0]]))
-    assert [name for part in parts for name in part] == names
+    many = [f"tank/{number:04d}{'x' * 200}" for number in range(2000)]
+    parts = list(commands._parts([*many, many[0]]))
+    assert [name for part in parts for name in part] == many
     assert 1 < len(parts) < 10 and all(sum(map(len, part)) <= 100_000 for part in parts)
 
 
 def test_states_like_the_last() -> None:
     now = 1 << 62
-    assert zfs_listing._same([(1, "a", 5), (2, "b", 0), (3, "c", 0), (now, "fs", 0)]) == {"a", "b", "c", "fs"}
-    assert zfs_listing._same([(now, "fs", 0), (2, "b", 7), (1, "a", 5)]) == {"b", "fs"}
-    assert zfs_listing._same([(1, "a", 5), (now, "fs", 1)]) == {"fs"}
+    assert datasets._same([(1, "a", 5), (2, "b", 0), (3, "c", 0), (now, "fs", 0)]) == {"a", "b", "c", "fs"}
+    assert datasets._same([(now, "fs", 0), (2, "b", 7), (1, "a", 5)]) == {"b", "fs"}
+    assert datasets._same([(1, "a", 5), (now, "fs", 1)]) == {"fs"}
 
 
 def begin(order: str = "<", **changed: Any) -> bytes:
@@ -216,21 +218,21 @@ def begin(order: str = "<", **changed: Any) -> bytes:
 
 
 def test_beginnings_of_streams() -> None:
-    assert zfs_begin.parse(begin()) == ("11", None, "filesystem", "now", False)
-    assert zfs_begin.parse(begin(">", **{"from": 10}, type=3)) == ("11", "10", "volume", "now", False)
-    assert zfs_begin.parse(begin(version=1 | (1 << 24) << 2)).raw
+    assert stream_header.parse(begin()) == ("11", None, "filesystem", "now", False)
+    assert stream_header.parse(begin(">", **{"from": 10}, type=3)) == ("11", "10", "volume", "now", False)
+    assert stream_header.parse(begin(version=1 | (1 << 24) << 2)).raw
     for bad in (begin(version=2), begin(magic=1), begin(type=9), begin(kind=1), begin()[:300], b"", os.urandom(400)):
         with pytest.raises(VolumeError):
-            zfs_begin.parse(bad)
+            stream_header.parse(bad)
 
 
 def test_flags_stay_those_of_the_chain() -> None:
-    assert zfs_send.flags_for(False, None, "v") == ["-L", "-e", "-c"]
-    assert zfs_send.flags_for(True, None, "v") == ["-w"]
-    assert zfs_send.flags_for(False, ["-L"], "v") == ["-L"]
+    assert sender.flags_for(False, None, "v") == ["-L", "-e", "-c"]
+    assert sender.flags_for(True, None, "v") == ["-w"]
+    assert sender.flags_for(False, ["-L"], "v") == ["-L"]
     for encrypted, chain in ((True, ["-L"]), (False, ["-w"]), (False, ["-R"]), (True, ["-w", "tank/x"])):
         with pytest.raises(VolumeError) as caught:
-            zfs_send.flags_for(encrypted, chain, "v")
+            sender.flags_for(encrypted, chain, "v")
         assert caught.value.code == "flags_changed"
 
 
@@ -238,13 +240,13 @@ def test_properties_that_are_set_unasked() -> None:
     recorded = {
         "properties": {"compression": "lz4", "mountpoint": "/x", "quota": "1", "sharenfs": "on", "my:note": "x"}
     }
-    assert zfs_properties.chosen(recorded, [], "t") == {}
-    assert zfs_properties.chosen(recorded, ["all"], "t") == {"compression": "lz4", "my:note": "x"}
-    assert zfs_properties.chosen(recorded, ["mountpoint", "all"], "t").keys() == {
+    assert staging_area.properties_to_set(recorded, [], "t") == {}
+    assert staging_area.properties_to_set(recorded, ["all"], "t") == {"compression": "lz4", "my:note": "x"}
+    assert staging_area.properties_to_set(recorded, ["mountpoint", "all"], "t").keys() == {
         "compression",
         "mountpoint",
         "my:note",
     }
     with pytest.raises(UsageError, match="atime"):
-        zfs_properties.chosen(recorded, ["atime"], "t")
-    assert zfs_properties.chosen({}, ["all"], "t") == {}
+        staging_area.properties_to_set(recorded, ["atime"], "t")
+    assert staging_area.properties_to_set({}, ["all"], "t") == {}

@@ -27,6 +27,14 @@ def test_a_remote_that_the_host_does_not_keep_is_told_by_its_name() -> None:
     assert what_failed([job]) == ["/srv/a (nas -> /srv/b): it is gone."]
 
 
+def test_volumes_with_the_same_failure_share_a_line_without_their_names_said_twice() -> None:
+    failures = [
+        {"volume": name, "remote": "nas", "msg": f"volume '{name}': remote 'nas': it is down.", "hint": "Start it."}
+        for name in ("/srv/a", "/srv/b")
+    ]
+    assert what_failed([{"failed": True, "failures": failures}]) == ["/srv/a, /srv/b on nas: it is down. Start it."]
+
+
 def test_a_host_that_cannot_be_reached() -> None:
     assert what_failed([{"unreachable": True, "msg": "no route"}, {}, {}]) == ["The host can't be reached: no route"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -43,14 +43,14 @@ class Task:
             pytest.MonkeyPatch.context() as patch,
             Cluster(access(self.simulation), pauses=(0.05, 0.1, 0.2)) as cluster,
         ):
-            patch.setattr(waiting, "now", lambda: self.simulation.cluster.clock.seconds)
+            patch.setattr(clock, "now", lambda: self.simulation.cluster.clock.seconds)
             plan = self.use_case.plan(cluster, self.use_case.Request(**fields))
             outcome: Outcome = plan.preview() if check else self.use_case.apply(cluster, plan)
             self.requests = cluster.requests
         return outcome
 
     def four_times(self, **changes: Any) -> Outcome:
-        """Check, run, run again, check: changed only by the first two. What the run returned."""
+        """Check, run, run again, check: only the first two report a change. Returns the outcome of the run."""
         before = self.simulation.cluster.journal.counts()
         assert self(check=True, **changes).changed
         now = self.simulation.cluster.journal.counts()
@@ -71,7 +71,7 @@ class Task:
 
 
 def writes(simulation: Simulation) -> dict[str, int]:
-    """What was sent that changes something; to ask what a restore needs is a POST, too."""
+    """The changing requests. The question for a restore's sizes is a POST, but changes nothing."""
     return {key: n for key, n in simulation.counts().items() if not key.startswith("GET") and "backups/info" not in key}
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the tests of connections reach what they talk to."""
+"""Helpers for tests of connections."""
 
 from __future__ import annotations
 

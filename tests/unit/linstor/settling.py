@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A use case that changes what is kept of a cluster: run in check mode, run, and run again."""
+"""Runs a use case that changes a cluster's settings: in check mode, for real, and again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 
@@ -39,7 +39,7 @@ class Runs:
             pytest.MonkeyPatch.context() as patch,
             Cluster(access(self.simulation), pauses=(0.05, 0.1)) as cluster,
         ):
-            patch.setattr(waiting, "now", lambda: self.simulation.cluster.clock.seconds)
+            patch.setattr(clock, "now", lambda: self.simulation.cluster.clock.seconds)
             plan = self.use_case.plan(cluster, self.use_case.Request(**fields))
             outcome: Outcome = plan.preview() if check else self.use_case.apply(cluster, plan)
             self.requests = cluster.requests

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a connection's options come from, and which are mistakes."""
+"""The sources of connection options, and mistakes in them."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def test_a_satellites_own_token(tmp_path: Path) -> None:
     ("options", "word"),
     [
         ({"controllers": ("ftp://x",)}, "ftp://x"),
-        ({"controllers": ("linstor://",)}, "no address"),
+        ({"controllers": ("linstor://",)}, "valid controller address"),
         ({"controllers": ("host:notaport",)}, "host:notaport"),
-        ({"controllers": ("linstor://me:pw@host",)}, "password in it"),
-        ({"username": "me"}, "go together"),
+        ({"controllers": ("linstor://me:pw@host",)}, "user name or password"),
+        ({"username": "me"}, "set together"),
         ({"client_key": "/dev/null"}, "client_cert"),
     ],
 )

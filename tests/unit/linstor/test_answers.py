@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers of a controller, or of something that is none: refusals, warnings, what is no JSON; and who may ask."""
+"""Answers of a controller or of another server: refusals, warnings, invalid JSON; and authentication."""
 
 from __future__ import annotations
 

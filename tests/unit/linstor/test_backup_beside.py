@@ -1,20 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups to a bucket, beside what others have begun: what LINSTOR can't do then, and what never ends."""
+"""Backups to a bucket while other shipments are under way, and shipments that never end."""
 
 from __future__ import annotations
 
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import error_reports as reports
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import judge as judging
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import look as looking
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import refused
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import timeouts as overtime
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_listing as listing
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import (
+    error_reports,
+    findings,
+    judge,
+    refused,
+    timeouts,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_list
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, retention, snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
@@ -45,7 +47,7 @@ def test_what_is_queued_behind_a_failed_one_is_not_waited_for(cluster: Simulatio
     done = db(max_age="0s")
     assert (only(done)["type"], only(done)["joined"]) == ("full", False)
     assert "is stuck" in only(done)["reason"]
-    assert len([text for text in done.warnings if "never will be" in text]) == 2
+    assert len([text for text in done.warnings if "LINSTOR will never ship" in text]) == 2
     cluster.advance(2)
     assert only(db(max_age="0s"))["type"] == "incremental"
 
@@ -54,7 +56,7 @@ def test_what_linstor_takes_for_aborted_although_it_is_in_the_bucket(cluster: Si
     protect(cluster, "db")
     db = Task(cluster, resources=["db"])
     made = only(db())
-    # As where the controller was started anew before it took note of the end.
+    # As if the controller was restarted before it recorded the end.
     props = cluster.snapshot("db", made["snapshot"]).props
     props[f"BackupShipping/Source/{S3}/ShippingStatus"] = "Aborted"
     assert not db().changed
@@ -70,8 +72,8 @@ def test_what_linstor_takes_for_aborted_although_it_is_in_the_bucket(cluster: Si
 def elsewhere(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """A cluster that ships another resource to another cluster for as long as it takes."""
     home, away = two_clusters
-    monkeypatch.setattr(looking, "_PATIENCE", 0.0)
-    monkeypatch.setattr(listing, "PATIENCE", 0.0)
+    monkeypatch.setattr(findings, "_PATIENCE", 0.0)
+    monkeypatch.setattr(s3_list, "PATIENCE", 0.0)
     protect(home, "db", "web")
     join(home, away)
     home.shipment_fault("hang", resource="web")
@@ -92,7 +94,7 @@ def test_a_bucket_that_can_not_be_listed(elsewhere: Simulation) -> None:
     assert not again.changed
     assert "can't list the backups" in again.warnings[0]
     with Cluster(access(elsewhere)) as linstor:
-        with pytest.raises(listing.UnlistableError, match="another remote"):
+        with pytest.raises(s3_list.UnlistableError, match="another remote"):
             backup_info.listing(linstor, backup_info.Request(remote=S3))
         linstor.change("backup_abort", DR, "web", create=True, what="aborting")
     listed = db(resources=["db"])
@@ -109,22 +111,22 @@ def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.Mo
         with Cluster(access(elsewhere)) as linstor:
             linstor.change("backup_abort", DR, "web", create=True, what="aborting")
 
-    monkeypatch.setattr(listing.time, "sleep", ended)
+    monkeypatch.setattr(s3_list.time, "sleep", ended)
     with Cluster(access(elsewhere)) as linstor:
-        assert listing.backup_list(linstor, S3, patience=60.0).linstor == []
+        assert s3_list.backup_list(linstor, S3, patience=60.0).linstor == []
     assert len(asked) == 1
 
 
 @pytest.fixture
 def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
-    """A cluster that doesn't end aborts, as another one was refused whose snapshot is gone, and that ships for ever."""
+    """A cluster that can't finish aborts, because the snapshot of a refused shipment was deleted."""
     home, away = two_clusters
-    for module in (judging, overtime):
+    for module in (judge, timeouts):
         monkeypatch.setattr(module, "ABORTING_FOR", 0.3)
     monkeypatch.setattr(refused, "SETTLED", 0.0)
     protect(home, "db", "web")
     join(home, away)
-    web = Task(home, resources=["web"], remote=DR, target=Target(storage_pool="nowhere"))
+    web = Task(home, resources=["web"], remote=DR, target=ShipmentTarget(storage_pool="nowhere"))
     assert "suitable storage pool" in failure(web())["msg"]
     (left,) = home.cluster.definition("web").snapshots
     with Cluster(access(home)) as linstor:
@@ -137,7 +139,7 @@ def test_an_abort_that_linstor_does_not_end(stumbling: Simulation) -> None:
     db = Task(stumbling, resources=["db"])
     told = failure(db(wait_timeout="0.2s", poll_interval="0.1s", abort_on_timeout=True))
     assert told["code"] == "timeout"
-    assert "start the controller anew" in told["msg"]
+    assert "restart the controller" in told["msg"]
     stumbling.restart()
     stumbling.unlock()
     assert only(db())["type"] == "full"
@@ -150,7 +152,7 @@ def test_what_somebody_else_aborts_is_not_waited_for_for_ever(stumbling: Simulat
         linstor.change("backup_abort", S3, "db", create=True, what="aborting")
     stumbling.advance(5)
     done = db()
-    assert "ended aborted" in done.warnings[0]
+    assert "ended with state aborted" in done.warnings[0]
     assert failure(done)["code"] == "timeout"  # nothing ends any more
 
 
@@ -162,14 +164,14 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     protect(home, "db", "web")
     join(home, away)
     web = Task(home, resources=["web"], remote=DR)
-    told = web(target=Target(storage_pool="nowhere"))
+    told = web(target=ShipmentTarget(storage_pool="nowhere"))
     assert failure(told)["code"] == "controller"
-    assert "only after the controller was started anew" in told.warnings[0]
+    assert "restart the controller before deleting it" in told.warnings[0]
     (left,) = home.cluster.definition("web").snapshots
     tidy = Task(home, use_case=retention, remote=DR, resources=["web"], local={"last": 1}, max_delete_percent=100)
-    assert "LINSTOR may have it in mind" in tidy().items[0]["reasons"][0]
+    assert "LINSTOR may still use it" in tidy().items[0]["reasons"][0]
     gone = Task(home, use_case=snapshot, resources=["web"], name=left, state="absent")(check=True)
-    assert "only after the controller was started anew" in gone.warnings[0]
+    assert "restart the controller before deleting it" in gone.warnings[0]
     assert left in home.cluster.definition("web").snapshots
     assert only(Task(home, resources=["db"])())["state"] == "success"
     home.advance(5)
@@ -192,5 +194,5 @@ ErrorContext:
 Call backtrace:
 """
     said = "Unable to daemon for SnapshotShipping: Access Denied. (Service: Amazon S3; Status Code: 403)"
-    assert reports.what_it_says({"text": text}) == said
-    assert reports.what_it_says({"text": "Error message:  the disk is on fire"}) == "the disk is on fire"
+    assert error_reports.what_it_says({"text": text}) == said
+    assert error_reports.what_it_says({"text": "Error message:  the disk is on fire"}) == "the disk is on fire"

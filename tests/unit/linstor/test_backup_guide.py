@@ -29,7 +29,7 @@ SECRETS = {
 
 
 def play(directory: Path, clusters: Pair, plays: list[dict[str, Any]], **more: str) -> int:
-    """Runs plays, which have to succeed and to keep secrets. How many tasks have changed something."""
+    """Run plays. They must succeed and show no secrets. Returns the number of changed tasks."""
     home, away = clusters
     uris = {"controllers": home.uri, "target_controllers": away.uri}
     variables = {"linstor_controllers": home.uri, "dr_controllers": away.uri, **uris, **SECRETS, **more}

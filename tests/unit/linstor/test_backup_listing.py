@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is told of backups and of protection."""
+"""Lists of backups, and reports about protection."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, protection_info
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases.protection_info import Promise
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, only, protect
@@ -31,17 +30,17 @@ class Seen:
 
     def _ask(self, use: Any, request: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch, Cluster(access(self.simulation)) as cluster:
-            patch.setattr(waiting, "now", lambda: self.simulation.cluster.clock.seconds)
+            patch.setattr(clock, "now", lambda: self.simulation.cluster.clock.seconds)
             found = use(cluster, request)
             self.requests = cluster.requests
         return found
 
-    def listing(self, **request: Any) -> backup_info.Listing:
-        found: backup_info.Listing = self._ask(backup_info.listing, backup_info.Request(**request))
+    def listing(self, **request: Any) -> backup_info.BackupList:
+        found: backup_info.BackupList = self._ask(backup_info.listing, backup_info.Request(**request))
         return found
 
-    def report(self, **request: Any) -> protection.Report:
-        found: protection.Report = self._ask(protection.report, protection.Request(**request))
+    def report(self, **request: Any) -> protection_info.Report:
+        found: protection_info.Report = self._ask(protection_info.report, protection_info.Request(**request))
         return found
 
 
@@ -83,7 +82,7 @@ def test_a_linstor_remote(two_clusters: Pair) -> None:
     home, away = two_clusters
     join(home, away)
     home.add_resource("db")
-    task = Task(home, resources=["db"], remote=DR, target=Target(resource="db-dr"))
+    task = Task(home, resources=["db"], remote=DR, target=ShipmentTarget(resource="db-dr"))
     first = only(task())
     home.advance(7200)
     away.advance(7200)
@@ -143,12 +142,12 @@ def test_protection_that_cannot_be_seen(cluster: Simulation) -> None:
     protect(cluster, "db")
     told = Seen(cluster).report(promises=[Promise("nowhere", "1h", ["db"]), Promise(S3, "1h", ["nosuch"])])
     assert [each["reason"] for each in told.breached] == [
-        "the cluster knows no remote nowhere",
-        "there is no such resource in the cluster",
+        "the cluster has no remote nowhere",
+        "the cluster has no such resource",
     ]
     cluster.cluster.unlocked_by_passphrase = False
     told = Seen(cluster).report(promises=[Promise(S3, "1h", ["db"])])
-    assert told.breached[0]["reason"].startswith("nobody knows: ")
+    assert told.breached[0]["reason"].startswith("the remote can't be read: ")
     assert told.warnings
 
 
@@ -156,13 +155,13 @@ def test_protection_in_another_cluster(two_clusters: Pair) -> None:
     home, away = two_clusters
     join(home, away)
     home.add_resource("db")
-    only(Task(home, resources=["db"], remote=DR, target=Target(resource="db-dr"))())
+    only(Task(home, resources=["db"], remote=DR, target=ShipmentTarget(resource="db-dr"))())
     blind, looking = Promise(DR, "1h"), Promise(DR, "1h", target_cluster=access(away))
     assert not Seen(home).report(promises=[looking]).breached
     away.cluster.definitions["db-dr"].snapshots.clear()
     assert not Seen(home).report(promises=[blind]).breached
     told = Seen(home).report(promises=[looking])
-    assert "isn't on the target any more" in told.protection[0]["problem"]
+    assert "no longer on the target" in told.protection[0]["problem"]
     assert told.breached
 
 

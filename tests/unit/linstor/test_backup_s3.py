@@ -232,7 +232,7 @@ def test_a_shipment_fails(db: Task, cluster: Simulation) -> None:
     assert outcome.changed
     assert told["code"] == "shipment_failed"
     assert told["volume"] == "db"
-    assert "ended failed" in told["msg"]
+    assert "ended with state failed" in told["msg"]
     assert only(db.four_times())["state"] == "success"
     cluster.advance(7200)
     cluster.shipment_fault("fail")
@@ -240,7 +240,7 @@ def test_a_shipment_fails(db: Task, cluster: Simulation) -> None:
     cluster.advance(2)
     item = only(db())
     assert item["type"] == "full"  # an increment on what has failed would wait in the queue for ever
-    assert "LINSTOR would build on what it shipped last" in item["reason"]
+    assert "the base that LINSTOR would choose" in item["reason"]
     assert broken["code"] == "shipment_failed"
     cluster.advance(7200)
     assert only(db())["type"] == "incremental"
@@ -252,7 +252,7 @@ def test_what_is_joined_fails(db: Task, cluster: Simulation) -> None:
     outcome = db()
     assert outcome.changed
     assert only(outcome)["snapshot"] != first["snapshot"]
-    assert any("ended failed" in text for text in outcome.warnings)
+    assert any("ended with state failed" in text for text in outcome.warnings)
 
 
 def test_somebody_aborts_it(db: Task, cluster: Simulation) -> None:
@@ -298,16 +298,16 @@ def test_the_controller_is_away_for_a_while(db: Task, cluster: Simulation) -> No
 
 def watched(task: Task, at_each_look: Callable[[], None]) -> Outcome:
     """Run with something happening before each look."""
-    from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import run as shipping
+    from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import run
 
-    original = shipping.Shipping._look
+    original = run.Shipping._look
     with pytest.MonkeyPatch.context() as patch:
 
-        def look(self: shipping.Shipping) -> None:
+        def look(self: run.Shipping) -> None:
             at_each_look()
             original(self)
 
-        patch.setattr(shipping.Shipping, "_look", look)
+        patch.setattr(run.Shipping, "_look", look)
         return task()
 
 
@@ -315,7 +315,7 @@ def test_it_hangs(db: Task, cluster: Simulation) -> None:
     cluster.shipment_fault("hang")
     told = failure(db(wait_timeout="1s"))
     assert told["code"] == "timeout"
-    assert "It is shipping" in told["msg"]
+    assert "Its state is shipping" in told["msg"]
     assert len(cluster.cluster.shipments) == 1
     told = failure(db(wait_timeout="1s"))
     assert told["code"] == "timeout"
@@ -357,7 +357,7 @@ def test_the_base_is_gone(db: Task, cluster: Simulation) -> None:
     cluster.cluster.definitions["db"].snapshots.clear()
     item = only(db())
     assert item["type"] == "full"
-    assert "which is gone" in item["reason"]
+    assert "no longer exists" in item["reason"]
 
 
 def test_the_volume_has_grown(db: Task, cluster: Simulation) -> None:
@@ -369,7 +369,7 @@ def test_the_volume_has_grown(db: Task, cluster: Simulation) -> None:
     outcome = db()
     item = only(outcome)
     assert item["type"] == "full"
-    assert "the size of its volumes has changed" in item["reason"]
+    assert "the size of its volumes changed" in item["reason"]
 
 
 def test_a_locked_passphrase(db: Task, cluster: Simulation) -> None:
@@ -503,5 +503,5 @@ def test_what_a_dry_run_has_not_made(cluster: Simulation) -> None:
     assert planned.changed
     assert planned.after == {"later": {"newest": "(new backup)"}}
     assert [(each["id"], each["type"], each["state"]) for each in planned.items] == [(None, None, None)]
-    with pytest.raises(UsageError, match="remote: it is empty"):
+    with pytest.raises(UsageError, match="remote is empty"):
         Task(cluster, resources=["db"], remote="")(check=True)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups of LINSTOR resources in another cluster, and in another place of the same one."""
+"""Backups of LINSTOR resources in another cluster, and on other nodes of the same one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import polling as waiting
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import clock
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -91,7 +91,7 @@ def test_nothing_to_do(db: Task, seen: Task) -> None:
 
 def test_where_it_goes(db: Task, clusters: Pair) -> None:
     _home, away = clusters
-    target = Target(resource="{resource}-dr", node="echo", storage_pool="thinpool", download_only=True)
+    target = ShipmentTarget(resource="{resource}-dr", node="echo", storage_pool="thinpool", download_only=True)
     item = only(db.four_times(target=target))
     assert item["target"] == "db-dr"
     received = away.cluster.definitions["db-dr"]
@@ -105,8 +105,8 @@ def test_several_names(clusters: Pair) -> None:
     task = Task(home, resources=["db", "web"], remote=DR)
     for wrong in ("copy", "{resource}!", "x" * 60):
         with pytest.raises(UsageError):
-            task(target=Target(resource=wrong))
-    outcome = task(target=Target(resource={"db": "database"}))
+            task(target=ShipmentTarget(resource=wrong))
+    outcome = task(target=ShipmentTarget(resource={"db": "database"}))
     assert [item["target"] for item in outcome.items] == ["database", "web"]
     assert sorted(away.cluster.definitions) == ["database", "web"]
 
@@ -130,7 +130,7 @@ def test_the_same_cluster(cluster: Simulation) -> None:
     with pytest.raises(UsageError) as raised:
         task()
     assert "same cluster" in raised.value.msg
-    target = Target(resource="{resource}-far", node="charlie", storage_pool="thinpool")
+    target = ShipmentTarget(resource="{resource}-far", node="charlie", storage_pool="thinpool")
     item = only(task.four_times(target=target))
     assert item["target_snapshot"] == item["snapshot"]
     assert cluster.read("db-far") == cluster.read("db")
@@ -146,7 +146,7 @@ def test_no_reverse_remote(db: Task, clusters: Pair) -> None:
     outcome = Task(home, resources=["db", "web"], remote=DR)(parallel=1)
     assert [told["code"] for told in outcome.failures] == ["unknown_cluster", "unknown_cluster"]
     assert "linstor_remote" in outcome.failures[0]["hint"]
-    assert ships(home) == 1  # the second would meet the same
+    assert ships(home) == 1  # the second one would fail the same way
 
 
 def test_another_version(bucket_directory: Path) -> None:
@@ -284,7 +284,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("soon")
 def test_the_target_refuses(db: Task, clusters: Pair) -> None:
     home, _away = clusters
-    told = failure(db(target=Target(node="nosuch")))
+    told = failure(db(target=ShipmentTarget(node="nosuch")))
     assert "Remote 'dr-site'" in told["msg"]
     assert len(home.cluster.definitions["db"].snapshots) == 1
     home.advance(2)
@@ -304,7 +304,7 @@ def test_what_a_refusal_has_left_is_not_waited_for(db: Task, clusters: Pair) -> 
     outcome = db()
     item = only(outcome)
     assert (item["joined"], item["type"]) == (False, "incremental")
-    assert any("left-behind" in text and "delete it" in text for text in outcome.warnings)
+    assert any("left-behind" in text and "deleting it" in text for text in outcome.warnings)
 
 
 def test_it_was_sent_and_does_not_arrive(seen: Task, clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +319,7 @@ def test_it_was_sent_and_does_not_arrive(seen: Task, clusters: Pair, monkeypatch
     monkeypatch.setattr(backup, "confirm", fail_there)
     told = failure(seen())
     assert told["code"] == "not_arrived"
-    assert "on the target it is failed" in told["msg"]
+    assert "its state on the target is failed" in told["msg"]
     monkeypatch.undo()
     outcome = seen()
     assert outcome.changed
@@ -341,7 +341,7 @@ def test_older_clusters(version: str) -> None:
 
 def test_options_that_contradict_each_other(db: Task) -> None:
     with pytest.raises(UsageError):
-        db(target=Target(download_only=True, force_restore=True))
+        db(target=ShipmentTarget(download_only=True, force_restore=True))
 
 
 def test_300_resources(clusters: Pair) -> None:
@@ -363,7 +363,7 @@ def test_two_runs_at_once(clusters: Pair, monkeypatch: pytest.MonkeyPatch) -> No
     """LINSTOR names snapshots by the second, and refuses the second one of a name."""
     home, _away = clusters
     # Both replace the clock while they run, and may put it back in any order.
-    monkeypatch.setattr(waiting, "now", lambda: home.cluster.clock.seconds)
+    monkeypatch.setattr(clock, "now", lambda: home.cluster.clock.seconds)
     for name in ("web", "wal"):
         home.add_resource(name)
     task = {"resources": ["db", "web", "wal"], "remote": DR}

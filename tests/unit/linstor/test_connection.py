@@ -36,7 +36,7 @@ def test_none_answers() -> None:
     assert "127.0.0.1:1" in told.value.msg
     assert "127.0.0.1:2" in told.value.msg
     assert told.value.msg.endswith("refused.")
-    assert "See that a controller runs there" in told.value.hint
+    assert "Check that a controller runs there" in told.value.hint
 
 
 def test_another_takes_over_between_two_reads(cluster: Simulation) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import find_remote, remote_url
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, access, only
 
@@ -26,7 +26,7 @@ NEW_KEY = "another s3cret key"
 @pytest.fixture
 def runs(cluster: Simulation) -> Runs:
     cluster.unlock()
-    return Runs(define, cluster, [*SECRETS.values(), NEW_KEY, "luks s3cret"])
+    return Runs(remote, cluster, [*SECRETS.values(), NEW_KEY, "luks s3cret"])
 
 
 def secrets_of(cluster: Simulation, name: str = "offsite") -> dict[str, str]:
@@ -139,7 +139,7 @@ def test_a_bucket_that_is_not_there(runs: Runs, cluster: Simulation) -> None:
 
 
 def test_no_passphrase(cluster: Simulation) -> None:
-    runs = Runs(define, cluster, SECRETS.values())
+    runs = Runs(remote, cluster, SECRETS.values())
     told = runs(name="offsite", options=S3, check=True)
     assert told.changed  # with --check, the task before it hasn't set the passphrase either
     assert "master passphrase isn't set" in told.warnings[0]
@@ -231,7 +231,7 @@ def test_another_cluster_by_hand(runs: Runs, cluster: Simulation) -> None:
 
 
 def test_it_needs_no_passphrase_without_a_secret(cluster: Simulation) -> None:
-    runs = Runs(define, cluster)
+    runs = Runs(remote, cluster)
     assert runs(name="dr-site", options={"url": "http://dr"}).warnings == []
     with pytest.raises(SnapshipError) as told:
         runs(name="dr-site", options={"url": "http://dr", "passphrase": "luks s3cret"})
@@ -243,7 +243,7 @@ def pair(two_clusters: tuple[Simulation, Simulation]) -> tuple[Runs, Simulation,
     home, away = two_clusters
     home.unlock()
     away.unlock()
-    return Runs(define, home, ["luks s3cret"]), home, away
+    return Runs(remote, home, ["luks s3cret"]), home, away
 
 
 def both(home: Simulation, away: Simulation, **more: Any) -> dict[str, Any]:
@@ -315,9 +315,9 @@ def test_one_in_use_is_told_to_be_still_there(pair: tuple[Runs, Simulation, Simu
         linstor.change("backup_ship", "dr-site", "db", "db", what="shipping")
     done = runs(name="dr-site", state="absent")
     assert done.changed
-    assert "is still there" in done.warnings[0]
+    assert "still exists" in done.warnings[0]
     assert list(home.cluster.remotes) == ["dr-site"]
-    with pytest.raises(SnapshipError, match="is still there") as told:
+    with pytest.raises(SnapshipError, match="still exists") as told:
         runs(name="dr-site", type="s3", options=S3, recreate=True)
     assert told.value.code == "in_use"
 
@@ -339,7 +339,7 @@ def test_an_address_that_means_nothing_elsewhere(pair: tuple[Runs, Simulation, S
 def test_different_versions(two_clusters: tuple[Simulation, Simulation]) -> None:
     home = two_clusters[0]
     with Simulation(name="old", version="1.32.0") as old:
-        done = Runs(define, home)(**both(home, old), check=True)
+        done = Runs(remote, home)(**both(home, old), check=True)
     assert "1.33.3" in done.warnings[0]
     assert "1.32.0" in done.warnings[0]
 
@@ -371,13 +371,13 @@ def test_describe(runs: Runs, cluster: Simulation) -> None:
     runs(name="offsite", options={**S3, "use_path_style": True})
     runs(name="dr-site", options={"url": "http://dr", "cluster_id": OTHER_ID})
     with Cluster(access(cluster)) as linstor:
-        remote, bucket = define.describe(linstor)
-        assert remote["cluster_id"] == OTHER_ID
+        cluster_remote, bucket = remote.describe(linstor)
+        assert cluster_remote["cluster_id"] == OTHER_ID
         assert bucket["use_path_style"] is True
         assert bucket["fingerprints"] == {"access_key": True, "secret_key": True}
-        assert define.describe(linstor, "OFFSITE") == [bucket]
-        assert define.describe(linstor, "none") == []
-        assert define.about(linstor)["cluster"] == {
+        assert remote.describe(linstor, "OFFSITE") == [bucket]
+        assert remote.describe(linstor, "none") == []
+        assert remote.about(linstor)["cluster"] == {
             "id": cluster.cluster.id,
             "version": "1.33.3",
             "rest_version": "1.27.0",
@@ -410,5 +410,5 @@ def test_no_addresses(given: str) -> None:
 
 
 def test_no_name(runs: Runs, cluster: Simulation) -> None:
-    with pytest.raises(UsageError, match="name: it is empty"):
+    with pytest.raises(UsageError, match="name is empty"):
         runs(name="", options=S3)

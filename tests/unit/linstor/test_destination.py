@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the cluster that receives lacks is told by a check, and before anything is shipped."""
+"""Missing nodes, pools, groups and interfaces of the target are reported before anything is shipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
@@ -48,7 +48,7 @@ def clusters(two_clusters: Pair) -> Pair:
 @pytest.mark.parametrize(("asked", "code", "named"), WRONG)
 def test_what_it_lacks(clusters: Pair, asked: dict[str, Any], code: str, named: str) -> None:
     home, away = clusters
-    task = Task(home, resources=["db"], remote=DR, target_cluster=access(away), target=Target(**asked))
+    task = Task(home, resources=["db"], remote=DR, target_cluster=access(away), target=ShipmentTarget(**asked))
     for check in (True, False):
         outcome = task(check=check)
         told = failure(outcome)
@@ -60,18 +60,20 @@ def test_what_it_lacks(clusters: Pair, asked: dict[str, Any], code: str, named: 
 
 def test_what_it_has(clusters: Pair) -> None:
     home, away = clusters
-    target = Target(node="Delta", storage_pool="THINPOOL", resource_group="dfltrscgrp", net_interface="default")
+    target = ShipmentTarget(node="Delta", storage_pool="THINPOOL", resource_group="dfltrscgrp", net_interface="default")
     only(Task(home, resources=["db"], remote=DR, target_cluster=access(away), target=target).four_times())
 
 
 def test_a_map_counts_before_the_pool(clusters: Pair) -> None:
     home, away = clusters
-    target = Target(storage_pool="tank", storage_pool_map={"thinpool": "thinpool"})
+    target = ShipmentTarget(storage_pool="tank", storage_pool_map={"thinpool": "thinpool"})
     only(Task(home, resources=["db"], remote=DR, target_cluster=access(away), target=target).four_times())
 
 
 def test_within_one_cluster(cluster: Simulation) -> None:
     cluster.add_resource("db")
     point(cluster, cluster, SELF)
-    told = failure(Task(cluster, resources=["db"], remote=SELF, target=Target("far", node="nowhere"))(check=True))
+    told = failure(
+        Task(cluster, resources=["db"], remote=SELF, target=ShipmentTarget("far", node="nowhere"))(check=True)
+    )
     assert told["code"] == "unknown_node"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The master passphrase: set, entered, changed, each only where it has to be."""
+"""The master passphrase: set, entered and changed only if needed."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_an_error_says_what_and_why() -> None:
 
 def test_an_error_without_a_word() -> None:
     error = ControllerError("shipping db", Replies(), 403)
-    assert (error.code, error.msg) == ("denied", "shipping db: no reason was given (HTTP 403).")
+    assert (error.code, error.msg) == ("denied", "shipping db: the controller gave no reason (HTTP 403).")
 
 
 def test_secrets_are_scrubbed() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import Target
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.modules import linstor_restore, linstor_retention, linstor_schedule
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Group, Pool
@@ -26,7 +26,9 @@ def test_the_modules_examples(two_clusters: tuple[Simulation, Simulation], tmp_p
     home.cluster.pools["charlie", "archive"] = Pool("archive", "charlie", "LVM_THIN")
     for name in ("cheap", "protected"):
         home.cluster.groups[name] = Group(name)
-    there = Task(home, remote=DR, resources=["db", "wal"], max_age="0s", target=Target(resource="{resource}-dr"))
+    there = Task(
+        home, remote=DR, resources=["db", "wal"], max_age="0s", target=ShipmentTarget(resource="{resource}-dr")
+    )
     before = 0.0
     for data in (b"one", b"two"):
         home.write("db", 0, data)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What another cluster has shipped, restored: into new resources, and to keep a copy current."""
+"""Restores of received snapshots: into new resources, and to keep a copy current."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_copy_that_somebody_works_with(shipped: Two) -> None:
         snapshots.take(away.cluster, definition, "mine", nodes, {}, away.cluster.clock.now)
     refused = failure(task())
     assert refused["code"] == "target_changed"
-    assert "snapshots have been taken of it since (mine)" in refused["msg"]
+    assert "snapshots were taken of it since (mine)" in refused["msg"]
     assert away.read("copy")[:3] == b"two"
     only(four_times(task, discard_changes=True))
 
@@ -223,11 +223,11 @@ def test_nothing_to_do_over_many_takes_three_lists(shipped: Two) -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"remote": "offsite"}, "either remote or received_from"),
+        ({"remote": "offsite"}, "Set either remote or received_from"),
         ({"resources": []}, "nothing to restore"),
-        ({"resources": [{"source": "db", "target": "a b"}]}, "can't be the name"),
-        ({"resources": [{"source": "db", "target": "x1"}, {"source": "web", "target": "X1"}]}, "to one target"),
-        ({"backup": "b", "at": "2026-01-01"}, "can't both"),
+        ({"resources": [{"source": "db", "target": "a b"}]}, "isn't a valid resource name"),
+        ({"resources": [{"source": "db", "target": "x1"}, {"source": "web", "target": "X1"}]}, "the same target"),
+        ({"backup": "b", "at": "2026-01-01"}, "Set only one of backup, at"),
         ({"backup": "b", "resources": [{"source": n, "target": f"{n}2"} for n in ("db", "web")]}, "one resource"),
         ({"at": "yesterday"}, "no point in time"),
         ({"download_only": True}, "download_only"),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups on S3, restored: by whichever point in time, joined, cut off, refused beforehand; and copies kept current."""
+"""Restores from S3: of any point in time, joined, interrupted, refused beforehand; and copies kept current."""
 
 from __future__ import annotations
 
@@ -318,4 +318,4 @@ def test_a_target_with_a_snapshot_of_the_same_name(stored: Simulation) -> None:
 def test_no_such_source(stored: Simulation) -> None:
     told = failure(restoring(stored, source="typo")(check=True))
     assert told["code"] == "unknown_backup"
-    assert "those there are of: db." in told["msg"]
+    assert "Resources with backups there: db." in told["msg"]

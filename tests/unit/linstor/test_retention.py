@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pruning by calendar: on S3, of what was received, of what shipping leaves behind; never what is needed."""
+"""Retention by calendar: on S3, of received snapshots, of those left by shipping; needed ones are kept."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_was_received(shipped: tuple[Simulation, Simulation]) -> None:
     assert list(outcome.before) == ["db (received)"]
     assert outcome.before["db (received)"][f"db/{there[0]}"] == "goes: no rule keeps it"
     assert list(outcome.after["db (received)"]) == [f"db/{name}" for name in reversed(there[-2:])]
-    # the next increment still rests on what is there
+    # the base of the next increment still exists
     home.write("db", 0, b"more")
     assert only(Task(home, remote=DR, resources=["db"], max_age="0s")())["type"] == "incremental"
 
@@ -105,10 +105,10 @@ def test_received_from_whom(shipped: tuple[Simulation, Simulation]) -> None:
     assert len(ids(by_id, False)) == 4
     assert {each["remote"] for each in by_id.items} == {home.cluster.id}
     assert pruning(away, received_from=away.cluster.id, keep=keep)(check=True).items == []
-    with pytest.raises(UnknownError, match="it knows: home") as caught:
+    with pytest.raises(UnknownError, match="Its remotes: home") as caught:
         pruning(away, received_from="nobody", keep=keep)(check=True)
     assert caught.value.code == "unknown_remote"
-    with pytest.raises(UnknownError, match="which cluster remote 'home' stands for"):
+    with pytest.raises(UnknownError, match="cluster id of remote 'home' isn't known"):
         pruning(away, received_from="home", keep=keep)(check=True)
 
 
@@ -119,7 +119,7 @@ def test_what_is_being_received_and_all_that_it_may_rest_on_stay(shipped: tuple[
     outcome = pruning(away, received_from="any", keep={"last": 1})()
     assert not outcome.changed
     assert outcome.items[0]["reasons"] == ["under way"]
-    assert "may rest on it" in " ".join(outcome.items[-1]["reasons"])
+    assert "may be the base of" in " ".join(outcome.items[-1]["reasons"])
 
 
 def test_what_shipping_leaves_behind(shipped: tuple[Simulation, Simulation]) -> None:
@@ -127,7 +127,7 @@ def test_what_shipping_leaves_behind(shipped: tuple[Simulation, Simulation]) -> 
     there = names_of(home)
     outcome = four_times(pruning(home, remote=DR, local={"last": 2}))
     assert names_of(home) == there[-2:]
-    assert reasons(outcome)[f"db/{there[4]}"] == ["the next increment rests on it", "last 1"]
+    assert reasons(outcome)[f"db/{there[4]}"] == ["it is the base of the next increment", "last 1"]
     home.write("db", 0, b"more")
     assert only(Task(home, remote=DR, resources=["db"], max_age="0s")())["type"] == "incremental"
 
@@ -199,12 +199,12 @@ def test_nothing_to_do_takes_one_list(shipped: tuple[Simulation, Simulation]) ->
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"keep": {"last": 1}}, "either remote or received_from"),
-        ({"remote": S3, "received_from": "any", "keep": {"last": 1}}, "either remote or received_from"),
-        ({"remote": S3, "resources": [], "keep": {"last": 1}}, "resources or all_resources"),
-        ({"remote": S3, "all_resources": True, "keep": {"last": 1}}, "resources or all_resources"),
-        ({"remote": S3}, "keep is needed"),
-        ({"received_from": "any", "local": {"last": 1}}, "keep is needed"),
+        ({"keep": {"last": 1}}, "Set either remote or received_from"),
+        ({"remote": S3, "received_from": "any", "keep": {"last": 1}}, "Set either remote or received_from"),
+        ({"remote": S3, "resources": [], "keep": {"last": 1}}, "Set either resources or all_resources"),
+        ({"remote": S3, "all_resources": True, "keep": {"last": 1}}, "Set either resources or all_resources"),
+        ({"remote": S3}, "Set keep"),
+        ({"received_from": "any", "local": {"last": 1}}, "Set keep"),
         ({"received_from": "any", "keep": {"last": 1}, "local": {"last": 1}}, "local is for the cluster that ships"),
         ({"remote": S3, "keep": {}}, "no rule keeps anything"),
         ({"remote": S3, "keep": {"last": 1}, "local": {"daily": 0}}, "local: no rule"),
@@ -241,7 +241,7 @@ def listed(simulation: Simulation) -> list[str]:
 def test_whole_ends_of_chains_go(stored: Simulation) -> None:
     there = listed(stored)
     outcome = four_times(pruning(stored, remote=S3, keep={"last": 1}))
-    # the newest rests on the fifth; of the first chain nothing is needed
+    # the base of the newest is the fifth; nothing of the first chain is needed
     assert listed(stored) == there[4:]
     assert reasons(outcome)[there[4]] == [f"base of {there[5]}"]
     done = [each["actions"] for each in outcome.items]
@@ -250,7 +250,7 @@ def test_whole_ends_of_chains_go(stored: Simulation) -> None:
 
 def test_the_beginning_of_a_chain_stays_with_what_rests_on_it(stored: Simulation) -> None:
     there = listed(stored)
-    # the third last is the end of the first chain, all of which it needs
+    # the third last is the end of the first chain and needs all of it
     assert not pruning(stored, remote=S3, keep={"last": 3})(check=True).changed
     stored.advance(400 * 24 * HOUR)
     newest = only(Task(stored, resources=["db"], max_age="0s", type="full")())["id"]
@@ -305,7 +305,7 @@ def test_what_cannot_be_restored_stays_and_is_told_of(stored: Simulation, bucket
     outcome = pruning(stored, remote=S3, keep={"last": 1})()
     assert any(there[2] in each and "can't be restored" in each for each in outcome.warnings)
     assert there[2] in listed(stored)
-    assert there[3] in listed(stored)  # it rests on that one
+    assert there[3] in listed(stored)  # it is the base
 
 
 def test_what_is_under_way_and_what_it_rests_on(stored: Simulation) -> None:
@@ -315,7 +315,7 @@ def test_what_is_under_way_and_what_it_rests_on(stored: Simulation) -> None:
     assert failure(Task(stored, resources=["db"], max_age="0s", wait_timeout="1s")())["code"] == "timeout"
     outcome = pruning(stored, remote=S3, keep={"last": 1})()
     assert outcome.items[0]["reasons"] == ["under way"]
-    assert any("rests on it" in each for each in reasons(outcome)[there[5]])
+    assert any("is the base of" in each for each in reasons(outcome)[there[5]])
 
 
 def test_one_that_gets_a_dependant_meanwhile_stays(stored: Simulation) -> None:
@@ -324,7 +324,7 @@ def test_one_that_gets_a_dependant_meanwhile_stays(stored: Simulation) -> None:
     stored.request_fault("reply", method="DELETE", path=".*/backups", status=500, body=said)
     outcome = pruning(stored, remote=S3, keep={"last": 1})()
     assert failure(outcome)["code"] == "base_in_use"
-    # and so does all that it rests on
+    # and so do its bases
     assert listed(stored) == there
     assert not outcome.changed
 
@@ -347,7 +347,7 @@ def test_what_a_dry_run_has_not_made(cluster: Simulation) -> None:
     task = pruning(cluster, remote="later", keep={"last": 1})
     planned = task(check=True)
     assert (planned.changed, planned.items, planned.failures) == (False, [], [])
-    assert ["later" in text and "A run would fail" in text for text in planned.warnings] == [True]
+    assert ["later" in text and "A real run would fail" in text for text in planned.warnings] == [True]
     with pytest.raises(UnknownError) as told:
         task()
     assert told.value.code == "unknown_remote"
@@ -357,4 +357,4 @@ def test_a_name_of_nothing_is_told(cluster: Simulation) -> None:
     protect(cluster, "db")
     only(Task(cluster, resources=["db"])())
     told = Task(cluster, retention, remote=S3, resources=["db", "typo"], keep={"last": 1})(check=True)
-    assert told.warnings == ["there is nothing of a resource typo to prune."]
+    assert told.warnings == ["resource typo has no backups to prune."]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""LINSTOR's own schedules: made, changed, enabled on three levels, spread, and limited per node."""
+"""LINSTOR's own schedules: created, changed, enabled on three levels, spread, and limited per node."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_what_linstor_does_not_take_back(nightly: Task) -> None:
     four_times(nightly, remote=S3, resources=["db"], storage_pool_map={"a": "c"})
     four_times(nightly, remote=S3, resources=["db"], enablement="inherited")
     warned = nightly(check=True, remote=S3, resources=["db"]).warnings
-    assert any("storage_pool_map" in each and "from an earlier time" in each for each in warned)
+    assert any("storage_pool_map" in each and "from an earlier enablement" in each for each in warned)
 
 
 def test_spread(nightly: Task) -> None:
@@ -183,8 +183,8 @@ def test_nothing_to_do_takes_few_requests(nightly: Task) -> None:
     [
         ({"full_cron": "61 * * * *"}, UsageError, "minute"),
         ({"full_cron": None}, UsageError, "needs full_cron"),
-        ({"name": "a_b"}, UsageError, "no name for a schedule"),
-        ({"name": "x" * 60, "spread": "1h"}, UsageError, "no name for a schedule"),
+        ({"name": "a_b"}, UsageError, "isn't a valid schedule name"),
+        ({"name": "x" * 60, "spread": "1h"}, UsageError, "isn't a valid schedule name"),
         ({"spread": "2m"}, UsageError, "less than a minute"),
         ({"spread": "1h", "inc_cron": "*/5 * * * *"}, UsageError, "can't be spread"),
         ({"spread": "40h"}, UsageError, "next day"),
@@ -215,7 +215,7 @@ def test_what_a_dry_run_has_not_made(nightly: Task, lacking: dict[str, Any], cod
     fields: dict[str, Any] = {"remote": S3, "resources": ["db"], **lacking}
     planned = nightly(check=True, **fields)
     assert planned.changed
-    assert ["later" in text and "A run would fail" in text for text in planned.warnings] == [True]
+    assert ["later" in text and "A real run would fail" in text for text in planned.warnings] == [True]
     with pytest.raises(UnknownError) as told:
         nightly(**fields)
     assert told.value.code == code

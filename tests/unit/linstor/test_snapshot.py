@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Snapshots of LINSTOR resources: taken, taken together, removed, copied, gone back to."""
+"""Snapshots of LINSTOR resources: taken, taken together, removed, copied, rolled back to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import copy as snapshot_copy
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import resource_copy
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, access, only
@@ -153,7 +153,7 @@ def test_what_the_next_increment_rests_on(runs: Runs, cluster: Simulation) -> No
     runs(resources=["db"], name="base")
     cluster.cluster.definition("db").props["BackupShipping/Source/offsite/BackupLastStartedOrQueued"] = "base"
     done = runs(resources=["db"], name="base", state="absent", check=True)
-    assert done.warnings == ["The next backup of db on offsite will be a full one without snapshot base."]
+    assert done.warnings == ["Without snapshot base, the next backup of db on offsite will be a full one."]
 
 
 @pytest.mark.parametrize("how", ["drop", "refuse"])
@@ -171,7 +171,7 @@ def test_answers_that_get_lost(runs: Runs, cluster: Simulation, how: str) -> Non
 
 
 def copy(to: str = "db-before", **more: Any) -> dict[str, Any]:
-    options = snapshot_copy.Options(to_resource=to, **more)
+    options = resource_copy.Options(to_resource=to, **more)
     return {"resources": ["db"], "name": "before", "state": "restored", "copy": options}
 
 
@@ -319,7 +319,7 @@ def test_nodes_without_a_disk(runs: Runs, cluster: Simulation) -> None:
         done = runs(resources=["db", "far"], name="first", nodes=["charlie"], check=check)
         assert [(each["volume"], each["code"]) for each in done.failures] == [("db", "no_replica")]
         assert [each["volume"] for each in done.items] == ["far"]
-        with pytest.raises(SnapshipError, match="it has on alpha, bravo") as told:
+        with pytest.raises(SnapshipError, match="It has disks on alpha, bravo") as told:
             runs(resources=["db", "far"], name="both", nodes=["charlie"], consistent=True, check=check)
         assert told.value.code == "no_replica"
     assert names(cluster) == []
@@ -332,7 +332,7 @@ def test_nodes_without_a_disk(runs: Runs, cluster: Simulation) -> None:
 def test_copies_to_where_nothing_is(runs: Runs, cluster: Simulation, options: dict[str, Any], code: str) -> None:
     runs(resources=["db"], name="first")
     before = changes(cluster)
-    copy = snapshot_copy.Options("copy", **options)
+    copy = resource_copy.Options("copy", **options)
     for check in (True, False):
         with pytest.raises(SnapshipError) as told:
             runs(resources=["db"], name="first", state="restored", copy=copy, check=check)

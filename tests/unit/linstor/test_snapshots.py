@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is read of snapshots and their shipments: by properties since LINSTOR 1.33, by flags before."""
+"""The states of snapshots and shipments: in properties since LINSTOR 1.33, in flags before."""
 
 from __future__ import annotations
 

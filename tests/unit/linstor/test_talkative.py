@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A controller that puts messages among what it was asked for: a warning or a word is none of the data."""
+"""A controller that mixes messages into its answers: they must not be taken for data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import (
     backup,
     backup_info,
+    protection_info,
     restore,
     retention,
     schedule,
     snapshot,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import protection_info as protection
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, protect
 
@@ -64,8 +64,8 @@ def test_reports(home: Simulation) -> None:
     with Cluster(access(home)) as cluster:
         listing = backup_info.listing(cluster, backup_info.Request(remote=S3, details=True, queue=True))
         assert [item["volume"] for item in listing.backups] == ["db"]
-        request = protection.Request(resources=["db"], promises=[protection.Promise(S3)], rpo="1h")
-        assert [item["volume"] for item in protection.report(cluster, request).protection] == ["db"]
+        request = protection_info.Request(resources=["db"], promises=[protection_info.Promise(S3)], rpo="1h")
+        assert [item["volume"] for item in protection_info.report(cluster, request).protection] == ["db"]
 
 
 def test_to_another_cluster(home: Simulation, two_clusters: tuple[Simulation, Simulation]) -> None:

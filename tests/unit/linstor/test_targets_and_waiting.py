@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.access import Access
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.clock import Pace, until
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.polling import Pace, until
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import target_names as targets
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import target_names
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import 
     ],
 )
 def test_the_same_cluster(controllers: tuple[str, ...], url: str | None, same: bool) -> None:
-    assert targets.is_same_cluster(Cluster(Access(controllers=controllers)), url) is same
+    assert target_names.is_same_cluster(Cluster(Access(controllers=controllers)), url) is same
 
 
 class Time:

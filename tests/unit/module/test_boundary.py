@@ -78,11 +78,21 @@ def test_some_volumes_failed() -> None:
     assert result["changed"] is True
     assert result["backups"] == [{"id": "1"}]
     assert result["failures"] == [FAILURE]
-    assert result["msg"] == "1 of 2 volumes failed. /srv/b.img: no space on nas. Make room."
+    assert result["msg"] == "1 of 2 volumes failed:\n/srv/b.img on nas: no space on nas. Make room."
+
+
+def test_several_failures_stand_one_a_line_and_each_text_once() -> None:
+    gone = {"volume": "/srv/c.img", "remote": "nas", "code": "c", "msg": "volume '/srv/c.img': no file.", "hint": ""}
+    same = {**FAILURE, "volume": "/srv/d.img"}
+    assert run(Module(), Outcome(failures=[FAILURE, gone, same]))["msg"].splitlines() == [
+        "3 of 3 volumes failed:",
+        "/srv/b.img, /srv/d.img on nas: no space on nas. Make room.",
+        "/srv/c.img on nas: no file.",
+    ]
 
 
 def test_the_only_volume_failed() -> None:
-    assert run(Module(), Outcome(failures=[FAILURE]))["msg"] == "/srv/b.img: no space on nas. Make room."
+    assert run(Module(), Outcome(failures=[FAILURE]))["msg"] == "/srv/b.img on nas: no space on nas. Make room."
 
 
 def test_the_engine_refuses() -> None:
@@ -96,7 +106,9 @@ def test_the_engine_refuses() -> None:
 
 def test_a_mistake_of_ours_is_one_line_and_a_traceback_aside() -> None:
     result = run(Module(), KeyError("oops"))
-    assert result["msg"] == "This should not have happened: KeyError: 'oops'"
+    assert result["msg"].startswith("Internal error in snapship.dr: KeyError: 'oops'. ")
+    assert "\n" not in result["msg"]
+    assert [failure["code"] for failure in result["failures"]] == ["internal"]
     assert "Traceback" in result["exception"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.commandline import commands
 from ansible_collections.snapship.dr.plugins.module_utils._engine.commandline.parser import build
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.modules import backup, restore, snapshot, verify
+from ansible_collections.snapship.dr.plugins.modules import backup, engine, restore, snapshot, verify
 
 REQUESTS: dict[str, Callable[[Any], Any]] = {
     "snapshot": snapshot.request,
@@ -22,6 +22,7 @@ REQUESTS: dict[str, Callable[[Any], Any]] = {
     "backup absent": backup.removal,
     "restore": restore.request,
     "verify": verify.request,
+    "engine": engine.request,
 }
 
 

@@ -11,6 +11,7 @@ import argparse
 from typing import Any, Callable, NamedTuple
 
 from ..repository.version import VERSION
+from ..volumes.registry import provider_names
 from . import commands
 from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, VERIFIED, Table
 from .remote_options import add_definition
@@ -258,7 +259,7 @@ def _volumes(parser: argparse.ArgumentParser) -> None:
 
 
 def _provider(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--provider", help="what keeps the volumes: file, lvm_thin or zfs; follows from their names")
+    parser.add_argument("--provider", choices=provider_names(), help="what keeps the volumes; follows from their names")
 
 
 def _point_in_time(parser: argparse.ArgumentParser) -> None:

@@ -57,20 +57,28 @@ def write_private(path: str, text: bytes) -> None:
     Raises ConfigError where it can't be written.
     """
     with writing(path):
-        _write_private(path, text)
+        private_folder(os.path.dirname(path))
+        _replace(path, text, 0o600, ".new-")
 
 
-_UNFINISHED = ".new-"
+def write_beside_others(path: str, content: bytes, mode: int) -> None:
+    """Replace a file by these bytes, with these permission bits, in a folder that is there and has others' files, too.
+
+    Durable on return, never half there; a link at ``path`` is replaced and not followed. Raises ConfigError where it
+    can't be written.
+    """
+    with writing(path):
+        _replace(path, content, mode, ".snapship-new-")
 
 
-def _write_private(path: str, text: bytes) -> None:
+def _replace(path: str, content: bytes, mode: int, prefix: str) -> None:
     folder = os.path.dirname(path)
-    private_folder(folder)
-    descriptor, temporary = _unfinished(folder)
+    descriptor, temporary = _unfinished(folder, prefix)
     try:
         with os.fdopen(descriptor, "wb") as target:
-            target.write(text)
+            target.write(content)
             target.flush()
+            os.fchmod(target.fileno(), mode)
             os.fsync(target.fileno())
             os.replace(temporary, path)
     except BaseException:
@@ -80,13 +88,13 @@ def _write_private(path: str, text: bytes) -> None:
     sync_folder(folder)
 
 
-def _unfinished(folder: str) -> tuple[int, str]:
+def _unfinished(folder: str, prefix: str) -> tuple[int, str]:
     """A new file, 0600, locked while it is open. Removes such files that killed runs left."""
     for entry in os.listdir(folder):
-        if entry.startswith(_UNFINISHED):
+        if entry.startswith(prefix):
             _drop_dead(os.path.join(folder, entry))
     while True:
-        descriptor, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=prefix, dir=folder)
         if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
             return descriptor, temporary
         os.close(descriptor)  # another run removed it before it was locked

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Bringing an application to rest around a snapshot: its own commands, or freezing its filesystems.
+"""Quiesces applications for a snapshot: runs hooks (pre_command, post_command), or freezes filesystems.
 
-A frozen filesystem is thawed by a process of its own when the time is up or this process is gone, killed or not.
+A watchdog process thaws a frozen filesystem when the time is up or when this process ends, even if it is killed.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _KEPT_OUTPUT = 2000
 
 
 class Hooks:
-    """What a user asked to be done around a snapshot."""
+    """The hooks and the freezing of one snapshot."""
 
     def __init__(
         self, quiesce: str, pre_command: list[str] | None, post_command: list[str] | None, timeout: float
     ) -> None:
         if quiesce not in METHODS:
-            raise UsageError(f"quiesce {quiesce!r} isn't known.", f"It is one of {', '.join(METHODS)}.")
+            raise UsageError(f"quiesce {quiesce!r} is unknown.", f"Set one of {', '.join(METHODS)}.")
         for name, command in (("pre_command", pre_command), ("post_command", post_command)):
             if command is not None and (not isinstance(command, list) or not command or not str(command[0])):
-                raise UsageError(f"{name} is a list: a program and its arguments.", "No shell is in between.")
+                raise UsageError(f"{name} must be a list: a program and its arguments.", "It isn't run by a shell.")
         if timeout <= 0:
             raise UsageError("hook_timeout must be more than 0s.")
         self._quiesce = quiesce
@@ -48,31 +48,31 @@ class Hooks:
 
     @property
     def consistency(self) -> dict[str, Any]:
-        """For the manifest: how the application was brought to rest; results are added by :meth:`around`."""
+        """For the manifest: how the application was quiesced. :meth:`around` adds the results."""
         if self._quiesce != "none":
             return {"method": self._quiesce}
         return {"method": "hook" if self._pre else "none"}
 
     @contextlib.contextmanager
     def around(self, volumes: list[str], name: str, mounts: list[str], result: dict[str, Any]) -> Iterator[None]:
-        """pre_command and freeze before, thaw and post_command after, whatever happens between.
+        """Inside, the application is quiesced: pre_command and freeze before, thaw and post_command after, in any case.
 
-        Raises VolumeError where a command fails or a filesystem can't be frozen.
+        Raises VolumeError if a command fails or a filesystem can't be frozen.
         """
         environment = dict(
             os.environ, SNAPSHIP_VOLUMES=json.dumps(volumes), SNAPSHIP_VOLUME=volumes[0], SNAPSHIP_SNAPSHOT=name
         )
         if self._quiesce == "fsfreeze" and not mounts:
             raise VolumeError(
-                f"quiesce: fsfreeze: no filesystem that is mounted here lives in {', '.join(volumes)}.",
-                "Use pre_command and post_command to bring whatever writes to it to rest.",
+                f"quiesce: fsfreeze: {', '.join(volumes)} has no filesystem that is mounted on this host.",
+                "Use pre_command and post_command to quiesce the application.",
                 code="quiesce",
             )
         inside = [volume for volume in volumes for mount in mounts if volume.startswith(mount.rstrip("/") + "/")]
         if inside:
             raise VolumeError(
-                f"quiesce: fsfreeze: {inside[0]} lies on a filesystem that would be frozen, and so does its snapshot.",
-                "Use pre_command and post_command to bring whatever writes to it to rest.",
+                f"quiesce: fsfreeze: {inside[0]} is itself on a filesystem that would be frozen.",
+                "Use pre_command and post_command to quiesce the application.",
                 code="quiesce",
             )
         failed: SnapshipError | None = None
@@ -98,7 +98,7 @@ class Hooks:
             run = processes.complete([str(word) for word in command], env=environment, timeout=self._timeout)
         except processes.Expired:
             raise VolumeError(
-                f"{name} {command[0]!r} didn't end within hook_timeout and was killed.",
+                f"{name} {command[0]!r} was killed: it ran longer than hook_timeout.",
                 "No snapshot was kept.",
                 code="hook",
             ) from None
@@ -109,18 +109,22 @@ class Hooks:
             raise VolumeError(
                 f"{name} {command[0]!r} failed with {run.status}: {said}", "No snapshot was kept.", code="hook"
             )
-        # A whole number: manifests have no others, so that everybody writes their canonical text alike.
+        # A whole number: manifests have no other numbers, so that all programs write the same canonical text.
         return {"rc": run.status, "milliseconds": round((time.monotonic() - started) * 1000)}
 
 
 @contextlib.contextmanager
 def _frozen(mounts: list[str], timeout: float) -> Iterator[None]:
-    """Filesystems frozen; a watchdog process thaws them after ``timeout`` or when this process dies."""
+    """Freeze filesystems. A watchdog process thaws them after ``timeout`` seconds or when this process dies."""
     if not mounts:
         yield
         return
     if "/" in mounts:
-        raise VolumeError("the root filesystem is never frozen.", "Use pre_command and post_command.", code="quiesce")
+        raise VolumeError(
+            "quiesce: fsfreeze: the root filesystem can't be frozen.",
+            "Use pre_command and post_command.",
+            code="quiesce",
+        )
     descriptors = [os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for mount in mounts]
     try:
         watchdog = _start_watchdog(descriptors, timeout)
@@ -130,21 +134,21 @@ def _frozen(mounts: list[str], timeout: float) -> Iterator[None]:
             yield
             late = [mount for mount, descriptor in zip(mounts, descriptors) if not _thaw(descriptor)]
         finally:
-            watchdog.communicate()  # closes its input: it thaws what is still frozen, and ends
+            watchdog.communicate()  # closes its input: it thaws what is still frozen and exits
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
     if late:
         raise VolumeError(
-            f"{', '.join(late)}: thawed before the snapshot was made, since hook_timeout was over.",
-            "No snapshot was kept. Give a longer hook_timeout.",
+            f"{', '.join(late)}: the freeze ended before the snapshot was complete: it took longer than hook_timeout.",
+            "No snapshot was kept. Set a longer hook_timeout.",
             code="quiesce",
         )
 
 
-# A program of its own, in a session of its own: a kill of this process, or of its group, doesn't reach it. It is told
-# of each filesystem before that is frozen (+), and when it wasn't (-): what somebody else froze is not ours to thaw.
-# When the time is up it goes on trying until this process lets go, as freezing a busy filesystem may end after that.
+# Its own program in its own session: a kill of this process, or of its group, doesn't reach it. It is told of each
+# filesystem before that is frozen (+), and again if freezing failed (-): we don't thaw what somebody else has frozen.
+# When the time is up it keeps trying until this process ends, since freezing a busy filesystem may take longer.
 _WATCHDOG = """
 import fcntl, os, select, sys, time
 end, thaw, files = time.monotonic() + float(sys.argv[1]), int(sys.argv[2]), [int(word) for word in sys.argv[3:]]
@@ -181,7 +185,7 @@ def _start_watchdog(descriptors: list[int], timeout: float) -> processes.Process
         watchdog.kill()
         watchdog.communicate()
         raise VolumeError(
-            "the process that would thaw the filesystems can't be started.", "Nothing was frozen.", code="quiesce"
+            "can't start the watchdog process that thaws filesystems.", "Nothing was frozen.", code="quiesce"
         )
     return watchdog
 
@@ -192,8 +196,8 @@ def _freeze(mount: str, descriptor: int, watchdog: processes.Process) -> None:
         fcntl.ioctl(descriptor, FIFREEZE, 0)
     except OSError as error:
         _tell(watchdog, b"-", mount)
-        why = "it is frozen already" if error.errno == errno.EBUSY else error.strerror
-        raise VolumeError(f"{mount} can't be frozen: {why}.", "fsfreeze needs root.", code="quiesce") from error
+        why = "it is already frozen" if error.errno == errno.EBUSY else error.strerror
+        raise VolumeError(f"can't freeze {mount}: {why}.", "fsfreeze needs root.", code="quiesce") from error
 
 
 def _tell(watchdog: processes.Process, word: bytes, mount: str) -> None:
@@ -201,7 +205,7 @@ def _tell(watchdog: processes.Process, word: bytes, mount: str) -> None:
         need(watchdog.stdin, "it was started with a pipe").write(word)
     except BrokenPipeError:
         raise VolumeError(
-            f"{mount} isn't frozen: the process that would thaw it is gone.", "Run it again.", code="quiesce"
+            f"can't freeze {mount}: the watchdog process that thaws it has died.", "Run it again.", code="quiesce"
         ) from None
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which volumes are meant: named ones, with all below them, alone or as one group; and one of their snapshots."""
+"""Selects the volumes to work on (with all below them, one by one or as one group), and a snapshot by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ Members = dict[str, Provider]  # volumes that get their snapshots together, each
 
 
 def split(volumes: list[str], provider: str | None, together: bool, recursive: bool = False) -> list[Members]:
-    """The volumes one by one, each with all below it if ``recursive``, or all in one unit."""
+    """The units to work on: each volume (if ``recursive``, with all below it), or all volumes in one unit if
+    ``together``."""
     units: list[Members] = []
     known: set[str] = set()
     for volume in volumes:
@@ -36,7 +37,7 @@ def split(volumes: list[str], provider: str | None, together: bool, recursive: b
 
 @contextlib.contextmanager
 def looking_at(units: Iterable[Members]) -> Iterator[None]:
-    """Inside, in this thread, volumes are looked up together and once."""
+    """Inside, in this thread, these volumes are looked up together and once."""
     by_provider: dict[int, tuple[Provider, list[str]]] = {}
     for unit in units:
         for volume, provider in unit.items():
@@ -48,10 +49,10 @@ def looking_at(units: Iterable[Members]) -> Iterator[None]:
 
 
 def named(provider: Provider, volume: str, name: str) -> Snapshot:
-    """A volume's snapshot of this name. Raises UnknownError with those there are."""
+    """A volume's snapshot of this name. Raises UnknownError, which lists the existing ones."""
     snapshots = provider.snapshots(volume)
     for each in snapshots:
         if each.name == name:
             return each
     there = ", ".join(each.name for each in snapshots) or "none"
-    raise UnknownError(f"{volume} has no snapshot {name!r} (there: {there}).", code="unknown_snapshot")
+    raise UnknownError(f"{volume} has no snapshot {name!r} (existing: {there}).", code="unknown_snapshot")

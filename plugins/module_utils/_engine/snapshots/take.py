@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Making snapshots: one volume, or a group at one point in time, with its application at rest."""
+"""Takes snapshots of one volume, or of a group at one point in time, with the application quiesced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .quiesce import Hooks
 
 @dataclasses.dataclass
 class Quiesce:
-    """The options about bringing an application to rest, as users give them."""
+    """The options for quiescing an application, as users give them."""
 
     quiesce: str = "none"
     pre_command: list[str] | None = None
@@ -31,25 +31,25 @@ class Quiesce:
     hook_timeout: Any = "60s"
 
     def hooks(self) -> Hooks:
-        """Checked. Raises UsageError."""
+        """The options, checked. Raises UsageError."""
         timeout = parse_duration(self.hook_timeout, "hook_timeout")
         return Hooks(self.quiesce or "none", self.pre_command, self.post_command, timeout)
 
 
 def automatic_name() -> str:
-    """A name for a snapshot nobody named."""
+    """A name for a snapshot that the user didn't name."""
     stamp = datetime.datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"snapship-{stamp}-{secrets.token_hex(3)}"
 
 
 def check_name(name: str) -> str:
-    """A snapshot's name as users may give it. Raises UsageError."""
+    """Check a snapshot's name. Raises UsageError."""
     try:
         length = len(name.encode("utf-8", "surrogateescape"))
     except UnicodeEncodeError:
-        raise UsageError(f"snapshot name {name!r} isn't valid Unicode.") from None
+        raise UsageError(f"snapshot name {name!r}: not valid Unicode.") from None
     if not name or name.startswith("-") or "/" in name or "\0" in name or length > 200:
-        raise UsageError(f"snapshot name {name!r}: at most 200 bytes, no slash, no dash in front.")
+        raise UsageError(f"snapshot name {name!r} isn't allowed.", "Use 1 to 200 bytes, no slash, no dash in front.")
     return name
 
 
@@ -60,10 +60,10 @@ def take(
     options: Quiesce,
     holder: str | None = None,
 ) -> tuple[list[Snapshot], list[str]]:
-    """Snapshots of these volumes (each with its provider); all share one point in time and a group id if they are a
-    group. Also warnings.
+    """Take snapshots of these volumes (each with its provider). Members of a group share a point in time and a group
+    id. Also returns warnings.
 
-    With a ``holder`` they are made for a shipment and go when nothing rests on them.
+    With a ``holder`` they are made for a shipment, and are removed when no backup depends on them.
     """
     hooks = options.hooks()
     volumes = list(providers)
@@ -91,7 +91,7 @@ def take(
 
 
 class _Members:
-    """Volumes of a snapshot, by provider."""
+    """The volumes of one snapshot, by provider."""
 
     def __init__(self, providers: dict[str, Provider]) -> None:
         self._providers = providers
@@ -100,12 +100,12 @@ class _Members:
             self._parts.append((provider, [volume for volume in providers if providers[volume] is provider]))
 
     def freezable(self) -> list[str]:
-        """Mount points of all."""
+        """Mount points on all volumes, for freezing them."""
         found = [mount for volume, provider in self._providers.items() for mount in provider.freezable(volume)]
         return list(dict.fromkeys(found))
 
     def take(self, request: TakeRequest, made: list[Snapshot]) -> list[str]:
-        """Take them all, into ``made``, in the order of the volumes; returns warnings."""
+        """Take the snapshots and append them to ``made``, in the order of the volumes. Returns warnings."""
         at_once = len(self._parts) == 1 and self._parts[0][0].atomic(request.volumes)
         watched = {} if at_once else self._activity()
         created = int(time.time() * 1e6) / 1e6  # ids and manifests keep microseconds
@@ -127,13 +127,13 @@ class _Members:
 
 def _torn(volume: str) -> str:
     return (
-        f"{volume} was, or may have been, written while snapshots were made one after the other and nothing was "
-        "quiesced: the group isn't one point in time. Use pre_command and post_command, or quiesce."
+        f"{volume} was, or may have been, written to between the snapshots of its group: the group isn't one point in "
+        "time. Set quiesce, or pre_command and post_command."
     )
 
 
 def fresh(snapshots: list[Snapshot], age: float, now: float) -> Snapshot | None:
-    """The newest usable snapshot no older than ``age`` seconds, none from the future."""
+    """The newest usable snapshot that is at most ``age`` seconds old, and not from the future."""
     usable = [each for each in snapshots if each.flaw is None and -FUTURE_TOLERANCE <= now - each.created <= age]
     return max(usable, key=lambda each: each.created, default=None)
 
@@ -141,7 +141,7 @@ def fresh(snapshots: list[Snapshot], age: float, now: float) -> Snapshot | None:
 def fresh_group(
     by_volume: dict[str, list[Snapshot]], age: float | None, now: float, name: str | None = None
 ) -> list[Snapshot] | None:
-    """The newest complete set of one group, by age or by name, in the order of the volumes."""
+    """The newest complete set of snapshots of one group, by age or by name, in the order of the volumes."""
     volumes = list(by_volume)
     groups: dict[str, dict[str, Snapshot]] = {}
     for volume, snapshots in by_volume.items():

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Writing a volume to any block device, with a note of what was touched."""
+"""Writes a restored volume to a block device, and remembers which regions were written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .device_reader import read_device
 
 
 class Touched:
-    """Which pieces of a device, each of ``grain`` bytes, were written to; a bit for each."""
+    """Which pieces of a device were written, each of ``grain`` bytes; one bit each."""
 
     def __init__(self, size: int, grain: int) -> None:
         self._size = size
@@ -28,13 +28,13 @@ class Touched:
         self._lock = threading.Lock()
 
     def add(self, offset: int, length: int) -> None:
-        """Note a write. From any thread."""
+        """Remember a write. Any thread may call it."""
         with self._lock:
             for piece in range(offset // self._grain, (offset + length - 1) // self._grain + 1):
                 self._bits[piece >> 3] |= 1 << (piece & 7)
 
     def regions(self) -> Iterator[tuple[int, int]]:
-        """Start and end of what was touched, whole pieces, joined, in order."""
+        """Start and end of the written regions, in whole pieces, joined and in order."""
         start = -1
         for piece in range(-(-self._size // self._grain)):
             if not piece & 7 and not self._bits[piece >> 3] and start < 0:
@@ -50,14 +50,14 @@ class Touched:
 
 
 class BlockTarget:
-    """The part of a :class:`.volume.Target` that is the same for every block device.
+    """The part of a :class:`.provider.Target` that is the same for every block device.
 
-    The device is new, or reads as zeros; it is opened for this alone. ``grain``: bytes that the storage gives a device
-    at a time, so that a write may bring in what it doesn't cover (where ``zeroed`` is false).
+    The device must be new or read as zeros, and is opened exclusively. ``grain``: the storage allocates the device in
+    units of so many bytes, so a write may bring along old data around it (where ``zeroed`` is false).
     """
 
     def __init__(self, path: str, name: str, grain: int, zeroed: bool = True) -> None:
-        """``name`` is what errors call it. Raises VolumeError."""
+        """Error messages call the target ``name``. Raises VolumeError."""
         self.zeroed = zeroed
         self._name = name
         try:
@@ -70,11 +70,11 @@ class BlockTarget:
 
     @property
     def descriptor(self) -> int:
-        """Of the open device."""
+        """The descriptor of the open device."""
         return self._descriptor
 
     def write(self, offset: int, data: memoryview) -> None:
-        """Write there. From any thread."""
+        """Write ``data`` at ``offset``. Any thread may call it."""
         if not len(data):
             return
         self._touched.add(offset, len(data))
@@ -89,16 +89,16 @@ class BlockTarget:
             raise self._explained(error) from error
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Read back what was written. From any thread."""
+        """Fill ``target`` with the bytes from ``offset`` on. Any thread may call it."""
         try:
             done = read_device(self._descriptor, self._direct, offset, target)
         except OSError as error:
             raise self._explained(error) from error
         if done < len(target):
-            raise VolumeError(f"{self._name}: what was restored is shorter than it must be.")
+            raise VolumeError(f"{self._name}: the restored volume is too short.")
 
     def data(self) -> Iterator[tuple[int, int]]:
-        """Regions that were touched, in order, in whole grains up to the device's end."""
+        """Regions that were written, in order, in whole grains, up to the device's end."""
         return self._touched.regions()
 
     def sync(self) -> None:
@@ -109,7 +109,7 @@ class BlockTarget:
             raise self._explained(error) from error
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Close the device."""
         for descriptor in (self._direct, self._descriptor):
             with contextlib.suppress(OSError):
                 os.close(-1 if descriptor is None else descriptor)
@@ -118,8 +118,8 @@ class BlockTarget:
     def _explained(self, error: OSError) -> SnapshipError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENODATA):
             return VolumeError(
-                f"no room to restore {self._name}: its pool is full; what was there is untouched.",
+                f"no space to restore {self._name}: its pool is full. The target was not changed.",
                 "Extend the pool, or restore elsewhere.",
                 code="no_space",
             )
-        return VolumeError(f"{self._name} can't be restored: {error.strerror}; what was there is untouched.")
+        return VolumeError(f"can't restore {self._name}: {error.strerror}. The target was not changed.")

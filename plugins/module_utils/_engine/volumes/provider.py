@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a use case may ask of a provider of volumes, whatever it is."""
+"""The interface of providers: what a use case may ask of any kind of volume."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any, Callable, NamedTuple, Protocol
 class VolumeInfo(NamedTuple):
     """A volume as it is now."""
 
-    name: str  # normalised; this is the name it has on remotes
+    name: str  # canonical; backups on remotes are filed under it
     size: int  # bytes
-    lineage: str  # the same volume keeps it; one replaced by another of its name doesn't
+    lineage: str  # constant for the life of a volume; a new volume of the same name has another
 
 
 class Change(NamedTuple):
-    """A region of a snapshot, in bytes. ``mapped`` false: it became a hole and reads as zero."""
+    """A changed region of a snapshot, in bytes. ``mapped`` is false for a hole, which reads as zeros."""
 
     offset: int
     length: int
@@ -43,13 +43,13 @@ class Snapshot:
     group: dict[str, Any] | None  # {"id": ..., "members": [volumes]}
     method: str
     path: str
-    made_by: str  # "user" (named by the user) or "snapship" (goes when nothing rests on it)
+    made_by: str  # "user" (kept) or "snapship" (removed when no backup depends on it)
     consistency: dict[str, Any]
-    holds: dict[str, str]  # location and origin of a remote -> backup id that rests on this snapshot
-    flaw: str | None = None  # why it can be no base: its witness doesn't match
+    holds: dict[str, str]  # location and origin of a remote -> id of the backup that depends on it
+    flaw: str | None = None  # why it can't be a base; None while its witness matches
 
     def public(self) -> dict[str, Any]:
-        """The form in which snapshots are returned."""
+        """The snapshot as modules return it."""
         from ..common.units import iso_time
 
         return {
@@ -69,15 +69,15 @@ class Snapshot:
 
 
 class TakeRequest(NamedTuple):
-    """How snapshots of volumes of one provider are to be made: one volume, or (part of) a group."""
+    """Which snapshots to make, all with one provider: one volume, or all or some members of a group."""
 
     volumes: list[str]
     name: str
     made_by: str
-    created: float  # seconds since the epoch, whole microseconds; what ids and ages are made from
-    group: dict[str, Any] | None  # {"id": ..., "members": [volumes, maybe of other providers too]}
+    created: float  # seconds since the epoch, whole microseconds; ids and ages derive from it
+    group: dict[str, Any] | None  # {"id": ..., "members": [volumes, some maybe of other providers]}
     consistency: dict[str, Any]
-    holds: dict[str, str]  # in place from the start, so that nobody tidies it away before it is shipped
+    holds: dict[str, str]  # set at once, so that no other run removes the snapshot before it is shipped
 
 
 class Reader(Protocol):
@@ -86,97 +86,100 @@ class Reader(Protocol):
     size: int
 
     def data(self) -> Iterator[Change]:
-        """What a full must carry: regions that may hold something other than zeros, in order."""
+        """Regions that may hold data, in order: what a full backup carries. All other regions read as zeros."""
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill ``target`` from this offset. From any thread."""
+        """Fill ``target`` with the bytes from ``offset`` on. Any thread may call it."""
 
 
 class ByteSource(Protocol):
-    """A snapshot, or what changed in it, as a stream that only its own kind of volume can receive."""
+    """A snapshot, or its changes since a base, as a stream that only the same kind of volume can receive."""
 
-    flags: list[str]  # options that shape the stream; the same in a whole chain
+    flags: list[str]  # options that shape the stream; all backups of a chain have the same
 
     def read_into(self, target: memoryview) -> int:
-        """Fill ``target``; returns bytes, fewer than asked for only at the end. Raises VolumeError where the sender
-        failed, at the latest on the read that would report the end."""
+        """Fill ``target``; returns the number of bytes, fewer than asked for only at the end.
+
+        Raises VolumeError if the sender failed, at the latest on the read that reaches the end."""
 
 
 class Received(Protocol):
-    """A restore that lies beside what it is to become."""
+    """A restored volume that hasn't replaced its target yet."""
 
     def sync(self) -> None:
         """Make what was written durable."""
 
     def witness(self) -> dict[str, Any]:
-        """How the finished target will be known again: ``identity`` (which thing it is, text), and whatever tells that
-        it was written to."""
+        """How to recognise the finished target later: ``identity`` (text) says which volume it is, the other keys
+        change when somebody writes to it."""
 
     def commit(self, keep_as: str | None) -> str | None:
-        """Swap it in, durably; what was there is kept under that name (returned) or, without one, dropped."""
+        """Replace the target, durably. The old target is kept under ``keep_as``, or a name like it, which is returned;
+        without ``keep_as`` it is removed."""
 
     def abort(self) -> None:
-        """Remove what was received, as far as it can't be of use to the next run."""
+        """Remove what was received, unless the next run can continue from it."""
 
 
 class StreamTarget(Received, Protocol):
-    """A target that takes the streams of a chain one after the other, as its own kind of volume sent them."""
+    """A target that receives the streams of a chain in order, from the same kind of volume."""
 
     def has(self, state_ids: list[str]) -> int:
-        """How many of these states, in order, an earlier run that died has received whole already."""
+        """How many of these states, from the first on, an earlier run that died has received completely."""
 
     def receiving(self, state_id: str) -> AbstractContextManager[Callable[[memoryview], None]]:
-        """Takes the stream of one backup piece by piece; on leaving, checks that this state is there whole.
+        """Yields a function that takes the stream of one backup piece by piece. On exit, checks that this state is
+        complete.
 
-        Raises VolumeError; after an exception inside nothing of this stream stays."""
+        Raises VolumeError. After an exception inside, nothing of this stream is left."""
 
 
 class Readback(Protocol):
-    """A block volume that can be compared with what was recorded of it."""
+    """A block volume that can be read back and compared with its backup."""
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill ``target`` from this offset. From any thread."""
+        """Fill ``target`` with the bytes from ``offset`` on. Any thread may call it."""
 
     def data(self) -> Iterator[tuple[int, int]]:
-        """Regions (start, end) that don't surely read as zero, in order."""
+        """Regions (start, end) that may hold data, in order. All other regions read as zeros."""
 
 
 class Target(Received, Readback, Protocol):
     """A block volume being received."""
 
-    zeroed: bool  # whether what isn't written reads as zero
+    zeroed: bool  # whether regions that were never written read as zeros
 
     def write(self, offset: int, data: memoryview) -> None:
-        """Write there. From any thread."""
+        """Write ``data`` at ``offset``. Any thread may call it."""
 
 
 class TargetState(NamedTuple):
-    """What is at the place a restore is to go to."""
+    """The target of a restore, as it is now."""
 
     exists: bool
-    witness: dict[str, Any]  # as in Received.witness(); empty where nothing is there
-    busy: str | None  # who has it open
+    witness: dict[str, Any]  # as Received.witness(); empty if the target doesn't exist
+    busy: str | None  # what has it open
     free: int  # bytes that can be written there
 
 
 class Place(NamedTuple):
-    """Where a restore is to go to."""
+    """Where to restore to."""
 
     target: str
-    pool: str | None = None  # in which thin pool a new volume is made, for providers that have them
+    pool: str | None = None  # the thin pool for a new volume, if the provider has thin pools
 
 
 class ReceiveRequest(NamedTuple):
-    """What is to be received, and where."""
+    """What to receive, and where."""
 
     place: Place
     size: int  # bytes of the volume
-    properties: dict[str, Any]  # of the volume that was backed up, as its provider gave them
-    wanted: list[str]  # names of those properties to set; "all" stands for all that are safe to set unasked
+    properties: dict[str, Any]  # of the backed-up volume, as Provider.properties() returned them
+    wanted: list[str]  # names of properties to set; "all" means all that are safe to set
 
 
 class Pressure(NamedTuple):
-    """How full the pool is that a volume's snapshots use up."""
+    """How full the pool of a volume and its snapshots is."""
 
     pool: str
     percent: float
@@ -187,96 +190,103 @@ class Provider(Protocol):
     """One kind of volume."""
 
     name: str
+    naming: str  # how a user names its volumes, for the error about a name that fits no provider: "a tape by its label"
     sends: str  # stream format of its backups
     receives: tuple[str, ...]  # stream formats that can be restored to it
 
     def claims(self, volume: str) -> bool:
-        """Whether a name is, or looks like, one of this provider's. Cheap; never raises."""
+        """Whether the name could be a volume of this provider. Cheap; never raises."""
 
     def normalise(self, volume: str) -> str:
-        """The name under which the volume is known; raises UsageError for one that can't be."""
+        """The canonical name of the volume. Raises UsageError if no volume can have this name."""
 
     def looking_at(self, volumes: list[str]) -> AbstractContextManager[None]:
-        """Inside, in this thread, what info(), snapshots() and bases() say of these volumes is found out once."""
+        """Inside, in this thread, info(), snapshots() and bases() of these volumes share one look-up."""
 
     def info(self, volume: str) -> VolumeInfo:
-        """The volume as it is. Raises UnknownError (code ``unknown_volume``) or VolumeError."""
+        """The volume as it is now. Raises UnknownError (code ``unknown_volume``) or VolumeError."""
 
     def properties(self, volume: str) -> dict[str, Any]:
-        """What belongs to a volume besides its data and may be of use where it is restored. Raises as info()."""
+        """What a restore may need to know of the volume besides its data. Raises as info()."""
 
     def children(self, volume: str) -> list[str]:
-        """Volumes below this one, sorted; raises UsageError where volumes of this kind aren't nested."""
+        """Volumes below this one, sorted. Raises UsageError if volumes of this kind can't be nested."""
 
     def snapshots(self, volume: str) -> list[Snapshot]:
-        """The volume's snapshots, newest first, each with its witness checked; none for an unknown volume."""
+        """The volume's snapshots, newest first, each with its witness checked. An unknown volume has none."""
 
     def bases(self, volume: str) -> list[Snapshot]:
-        """What an increment can be made from, newest first: snapshots, and what else stands for one."""
+        """Possible bases of an increment, newest first: snapshots, and bookmarks where there are any."""
 
     def freezable(self, volume: str) -> list[str]:
-        """Mount points of filesystems that live in this volume."""
+        """Mount points of the filesystems on this volume, for freezing them."""
 
     def activity(self, volume: str) -> object:
-        """Something that differs after the volume was written to; ``None`` where that can't be told."""
+        """A value that changes when somebody writes to the volume; ``None`` if that can't be told."""
 
     def atomic(self, volumes: list[str]) -> bool:
-        """Whether take() makes snapshots of these at one point in time."""
+        """Whether take() makes the snapshots of these volumes at one point in time."""
 
     def pressure(self, volume: str) -> list[Pressure]:
-        """How full its pool is; nothing where that says nothing about snapshots."""
+        """How full the volume's pool is; empty if snapshots have little to do with that."""
 
     def pinned(self, volume: str) -> list[Snapshot]:
-        """Snapshots in this volume's pool, of any volume, that were made for shipping, oldest first."""
+        """Snapshots made for shipping, of all volumes in this volume's pool, oldest first."""
 
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
-        """Make the snapshots, all or none, with one state id each; also warnings (a torn copy)."""
+        """Make the snapshots, all or none, each with its own state id. Also returns warnings (a torn copy)."""
 
     def remove(self, snapshot: Snapshot) -> None:
         """Destroy one snapshot. Raises BusyError while it is being read."""
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
-        """Note that a backup (``pending``: one being made) rests on it; ``None``: no longer."""
+        """Note that a backup of this holder depends on the snapshot (``pending``: a backup being made). ``None``: none
+        does any more."""
 
     def forget(self, volume: str, holder: str) -> None:
-        """Drop whatever else keeps a base for this holder."""
+        """Remove whatever else keeps a base for this holder, such as bookmarks."""
 
     def unchanged(self, base: Snapshot) -> bool:
-        """Whether the volume is now as it was in this base (reading only); false where that can't be told."""
+        """Whether the volume still has the content of this base; false if that can't be told. Only reads."""
 
     def target_state(self, place: Place) -> TargetState:
-        """What is there (reading only)."""
+        """The target as it is now. Only reads."""
 
     def recover(self, place: Place) -> None:
-        """Put right what a restore that was killed while it swapped its target left (writes)."""
+        """Finish or undo the swap of a restore that was killed. Writes."""
 
 
 class BlockProvider(Provider, Protocol):
-    """Volumes that are read and written by blocks."""
+    """Volumes that are read by blocks."""
 
     def open(self, snapshot: Snapshot) -> AbstractContextManager[Reader]:
-        """Read a snapshot; it can't be removed meanwhile. Raises VolumeError, code ``snapshot_gone`` or
-        ``snapshot_changed`` (its witness proved wrong; it is marked, so that its flaw shows from now on)."""
+        """Open a snapshot for reading; nobody can remove it meanwhile.
+
+        Raises VolumeError, code ``snapshot_gone`` or ``snapshot_changed``: its witness doesn't match. Such a snapshot
+        is marked, so that it shows its flaw from now on."""
 
     def changes(self, base: Snapshot, snapshot: Snapshot) -> AbstractContextManager[tuple[Reader, Iterator[Change]]]:
-        """Read what differs from the base, in order; true also for regions that merely may differ. Raises as open()."""
+        """Open a snapshot, with its differences from the base in order. Regions that may differ are included.
+
+        Raises as open()."""
 
 
 class BlockReceiver(Provider, Protocol):
     """Volumes that restores can be written to by blocks."""
 
     def receive(self, request: ReceiveRequest) -> Target:
-        """Begin to receive a volume beside its target; it reads as zeros unless the Target says otherwise."""
+        """Create a volume beside the target and receive into it. It reads as zeros unless ``zeroed`` is false."""
 
 
 class StreamProvider(Provider, Protocol):
-    """Volumes that make and take streams of their own."""
+    """Volumes that send and receive streams of their own format."""
 
     def send(
         self, base: Snapshot | None, snapshot: Snapshot, flags: list[str] | None
     ) -> AbstractContextManager[ByteSource]:
-        """The stream of a snapshot; ``flags`` of the chain, ``None`` for a new one. Raises VolumeError, code
-        ``snapshot_gone`` where one of the two is gone."""
+        """The stream of a snapshot, or of its changes since ``base``. ``flags``: the chain's, ``None`` for a new chain.
+
+        Raises VolumeError, code ``snapshot_gone`` if the snapshot or its base is gone."""
 
     def receive_streams(self, request: ReceiveRequest) -> StreamTarget:
-        """Begin to receive streams beside the target, or go on where an earlier run died."""
+        """Receive streams beside the target, or continue where an earlier run died."""

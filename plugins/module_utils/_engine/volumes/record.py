@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is known of a snapshot, as a short text that a tag or a property of the storage can hold."""
+"""The record of a snapshot, packed into a short text that a tag or a property of the storage can hold."""
 
 from __future__ import annotations
 
@@ -12,17 +12,34 @@ import json
 import zlib
 from typing import Any
 
+from .provider import Snapshot, TakeRequest
+
 
 def pack(fields: dict[str, Any]) -> str:
-    """Letters, digits, ``+``, ``/`` and ``=`` only; long lists of similar names get short."""
+    """The fields as letters, digits, ``+``, ``/`` and ``=`` only. Compressed, for long lists of similar names."""
     text = json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
     return base64.b64encode(zlib.compress(text, 9)).decode()
 
 
 def unpack(text: str) -> dict[str, Any] | None:
-    """What was packed; ``None`` for anything else."""
+    """The fields of a packed text; ``None`` for any other text."""
     try:
         fields = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
     except (ValueError, zlib.error):
         return None
     return fields if isinstance(fields, dict) else None
+
+
+def micros(created: float) -> int:
+    """Whole microseconds since the epoch."""
+    return round(created * 1e6)
+
+
+def fields_of(source: Snapshot | TakeRequest) -> dict[str, Any]:
+    """The fields that every provider notes on a snapshot. ``created`` in microseconds since the epoch."""
+    return {
+        "created": micros(source.created),
+        "group": source.group,
+        "made_by": source.made_by,
+        "consistency": source.consistency,
+    }

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which provider a volume belongs to."""
+"""The one list of providers. Whatever offers, checks or names a provider asks here."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ from .lvm.provider import LvmThinProvider
 from .provider import Provider
 from .zfs.provider import ZfsProvider
 
-PROVIDERS: dict[str, Provider] = {"file": FileProvider(), "lvm_thin": LvmThinProvider(), "zfs": ZfsProvider()}
+_ALL: tuple[Provider, ...] = (FileProvider(), LvmThinProvider(), ZfsProvider())
+#: By name. A new provider joins the tuple above; tests/unit/engine/test_provider_registry.py lists the documents.
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in _ALL}
+
+
+def provider_names() -> list[str]:
+    """The choices of an option ``provider``, sorted."""
+    return sorted(PROVIDERS)
 
 
 def provider_for(volume: str, given: str | None = None) -> Provider:
-    """The provider asked for, or the only one that the volume's name fits. Raises UsageError that names the choices."""
-    choices = ", ".join(sorted(PROVIDERS))
+    """The provider ``given``, or the only one that the volume's name fits.
+
+    Raises UsageError, which lists the choices; code ``provider`` if the name fits none or several.
+    """
+    choices = ", ".join(provider_names())
     if given is not None:
         if given not in PROVIDERS:
-            raise UsageError(f"provider {given!r} isn't known.", f"There is {choices}.")
+            raise UsageError(f"provider {given!r} is unknown.", f"Set one of {choices}.")
         return PROVIDERS[given]
     if not volume:
-        raise UsageError("an empty volume name.")
-    claiming = [provider for provider in PROVIDERS.values() if provider.claims(volume)]
-    if len(claiming) == 1:
-        return claiming[0]
-    names = " and ".join(sorted(provider.name for provider in claiming))
-    why = f"fits providers {names}" if claiming else "fits no provider that is at work on this host"
+        raise UsageError("a volume name is empty.")
+    fitting = [name for name in provider_names() if PROVIDERS[name].claims(volume)]
+    if len(fitting) == 1:
+        return PROVIDERS[fitting[0]]
+    found = f"several providers: {', '.join(fitting)}" if fitting else "no provider on this host"
+    ways = ", ".join(PROVIDERS[name].naming for name in provider_names())
     raise UsageError(
-        f"volume {volume!r} {why}.",
-        "An image file is named by its absolute path, a ZFS dataset by pool/dataset of a pool that is imported here, "
-        "an LVM-thin volume by vg/lv of a volume group that is here. "
-        f"Where that isn't enough, say provider ({choices}).",
+        f"the name of volume {volume!r} fits {found}.",
+        f"Name {ways}. If a name fits several, set provider ({choices}).",
         code="provider",
     )

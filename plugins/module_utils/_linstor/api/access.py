@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""How to reach a cluster: from options, then the environment, then LINSTOR's client configuration, then localhost."""
+"""The address and credentials of a cluster: from options, the environment, the client's configuration, or localhost."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 from ..._engine.common.errors import ConfigError, UsageError
 
 SCHEMES = ("linstor", "linstor+ssl", "http", "https")
-#: LINSTOR's program keeps these; the first that exists counts
+#: configuration files of LINSTOR's client; the first one that exists counts
 _USER_CONFIG = "~/.config/linstor/linstor-client.conf"
 _SYSTEM_CONFIG = "/etc/linstor/linstor-client.conf"
 _SYSTEM_PARTS = "/etc/linstor/linstor-client.d"
-#: where a satellite keeps its token
+#: the file in which a satellite keeps its token
 _NODE_TOKEN = "/var/lib/linstor.d/auth.json"
-#: the trusted authorities of Debian and Ubuntu, RHEL and Fedora, SUSE, Alpine
+#: files of trusted authorities on Debian and Ubuntu, RHEL and Fedora, SUSE, Alpine
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -36,7 +36,7 @@ _BUNDLES = (
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """The connection options, as they were given; :func:`settle` fills in the rest. ``timeout`` is in seconds."""
+    """The connection options as the task sets them; :func:`settle` fills in the rest. ``timeout`` is in seconds."""
 
     controllers: tuple[str, ...] = ()
     auth_token: str | None = dataclasses.field(default=None, repr=False)
@@ -51,12 +51,15 @@ class Access:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Values that no message may show."""
         return tuple(secret for secret in (self.auth_token, self.password) if secret)
 
 
 def settle(access: Access) -> Access:
-    """With addresses, token and certificates from wherever they are set; a lone mistake is an error, not a guess."""
+    """Fill in addresses, token and certificates from the environment and the client's configuration.
+
+    Raises UsageError or ConfigError for options that don't fit together and files that can't be read.
+    """
     config = _client_config(access.config_file)
     addresses = (
         list(access.controllers)
@@ -73,23 +76,23 @@ def settle(access: Access) -> Access:
         ca_path=access.ca_path or config.get("cafile"),
     )
     if (settled.username is None) != (settled.password is None):
-        raise UsageError("username and password go together.")
+        raise UsageError("username and password must be set together.")
     if settled.client_key and not settled.client_cert:
-        raise UsageError("client_key is given without client_cert.")
+        raise UsageError("client_key needs client_cert.")
     for option, path in (
         ("client_cert", settled.client_cert),
         ("client_key", settled.client_key),
         ("ca_path", settled.ca_path),
     ):
         if path and not os.access(path, os.R_OK):
-            raise ConfigError(f"{option}: {path} isn't there or can't be read.")
+            raise ConfigError(f"{option}: {path} doesn't exist or can't be read.")
     return settled
 
 
 def authorities(access: Access) -> str | None:
-    """The file with the authorities to trust, or ``None`` where certificates aren't to be checked.
+    """The file with the authorities to trust, or ``None`` if certificates aren't checked.
 
-    python-linstor checks nothing unless it is given a file, so the system's own is looked for.
+    python-linstor checks nothing without such a file, so this looks for the system's own.
     """
     if not access.validate_certs:
         return None
@@ -103,15 +106,17 @@ def authorities(access: Access) -> str | None:
         if path and os.path.isfile(path):
             return path
     raise ConfigError(
-        "No certificate authorities to check the controller's certificate with are installed here.",
-        "Set ca_path to a file with the authority that signed it (or install ca-certificates).",
+        "This host has no certificate authorities to check the controller's certificate with.",
+        "Set ca_path to a file with the authority that signed the certificate, or install ca-certificates.",
     )
 
 
 def _client_config(config_file: str | None) -> dict[str, str]:
     """The section [global] of LINSTOR's client configuration."""
     if config_file and not os.path.isfile(config_file):
-        raise ConfigError(f"config_file: {config_file} isn't there.", "Leave it out to use LINSTOR's usual places.")
+        raise ConfigError(
+            f"config_file: {config_file} doesn't exist.", "Leave config_file out to use the default files."
+        )
     parts = []
     if os.path.isdir(_SYSTEM_PARTS):
         names = sorted(name for name in os.listdir(_SYSTEM_PARTS) if name.endswith(".conf"))
@@ -125,10 +130,10 @@ def _client_config(config_file: str | None) -> dict[str, str]:
                 parser.read_file(stream)
         except PermissionError:
             if path == config_file:
-                raise ConfigError(f"config_file: {path} can't be read by this user.") from None
+                raise ConfigError(f"config_file: this user can't read {path}.") from None
         except (configparser.Error, UnicodeDecodeError):
-            # Without the parser's words: they quote the line, which may hold the token.
-            raise ConfigError(f"{path} is no configuration file of LINSTOR's client.") from None
+            # The parser's message is left out: it quotes the line, which may hold the token.
+            raise ConfigError(f"{path} isn't a valid configuration file of LINSTOR's client.") from None
     return dict(parser["global"]) if parser.has_section("global") else {}
 
 
@@ -156,7 +161,9 @@ def _address(given: str) -> str:
     except ValueError:
         fine, parts = False, None
     if parts is not None and (parts.username or parts.password):
-        raise UsageError("controllers: an address has a user name or password in it.", "Use username and password.")
+        raise UsageError(
+            "controllers: an address contains a user name or password.", "Set username and password instead."
+        )
     if not fine:
-        raise UsageError(f"controllers: {given!r} is no address of a controller.", hint)
+        raise UsageError(f"controllers: {given!r} isn't a valid controller address.", hint)
     return uri.rstrip("/")

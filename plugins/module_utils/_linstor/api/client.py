@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""One connection to one controller, by python-linstor, with its failures told apart.
+"""One connection to one controller through python-linstor. It tells the library's failures apart.
 
-The library isn't made to be shared between threads, throws whatever its parsing stumbles over, and returns errors
-like results; everything that knows of this is here.
+The library can't be shared between threads, raises any exception when it parses a bad answer, and returns errors like
+results. Only this file knows about that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..._engine.common.errors import ConfigError, RemoteError
 from .access import Access, authorities
 from .replies import Replies, parse_all
 
-#: seconds to wait for a controller to accept a connection and tell its version; then the next one is tried
+#: seconds in which a controller must accept a connection and tell its version; after that, the next one is tried
 CONNECT_TIMEOUT = 20.0
 _HTTP_PORT = 3370
 _MOVED = (301, 302, 303, 307, 308)
@@ -32,7 +32,7 @@ _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.
 
 
 class Broken(Exception):
-    """The connection broke; ``sent`` says whether a request was handed to the network before."""
+    """The connection broke; ``sent``: a request was sent before."""
 
     def __init__(self, text: str, sent: bool, timed_out: bool = False) -> None:
         super().__init__(text)
@@ -42,7 +42,7 @@ class Broken(Exception):
 
 
 class Garbled(Exception):
-    """An answer that isn't LINSTOR's; ``status`` is that of HTTP, or ``None`` where nothing was asked."""
+    """An answer that isn't LINSTOR's; ``status`` is the HTTP status, or ``None`` if no request was sent."""
 
     def __init__(self, text: str, status: int | None) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class Garbled(Exception):
 
 
 class Refused(Exception):
-    """An answer with an error in it."""
+    """LINSTOR answered with an error."""
 
     def __init__(self, replies: Replies, status: int | None) -> None:
         super().__init__("; ".join(reply.text for reply in replies))
@@ -60,22 +60,21 @@ class Refused(Exception):
 
 
 def library() -> Any:
-    """python-linstor; only here, so that what doesn't need it runs without it."""
+    """Import python-linstor. It is imported here only, so that everything else runs without it."""
     try:
         import linstor
     except ImportError:
         raise ConfigError(
             f"The Python library python-linstor isn't installed for {sys.executable}.",
-            "Install python-linstor >= 1.28.1 there, or run the task where it is installed: with "
-            'delegate_to: localhost and ansible_python_interpreter: "{{ ansible_playbook_python }}" that is beside '
-            "Ansible.",
+            "Install python-linstor >= 1.28.1 there, or run the task on a host that has it. To run it beside Ansible, "
+            'set delegate_to: localhost and ansible_python_interpreter: "{{ ansible_playbook_python }}".',
             code="library",
         ) from None
     return linstor
 
 
 class Client:
-    """A connection to the controller at ``uri``; ``counted`` is called for each request that is sent."""
+    """A connection to the controller at ``uri``; it calls ``counted`` for each request that it sends."""
 
     def __init__(self, uri: str, access: Access, counted: Callable[[], None]) -> None:
         self.uri = uri
@@ -88,11 +87,11 @@ class Client:
         self._errors: Any = None
 
     def connect(self) -> None:
-        """Connect, and see that it is a controller of LINSTOR. Raises as :meth:`call`."""
+        """Connect, and check that the other side is a LINSTOR controller. Raises like :meth:`call`."""
         uri = self.uri
         credentials = self._access.auth_token or self._access.username
-        # A controller with TLS sends those who come without it to the other port. That is asked beforehand only where
-        # there is something that mustn't be sent in the clear.
+        # A controller with TLS redirects plain connections to its other port. Ask for that first only if there are
+        # credentials, as these mustn't be sent in the clear.
         if not is_secure(uri) and credentials:
             uri = self._redirected(uri) or uri
         try:
@@ -105,19 +104,19 @@ class Client:
 
     @property
     def version(self) -> tuple[str, str]:
-        """The controller's version and that of its REST API."""
+        """The versions of the controller and of its REST API."""
         told = self._session._ctrl_version
         return str(told.version), str(told.rest_api_version)
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> tuple[Any, Replies, int | None]:
-        """Call a method of the library: its result, the entries in it, and the status of HTTP.
+        """Call a method of the library. Returns its result, the entries in it, and the HTTP status.
 
         Raises Broken, Garbled or Refused.
         """
         return self._guarded(functools.partial(getattr(self._session, method), *args, **kwargs))
 
     def is_stale(self) -> bool:
-        """Whether the controller has closed the idle connection, so that nothing should be sent over it."""
+        """Whether the controller has closed the idle connection."""
         connection = getattr(self._session, "_rest_conn", None)
         sock = getattr(connection, "sock", None)
         if sock is None:
@@ -128,7 +127,7 @@ class Client:
             return True
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._session is not None:
             self._session.disconnect()
 
@@ -137,7 +136,7 @@ class Client:
             uri,
             timeout=min(CONNECT_TIMEOUT, self._access.timeout),
             agent_info="snapship.dr",
-            auth_token="none",  # or it looks for one by itself
+            auth_token="none",  # otherwise the library looks for a token itself
         )
         session._auth_token = self._access.auth_token if is_secure(uri) else None
         session.has_linstor_https = _no_redirect
@@ -154,8 +153,8 @@ class Client:
         if access.username:
             if not secure:
                 raise ConfigError(
-                    f"{self.uri}: a password isn't sent without TLS.",
-                    "Give the address as linstor+ssl://HOST.",
+                    f"{self.uri}: a password is never sent without TLS.",
+                    "Write the address as linstor+ssl://HOST.",
                     code="insecure",
                 )
             session.username, session.password = access.username, access.password
@@ -215,14 +214,14 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise Broken(f"{type(error).__name__}: {error}", self._sent) from None
         except _MALFORMED as error:
-            # It may be a refusal, where the library expects nothing but the controller's version.
+            # It may be a refusal that the library can't parse: it expects the controller's version here.
             raise self._refused(self._errors, f"an answer that isn't LINSTOR's ({type(error).__name__})") from None
         if replies.errors or (self._status or 0) >= 400:
             raise Refused(replies, self._status)
         return result, replies, self._status
 
     def _refused(self, errors: Any, text: str) -> Refused | Garbled:
-        """What the errors say, or that they say nothing that can be understood."""
+        """The error for these entries, or for an answer without readable ones."""
         try:
             replies = entries(errors)
         except _MALFORMED:
@@ -231,7 +230,7 @@ class Client:
 
 
 def without_entries(result: Any) -> Any:
-    """What the library returned, without the controller's messages that may stand among what was asked for."""
+    """The library's result without the controller's messages that may be mixed into it."""
     if isinstance(result, list):
         alone = [type(each).__name__ == "ApiCallResponse" for each in result]
         return [without_entries(each) for each, one in zip(result, alone) if one or not _is_entry(_data(each))]
@@ -250,12 +249,12 @@ def _is_entry(item: Any) -> bool:
 
 
 def entries(result: Any) -> Replies:
-    """The entries in what the library returned, which may be a list, or an object made of a list, of them."""
+    """The entries in the library's result, which may be a list of entries or an object that holds such a list."""
     found: list[Mapping[str, Any]] = []
     for each in result if isinstance(result, list) else [result]:
         data = _data(each)
         if type(each).__name__ == "ApiCallResponse" and not isinstance(data, Mapping):
-            raise ValueError("an entry that is none")
+            raise ValueError("not an entry")
         for inner in data if isinstance(data, list) else [data]:
             if _is_entry(inner):
                 found.append(inner)
@@ -263,7 +262,7 @@ def entries(result: Any) -> Replies:
 
 
 def is_secure(uri: str) -> bool:
-    """Whether an address is one for TLS."""
+    """Whether the address uses TLS."""
     return urlsplit(uri).scheme in ("linstor+ssl", "https")
 
 
@@ -272,20 +271,22 @@ def _no_redirect(_host: str, _port: int) -> int:
 
 
 def failure(where: str, error: Broken | Garbled) -> RemoteError:
-    """The user's error for a connection that doesn't come about, or breaks."""
+    """The user's error for a connection that can't be opened, or breaks."""
     text = " ".join(error.text.split())[:300].rstrip(".") + "."
     if isinstance(error, Garbled):
         code = {401: "unauthorized", 403: "denied"}.get(error.status or 0, "bad_reply")
         status = f" (HTTP {error.status})" if error.status else ""
-        return RemoteError(f"{where} answers{status}, but not as a controller of LINSTOR does: {text}", "", code)
+        return RemoteError(f"{where} answered{status}, but isn't a LINSTOR controller: {text}", "", code)
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        hint = "Set ca_path to a file with the authority that signed it."
-        return RemoteError(f"{where}: its certificate isn't trusted: {text}", hint, "tls")
+        hint = "Set ca_path to a file with the authority that signed the certificate."
+        return RemoteError(f"{where}: the controller's certificate isn't trusted: {text}", hint, "tls")
     if "[SSL" in text or "SSL:" in text:
         asks = "CERTIFICATE_REQUIRED" in text
-        hint = "Set client_cert: the controller asks for a certificate." if asks else ""
-        return RemoteError(f"{where}: no TLS connection: {text}", hint, "tls")
+        hint = "The controller asks for a certificate: set client_cert." if asks else ""
+        return RemoteError(f"{where}: the TLS connection failed: {text}", hint, "tls")
     if error.timed_out:
-        return RemoteError(f"{where} doesn't answer in time: {text}", "", "timeout")
-    hint = "See that a controller runs there, and that controllers names it: linstor+ssl://HOST where it speaks TLS."
-    return RemoteError(f"{where} isn't reachable: {text}", hint, "unreachable")
+        return RemoteError(f"{where} didn't answer in time: {text}", "", "timeout")
+    hint = (
+        "Check that a controller runs there and that controllers has its address. With TLS, write linstor+ssl://HOST."
+    )
+    return RemoteError(f"{where} can't be reached: {text}", hint, "unreachable")

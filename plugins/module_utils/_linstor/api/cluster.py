@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A cluster through whichever of its controllers answers; each failure has a name."""
+"""A cluster, reached through the first of its controllers that answers. Each kind of failure has its own error."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .replies import ControllerError, LostReply, Replies, scrub
 
 __all__ = ["Access", "Cluster"]
 
-#: seconds before each further try to connect to a cluster that has answered before: a controller may be starting again
+#: seconds between tries to connect again to a cluster that has answered before: its controller may be restarting
 PAUSES = (0.5, 2.0, 5.0)
 _READS = 3
-#: with these a proxy says that it doesn't know what became of a request
+#: HTTP statuses with which a proxy says that it doesn't know whether the request was done
 _UNKNOWN_OUTCOME = (500, 502, 504)
 _Ask = Callable[[Client], "tuple[Any, Replies, int | None]"]
 
@@ -32,7 +32,7 @@ _Ask = Callable[[Client], "tuple[Any, Replies, int | None]"]
 class Cluster:
     """A cluster's controllers, tried in turn.
 
-    Each thread has a connection of its own. ``name`` is for messages; ``requests`` counts what was sent, for tests.
+    Each thread has its own connection. ``name`` is for messages; ``requests`` counts the requests sent, for tests.
     """
 
     def __init__(self, access: Access, pauses: Sequence[float] = PAUSES) -> None:
@@ -46,10 +46,10 @@ class Cluster:
         self._lock = threading.Lock()
 
     def read(self, method: str, *args: Any, what: str = "", **kwargs: Any) -> Any:
-        """Call a method of python-linstor that only reads; tried again over a new connection where one breaks.
+        """Call a method of python-linstor that only reads; it is tried again over a new connection if one breaks.
 
-        Returns what the library does, without the list around it where there is just one object in it.
-        Raises ControllerError where the controller refuses, RemoteError (unreachable, timeout, tls, ...) otherwise.
+        Returns the library's result, without the list around a single object.
+        Raises ControllerError if the controller refuses, RemoteError (unreachable, timeout, tls, ...) otherwise.
         """
         result = self._read(lambda client: client.call(method, *args, **kwargs), what or f"reading ({method})")
         alone = isinstance(result, list) and len(result) == 1 and type(result[0]).__name__ != "ErrorReport"
@@ -58,8 +58,8 @@ class Cluster:
     def change(self, method: str, *args: Any, what: str, hide: Iterable[str | None] = (), **kwargs: Any) -> Replies:
         """Call a method of python-linstor that changes something, once.
 
-        ``what`` says in the user's words what is tried; ``hide`` are secrets that no message may hold.
-        Raises ControllerError where the controller refuses, and LostReply where it isn't known whether it was done.
+        ``what`` describes the request for messages; ``hide`` are secrets that no message may show.
+        Raises ControllerError if the controller refuses, and LostReply if nobody knows whether it was done.
         """
         return self._change(lambda client: client.call(method, *args, **kwargs), what, hide)
 
@@ -70,24 +70,24 @@ class Cluster:
 
     @property
     def rest_version(self) -> tuple[int, ...]:
-        """The version of its REST API as (1, 28, 0)."""
+        """The version of the controller's REST API as (1, 28, 0)."""
         return _numbers(self._told()[1])
 
     @functools.cached_property
     def cluster_id(self) -> str:
-        """The cluster's own id, which the other side's remote has to name. Read once."""
+        """The cluster's id, which a remote of another cluster must have as cluster_id. Read once."""
         found = self.properties().get("Cluster/LocalID")
         if not found:
-            raise RemoteError(f"{self.name} tells no Cluster/LocalID.", "LINSTOR 1.12 or newer is needed.")
+            raise RemoteError(f"{self.name} has no property Cluster/LocalID.", "Upgrade to LINSTOR 1.12 or newer.")
         return found
 
     def properties(self) -> dict[str, str]:
-        """The controller's properties, read anew each time. They may hold secrets: show none of them."""
+        """The controller's properties, read at each call. They may hold secrets: show none of them."""
         found = self.read("controller_props", what="reading the controller's properties").properties
         return {str(key): str(value) for key, value in found.items()}
 
     def close(self) -> None:
-        """Hang up, in all threads' names."""
+        """Close the connections of all threads."""
         with self._lock:
             clients, self._clients = self._clients, []
         for client in clients:
@@ -144,7 +144,7 @@ class Cluster:
             raise self._hidden(failure(client.uri, garbled), hide) from None
 
     def _client(self, usable: bool = False) -> Client:
-        """This thread's connection; ``usable`` makes sure that it wasn't closed while nobody used it."""
+        """This thread's connection; ``usable`` replaces one that the controller has closed meanwhile."""
         client: Client | None = getattr(self._mine, "client", None)
         if client is not None and usable and client.is_stale():
             self._drop(client)
@@ -183,7 +183,7 @@ class Cluster:
             raise failures[0]
         told = next((each for each in failures if each.code != "unreachable"), failures[0])
         raise RemoteError(
-            f"None of the controllers answers: {'; '.join(each.msg.rstrip('.') for each in failures)}.",
+            "None of the controllers answers:\n" + "\n".join(each.msg for each in failures),
             told.hint,
             told.code,
         )
@@ -207,14 +207,16 @@ class Cluster:
     def _lost(self, what: str, client: Client, text: str, hide: Iterable[str | None]) -> LostReply:
         said = " ".join(text.split())[:300]
         error = LostReply(
-            f"{what}: {client.uri} was asked, but its answer was lost ({said}).",
-            "It may have been done or not; run the task again: it looks at what is there first.",
+            f"{what}: the answer of {client.uri} was lost ({said}). The change may have been made or not.",
+            "Run the task again: it checks the current state first.",
         )
         self._hidden(error, hide)
         return error
 
     def _unsupported(self, what: str, garbled: Garbled) -> RemoteError:
-        return RemoteError(f"{what}: {garbled.text}", "The controller is too old for this.", "unsupported")
+        return RemoteError(
+            f"{what}: {garbled.text}", "Upgrade the controller: this version doesn't support it.", "unsupported"
+        )
 
     def _hidden(self, error: RemoteError, hide: Iterable[str | None] = ()) -> RemoteError:
         secrets = (*self.access.secrets, *hide)
@@ -228,12 +230,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def same_version(one: Cluster, other: Cluster) -> SnapshipError | None:
-    """The error where shipping between two clusters would be refused for their versions."""
+    """The error if the two clusters' versions differ: LINSTOR ships only between equal ones."""
     if one.version == other.version:
         return None
     mine, theirs = (".".join(str(number) for number in each.version) for each in (one, other))
     return RemoteError(
-        f"{one.name} runs LINSTOR {mine}, {other.name} runs {theirs}: they don't ship to each other.",
-        "Both clusters need the same version.",
+        f"{one.name} runs LINSTOR {mine}, {other.name} runs {theirs}: LINSTOR can't ship between different versions.",
+        "Upgrade the older cluster.",
         "version",
     )

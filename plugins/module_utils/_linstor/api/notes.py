@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What this project keeps in LINSTOR's key-value store: what LINSTOR itself doesn't tell again."""
+"""Notes in LINSTOR's key-value store, for facts that LINSTOR itself never returns."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ STORE = "snapship-dr"
 
 @dataclasses.dataclass(frozen=True)
 class Notes:
-    """All that is kept there, by key. Values are at most 4096 characters long, keys 255."""
+    """All notes by key. A value has at most 4096 characters, a key 255."""
 
     kept: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, cluster: Cluster) -> Notes:
-        """One request, whatever there is."""
+        """Read all notes. One request."""
         found = cluster.read("keyvaluestore_list", STORE, what=f"reading the key-value store {STORE}")
         return cls({str(key).strip("/"): str(value) for key, value in found.properties.items()})
 
     def under(self, prefix: str) -> dict[str, str]:
-        """What is kept below ``prefix/``, without it."""
+        """The notes below ``prefix/``, by the rest of their keys."""
         start = f"{prefix}/"
         return {key[len(start) :]: value for key, value in self.kept.items() if key.startswith(start)}
 
 
 def keep(cluster: Cluster, values: Mapping[str, str], drop: Iterable[str] = ()) -> None:
-    """Set and remove keys, in one request; none where there is nothing to do. Doing it twice does no harm."""
+    """Set and remove notes in one request, or none if there is nothing to do. It can be repeated safely."""
     gone = sorted(drop)
     if values or gone:
         cluster.change(

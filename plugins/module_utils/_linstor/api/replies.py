@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a controller says: entries with a number, a kind and a text, and the errors they become."""
+"""A controller's replies: entries with a number, a kind and a text, and the errors made from them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 
 from ..._engine.common.errors import RemoteError
 
-#: Two bits of the signed 64-bit ``ret_code`` say what kind an entry is. Those of WARN and of INFO are both part of
-#: ERROR, so they are compared, never tested one by one.
+#: Two bits of the signed 64-bit ``ret_code`` are the kind of an entry. ERROR has the bits of both WARN and INFO, so
+#: compare both bits at once.
 MASK_TYPE = 0xC000000000000000
 MASK_CODE = 0x7FFF
 
-#: numbers that decide what to do next, from linstor-common's consts.json
+#: reply numbers that decide what to do next, from linstor-common's consts.json
 DELETED = 2
 MODIFIED = 3
 FAIL_INVALID_PASSPHRASE = 216
@@ -47,19 +47,19 @@ _CODES = {
 _RANGES = {3: "not_found", 4: "denied", 5: "exists"}  # by hundreds
 
 _HINTS = {
-    "locked": "The cluster's master passphrase isn't set, isn't entered since the controller was started, or is "
-    "another one; snapship.dr.linstor_encryption sets and enters it.",
-    "unauthorized": "Set auth_token (or username and password) to what this cluster expects. A token is sent over "
-    "TLS only.",
-    "version": "Cluster-to-cluster shipping needs the same LINSTOR version on both sides; upgrade the older one.",
-    "unknown_cluster": "The target cluster needs a LINSTOR remote with this cluster's id; snapship.dr.linstor_remote "
-    "makes it where the target's connection is given.",
-    "in_use": "Something else is at work on it, or it is mounted; try again when that has ended.",
+    "locked": "The cluster's master passphrase isn't set, wasn't entered after the controller started, or is wrong. "
+    "Set or enter it with snapship.dr.linstor_encryption.",
+    "unauthorized": "Set auth_token, or username and password, to what this cluster expects. A token is sent over TLS "
+    "only.",
+    "version": "LINSTOR ships only between clusters of the same version: upgrade the older cluster.",
+    "unknown_cluster": "The target cluster needs a LINSTOR remote with this cluster's id. snapship.dr.linstor_remote "
+    "creates it if its option target is set.",
+    "in_use": "Something else uses it, or it is mounted. Try again when that has ended.",
 }
 
 
 class Kind(enum.Enum):
-    """What an entry is."""
+    """The kind of an entry."""
 
     ERROR = 0xC000000000000000
     WARN = 0x8000000000000000
@@ -74,7 +74,7 @@ def kind_of(ret_code: int) -> Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """One entry. ``code`` is the bare number (976, 1019), ``refs`` names the objects it is about."""
+    """One entry. ``code`` is its number (976, 1019), ``refs`` has the names of the objects that it is about."""
 
     code: int
     kind: Kind
@@ -87,7 +87,7 @@ class Reply:
 
     @classmethod
     def parse(cls, entry: Mapping[str, Any]) -> Reply:
-        """From an entry as it came, decoded from JSON."""
+        """From an entry decoded from JSON."""
         ret_code = int(entry["ret_code"])
         return cls(
             code=ret_code & MASK_CODE,
@@ -102,7 +102,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The message in one line, with its cause where that says more."""
+        """The message in one line, with its cause if that says more."""
         said = [self.message] + ([self.cause] if self.cause and self.cause not in self.message else [])
         return " ".join(" ".join(said).split())
 
@@ -112,28 +112,28 @@ class Replies(list[Reply]):
 
     @property
     def errors(self) -> list[Reply]:
-        """Those that say that it failed."""
+        """The entries that report an error."""
         return [reply for reply in self if reply.kind is Kind.ERROR]
 
     @property
     def warnings(self) -> list[str]:
-        """What the controller warns of, each once."""
+        """The controller's warnings, each once."""
         return list(dict.fromkeys(reply.text for reply in self if reply.kind is Kind.WARN))
 
     def ref(self, name: str) -> str | None:
-        """The first object of that kind any entry names, as ``ref("Snapshot")``."""
+        """The first object of a kind that any entry names, as in ``ref("Snapshot")``."""
         return next((reply.refs[name] for reply in self if name in reply.refs), None)
 
     def has(self, code: int) -> bool:
-        """Whether an entry of any kind has that number."""
+        """Whether an entry has this number."""
         return any(reply.code == code for reply in self)
 
 
 class ControllerError(RemoteError):
-    """A controller that answered, and refused.
+    """The controller refused a request.
 
     ``code`` is one of not_found, exists, unauthorized, denied, locked, version, unknown_cluster, in_use, controller;
-    ``numbers`` are the controller's own, ``replies`` all it said.
+    ``numbers`` are the controller's own numbers, ``replies`` all its entries.
     """
 
     code = "controller"
@@ -143,30 +143,30 @@ class ControllerError(RemoteError):
         errors = self.replies.errors or list(self.replies)
         self.numbers = tuple(reply.code for reply in errors)
         code = next((_code(number) for number in self.numbers if _code(number)), "denied" if status == 403 else None)
-        if status == 401:  # comes with the number of whatever wasn't allowed
+        if status == 401:  # the entry has the number of the request that was refused
             code = "unauthorized"
-        nothing = "no reason was given" + (f" (HTTP {status})" if status else "")
+        nothing = "the controller gave no reason" + (f" (HTTP {status})" if status else "")
         texts = list(dict.fromkeys(reply.text for reply in errors if reply.text)) or [nothing]
         said = f"{what}: {'; '.join(texts)}"
         super().__init__(said if said[-1] in ".!?" else f"{said}.", _hint(code, errors), code)
 
 
 class LostReply(RemoteError):
-    """The connection broke after a request that changes something was sent: it may have been carried out or not.
+    """The connection broke after a changing request was sent. The change may have been made or not.
 
-    Whoever asked for it reads the state and decides; it is never repeated blindly.
+    The caller reads the state and decides; it never just repeats the request.
     """
 
     code = "lost_reply"
 
 
 def parse_all(entries: Iterable[Mapping[str, Any]]) -> Replies:
-    """All entries of one answer."""
+    """The entries of one answer."""
     return Replies(Reply.parse(entry) for entry in entries)
 
 
 def scrub(text: str, secrets: Iterable[str | None]) -> str:
-    """``text`` without the secrets, wherever they come from."""
+    """``text`` with each secret replaced by asterisks."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "********")

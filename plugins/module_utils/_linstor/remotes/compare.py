@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What has to be done about a remote: it is compared with what LINSTOR tells and with what is kept about it."""
+"""The changes that a remote needs: the request compared with LINSTOR's definition and the notes about it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..._engine.common.fingerprints import fingerprint, matches
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Access, Cluster
 from ..api.notes import Notes
-from ..state.remotes import KINDS, Remote, list_remotes, note_key, noted, remote_url
-from ..usecases.encryption import locked
+from ..state.passphrase import locked
+from ..state.remotes import LINSTOR_TYPES, Remote, list_remotes, note_key, noted, remote_url
 
 UPDATES = ("on_change", "always", "never")
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """As the module's options; those of the remote itself, as far as they are set, in ``options``."""
+    """The module's options; ``options`` has those of the remote itself that are set."""
 
     name: str
     state: str = "present"
@@ -40,10 +40,10 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What there is, what there is to be, and the step between: create, modify, recreate, delete or "" for none.
+    """The existing remote, the wanted one, and the step between: create, modify, recreate, delete, or "" for none.
 
-    ``send`` are the options that go into the request, secrets among them; ``notes`` and ``drop`` what is kept and
-    no longer kept about it. ``reverse`` is the same for the remote on the ``target``.
+    ``send``: the options for the request, with secrets. ``notes`` and ``drop``: notes to keep and to remove.
+    ``reverse``: the plan for the remote on the ``target`` that points back.
     """
 
     request: Request
@@ -69,7 +69,7 @@ class Plan:
         """What would be done."""
         outcome = Outcome(self.changed, warnings=list(self.warnings))
         if self.locked:
-            outcome.warn(f"{self.locked.msg} A run would fail unless that is done before.")
+            outcome.warn(f"{self.locked.msg} A real run would fail unless that is fixed first.")
         outcome.before, outcome.after = self._shown_before(), self._shown_after()
         item = self.item()
         if self.reverse is not None:
@@ -81,10 +81,10 @@ class Plan:
         return outcome
 
     def item(self) -> dict[str, Any] | None:
-        """The remote as it is to be, or ``None`` where it isn't to be."""
+        """The wanted remote, or ``None`` if it should be absent."""
         if self.request.state == "absent":
             return None
-        made_of = KINDS[self.kind]
+        made_of = LINSTOR_TYPES[self.kind]
         given = self.request.options
         return {
             "name": self.before.name if self.before and self.step != "recreate" else self.request.name,
@@ -96,7 +96,7 @@ class Plan:
         }
 
     def actions(self) -> list[str]:
-        """The requests that change something, in words, without secrets."""
+        """The changing requests in words, without secrets."""
         mine = [f"{self.step} {self.kind} remote {self.request.name}"] if self.step else []
         mine += [f"target: {action}" for action in self.reverse.actions()] if self.reverse else []
         return mine
@@ -104,7 +104,7 @@ class Plan:
     def _shown_before(self) -> dict[str, Any]:
         if self.before is None:
             return {}
-        made_of = KINDS[self.before.type]
+        made_of = LINSTOR_TYPES[self.before.type]
         shown: dict[str, Any] = {"name": self.before.name, "type": self.before.type, **self.before.options}
         shown.update({name: _plain(self.known[name]) for name in made_of.untold if name in self.known})
         shown.update(dict.fromkeys(made_of.secret, "(not told)") if self.before.type != "linstor" else {})
@@ -117,7 +117,7 @@ class Plan:
             return self._shown_before()
         shown: dict[str, Any] = {"name": self.request.name, "type": self.kind}
         shown.update({name: value for name, value in self.options.items() if value is not None})
-        for name in KINDS[self.kind].secret:
+        for name in LINSTOR_TYPES[self.kind].secret:
             if name in self.changing:
                 shown[name] = "(to be set)"
             elif self.kind != "linstor":
@@ -133,29 +133,31 @@ def compare(cluster: Cluster, request: Request) -> Plan:
         drop = [note_key(request.name, option) for option in known]
         return Plan(request, before.type if before else "", before, known, "delete" if before else "", drop=drop)
     kind = _kind(request, before)
-    made = Plan(request, kind, before, known, options=_options(request, kind, before, known))
+    plan = Plan(request, kind, before, known, options=_options(request, kind, before, known))
     if before is not None and before.type != kind:
-        _recreate(made, f"remote {before.name!r} is one of type {before.type}, and its type can't be changed")
+        _recreate(plan, f"remote {before.name!r} is of type {before.type}, and LINSTOR can't change the type")
     elif before is None:
-        made.step = "create"
+        plan.step = "create"
     else:
-        _compare(made, before)
-    _fill(cluster, made)
-    return made
+        _compare(plan, before)
+    _fill(cluster, plan)
+    return plan
 
 
 def _kind(request: Request, before: Remote | None) -> str:
     kind = request.type
     if kind is None:
-        telling = {"bucket": "s3", "url": "linstor", "cluster_id": "linstor", "availability_zone": "ebs"}
+        telling = {name: each for each, made_of in LINSTOR_TYPES.items() for name in made_of.telling}
         found = {telling[name] for name in request.options if name in telling}
         if len(found) == 1:
             kind = found.pop()
         elif before is not None and not found:
             kind = before.type
         else:
-            raise UsageError(f"remote {request.name!r}: its type isn't clear.", "Set type to s3, linstor or ebs.")
-    made_of = KINDS[kind]
+            raise UsageError(
+                f"remote {request.name!r}: its type is ambiguous.", f"Set type to one of: {', '.join(LINSTOR_TYPES)}."
+            )
+    made_of = LINSTOR_TYPES[kind]
     foreign = sorted(set(request.options) - set(made_of.public) - set(made_of.secret))
     if foreign:
         raise UsageError(f"{', '.join(foreign)}: a remote of type {kind} has no such option.")
@@ -163,40 +165,40 @@ def _kind(request: Request, before: Remote | None) -> str:
 
 
 def _options(request: Request, kind: str, before: Remote | None, known: Mapping[str, str]) -> dict[str, Any]:
-    """The public options as they are to be: those given, else those there are."""
+    """The wanted public options: those of the request, otherwise the existing ones."""
     there: dict[str, Any] = dict(before.options) if before and before.type == kind else {}
     if before and before.type == kind:
-        there.update({name: known[name] for name in KINDS[kind].untold if name in known})
-    wanted = {name: request.options[name] for name in KINDS[kind].public if name in request.options}
+        there.update({name: known[name] for name in LINSTOR_TYPES[kind].untold if name in known})
+    wanted = {name: request.options[name] for name in LINSTOR_TYPES[kind].public if name in request.options}
     if "url" in wanted:
         wanted["url"] = remote_url(wanted["url"])
     if "cluster_id" in wanted:
         wanted["cluster_id"] = str(wanted["cluster_id"]).lower()
-    options = {name: wanted.get(name, there.get(name)) for name in KINDS[kind].public}
+    options = {name: wanted.get(name, there.get(name)) for name in LINSTOR_TYPES[kind].public}
     return {name: _plain(value) for name, value in options.items()}
 
 
 def _plain(value: Any) -> Any:
-    """A boolean that was kept as a word."""
+    """A value of a note; booleans are kept as words."""
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
-def _compare(made: Plan, before: Remote) -> None:
-    """What has to be modified of a remote that is there."""
-    request, made_of = made.request, KINDS[made.kind]
+def _compare(plan: Plan, before: Remote) -> None:
+    """Find the options to modify in an existing remote."""
+    request, made_of = plan.request, LINSTOR_TYPES[plan.kind]
     for name in made_of.public:
         if name not in request.options or name == "use_path_style":
             continue
-        there = made.known.get(name) if name in made_of.untold else before.options.get(name)
-        if made.options[name] != there:
-            made.changing.append(name)
+        there = plan.known.get(name) if name in made_of.untold else before.options.get(name)
+        if plan.options[name] != there:
+            plan.changing.append(name)
     for name in made_of.secret:
-        if name in request.options and _to_send(request, name, made.known.get(name)):
-            made.changing.append(name)
-    if made.changing:
-        made.step = "modify"
+        if name in request.options and _to_send(request, name, plan.known.get(name)):
+            plan.changing.append(name)
+    if plan.changing:
+        plan.step = "modify"
     if "use_path_style" in request.options:
-        _compare_path_style(made)
+        _compare_path_style(plan)
 
 
 def _to_send(request: Request, name: str, kept: str | None) -> bool:
@@ -205,66 +207,66 @@ def _to_send(request: Request, name: str, kept: str | None) -> bool:
     return request.update_secret == "always"
 
 
-def _compare_path_style(made: Plan) -> None:
-    kept = made.known.get("use_path_style")
-    wanted = "true" if made.request.options["use_path_style"] else "false"
+def _compare_path_style(plan: Plan) -> None:
+    kept = plan.known.get("use_path_style")
+    wanted = "true" if plan.request.options["use_path_style"] else "false"
     if kept == wanted:
         return
     if kept is not None:
-        _recreate(made, f"remote {made.request.name!r} has use_path_style: {kept}, and LINSTOR can't change that")
-    elif made.request.recreate:
-        _recreate(made, "")
+        _recreate(plan, f"remote {plan.request.name!r} has use_path_style: {kept}, and LINSTOR can't change that")
+    elif plan.request.recreate:
+        _recreate(plan, "")
     else:
-        made.warnings.append(
-            f"remote {made.request.name!r} wasn't made by this module, and LINSTOR doesn't tell what its "
-            "use_path_style is. It is left as it is; recreate: true settles it."
+        plan.warnings.append(
+            f"use_path_style of remote {plan.request.name!r} isn't known: this module didn't create the remote, and "
+            "LINSTOR doesn't tell it. It wasn't changed. Set recreate: true to be sure."
         )
 
 
-def _recreate(made: Plan, why: str) -> None:
-    if not made.request.recreate:
+def _recreate(plan: Plan, why: str) -> None:
+    if not plan.request.recreate:
         raise RemoteError(
             f"{why}.",
-            "With recreate: true it is deleted and made anew; what lies on it stays, but schedules that are enabled "
-            "for it have to be enabled again, and the next backup may be a full one.",
+            "Set recreate: true to delete the remote and create it again. Its backups stay, but schedules must be "
+            "enabled for it again, and the next backup may be a full one.",
             "recreate",
-            remote=made.request.name,
+            remote=plan.request.name,
         )
-    made.step = "recreate"
+    plan.step = "recreate"
 
 
-def _fill(cluster: Cluster, made: Plan) -> None:
-    """What goes into the request, and what is kept of it."""
-    if not made.step:
+def _fill(cluster: Cluster, plan: Plan) -> None:
+    """Fill in the options for the request, and the notes about them."""
+    if not plan.step:
         return
-    request, made_of = made.request, KINDS[made.kind]
-    if made.step in ("create", "recreate"):
-        made.changing = [name for name in (*made_of.public, *made_of.secret) if name in request.options]
-        made.drop = [note_key(request.name, option) for option in made.known]
-        lacking = [name for name in made_of.required if not _wanted(made, name)]
+    request, made_of = plan.request, LINSTOR_TYPES[plan.kind]
+    if plan.step in ("create", "recreate"):
+        plan.changing = [name for name in (*made_of.public, *made_of.secret) if name in request.options]
+        plan.drop = [note_key(request.name, option) for option in plan.known]
+        lacking = [name for name in made_of.required if not _wanted(plan, name)]
         if lacking:
             raise UsageError(
-                f"{', '.join(lacking)}: needed to make remote {request.name!r} of type {made.kind}.",
+                f"remote {request.name!r} of type {plan.kind} needs {', '.join(lacking)}.",
                 remote=request.name,
             )
-        made.send = {name: _wanted(made, name) for name in (*made_of.public, *made_of.secret)}
-        made.send = {name: value for name, value in made.send.items() if value is not None}
+        plan.send = {name: _wanted(plan, name) for name in (*made_of.public, *made_of.secret)}
+        plan.send = {name: value for name, value in plan.send.items() if value is not None}
     else:
-        made.send = {name: _wanted(made, name) for name in made.changing}
-    for name in made.send:
+        plan.send = {name: _wanted(plan, name) for name in plan.changing}
+    for name in plan.send:
         if name in made_of.secret:
-            made.notes[note_key(request.name, name)] = fingerprint(str(made.send[name]))
+            plan.notes[note_key(request.name, name)] = fingerprint(str(plan.send[name]))
         elif name in made_of.untold:
-            value = made.send[name]
-            made.notes[note_key(request.name, name)] = str(value).lower()
-    if made.kind == "s3" and made.step != "modify":
-        made.notes.setdefault(note_key(request.name, "use_path_style"), "false")
-        made.options["use_path_style"] = bool(made.options["use_path_style"])
-    made.drop = [key for key in made.drop if key not in made.notes]
-    # For S3 each modification reads the keys that are kept encrypted; otherwise it is what encrypts.
-    if made.kind == "s3" or any(name in made_of.secret for name in made.send):
-        made.locked = locked(cluster, "this remote's secrets are kept under it")
+            value = plan.send[name]
+            plan.notes[note_key(request.name, name)] = str(value).lower()
+    if plan.kind == "s3" and plan.step != "modify":
+        plan.notes.setdefault(note_key(request.name, "use_path_style"), "false")
+        plan.options["use_path_style"] = bool(plan.options["use_path_style"])
+    plan.drop = [key for key in plan.drop if key not in plan.notes]
+    # LINSTOR decrypts the keys of an S3 remote at each change. Other types need the passphrase for secrets only.
+    if plan.kind == "s3" or any(name in made_of.secret for name in plan.send):
+        plan.locked = locked(cluster, "LINSTOR encrypts this remote's secrets with it")
 
 
-def _wanted(made: Plan, name: str) -> Any:
-    return made.options[name] if name in made.options else made.request.options.get(name)
+def _wanted(plan: Plan, name: str) -> Any:
+    return plan.options[name] if name in plan.options else plan.request.options.get(name)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The remote on the target cluster that points back: cluster-to-cluster shipping needs it."""
+"""The remote on the target cluster that points back. Shipping between clusters needs it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def with_target(target: Cluster, request: Request) -> Request:
-    """The request with what the target itself tells: its id, and where its controller is."""
+    """The request, completed with the target's id and the address of its controller."""
     if request.type not in (None, "linstor"):
-        raise UsageError(f"target: a remote of type {request.type} has no LINSTOR at its other end.")
+        raise UsageError(f"target: a remote of type {request.type} has no target cluster.")
     options = dict(request.options)
     given = str(options.get("cluster_id") or target.cluster_id).lower()
     if given != target.cluster_id.lower():
         raise UsageError(
-            f"cluster_id is {given}, but {target.name} is the cluster {target.cluster_id}.", remote=request.name
+            f"cluster_id is {given}, but the id of {target.name} is {target.cluster_id}.", remote=request.name
         )
     options["cluster_id"] = given
     if "url" not in options:
@@ -37,7 +37,7 @@ def with_target(target: Cluster, request: Request) -> Request:
 
 
 def reverse(cluster: Cluster, target: Cluster, request: Request) -> Request:
-    """What is wanted on the target: the remote that is known to point back here, or one of a name of its own."""
+    """The request for the target: the remote that is known to point back here, or a new one."""
     mine = cluster.cluster_id.lower()
     name, url = request.reverse_name, request.reverse_url
     pointing = [key.split("/")[1] for key, value in Notes.read(target).kept.items() if _is_id_of(key, value, mine)]
@@ -56,10 +56,10 @@ def reverse(cluster: Cluster, target: Cluster, request: Request) -> Request:
 
 
 def itself(cluster: Cluster, request: Request) -> Request | None:
-    """What is wanted of the remote that LINSTOR has made for itself, where one is about to point at this cluster.
+    """The request for the remote that LINSTOR generated, if another remote points at this same cluster.
 
-    A cluster answers itself through the first remote, by name, that has its own id. LINSTOR's own says localhost:3370,
-    wherever the controller really listens; then what is shipped would wait for that answer for ever.
+    A cluster answers itself through the first remote, by name, that has its own id. The generated one always says
+    localhost:3370. If the controller listens elsewhere, a shipment would wait for the answer forever.
     """
     there = list_remotes(cluster)
     generated = there.get(GENERATED)
@@ -86,7 +86,7 @@ def _own_url(cluster: Cluster, option: str) -> str:
     url = remote_url(cluster.access.controllers[0], "controllers")
     if urlsplit(url).hostname in _LOOPBACK:
         raise UsageError(
-            f"{option}: {cluster.name} is reached as {url} from here, which means nothing to another cluster.",
-            f"Set {option} to where the other cluster's controller can reach it.",
+            f"{option}: {url} is the address of {cluster.name} on this host only; another cluster can't reach it.",
+            f"Set {option} to an address that the other cluster's controller can reach.",
         )
     return url

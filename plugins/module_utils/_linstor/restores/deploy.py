@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A resource from a snapshot of the same cluster: its definition, its volumes, and where it is deployed.
+"""Create a resource from a snapshot of the same cluster: its definition, its volumes, and its deployment.
 
-Each request is made once, however its answer gets lost.
+No change is made twice, even if an answer gets lost.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import Callable
 from ..._engine.common.errors import RemoteError, SnapshipError
 from ..api.cluster import Cluster
 from ..api.replies import LostReply
-from ..state.resources import Deployed, look_at
+from ..state.resources import Deployed, read_definition
 from ..state.snapshots import Snap
 
 
 def define(cluster: Cluster, name: str, group: str | None) -> Deployed:
-    """Make a resource definition, with nothing in it yet."""
-    what = f"making resource definition {name}"
+    """Create an empty resource definition."""
+    what = f"creating resource definition {name}"
     make = functools.partial(cluster.change, "resource_dfn_create", name, resource_group=group, what=what)
-    _once(make, lambda: look_at(cluster, name) is not None)
+    _once(make, lambda: read_definition(cluster, name) is not None)
     return _present(cluster, name)
 
 
 def unfold(
     cluster: Cluster, snap: Snap, there: Deployed, nodes: Sequence[str], pools: Mapping[str, str], actions: list[str]
 ) -> Deployed:
-    """Give a definition that isn't deployed the volumes of a snapshot, and deploy them; returns it as it is then.
+    """Restore the volumes of a snapshot into a definition that isn't deployed, and deploy it. Returns the result.
 
-    On ``nodes`` (all that have the snapshot, if empty); ``pools`` maps names of storage pools to others. What was
-    done is added to ``actions``.
+    ``nodes``: where to deploy it; if empty, on all nodes that have the snapshot. ``pools`` maps names of storage pools
+    to others. Appends to ``actions`` what was done.
     """
     name, of = there.name, f"snapshot {snap.name} of {snap.resource}"
     _volumes(cluster, snap, there, actions)
@@ -46,14 +46,14 @@ def unfold(
         lambda: bool(_present(cluster, name).diskful),
     )
     actions.append(f"restored {of} into {name}")
-    found = look_at(cluster, name)
+    found = read_definition(cluster, name)
     if found is None or not found.diskful:
-        raise RemoteError(f"LINSTOR has made no resource {name} from snapshot {snap.name}.", code="restore_failed")
+        raise RemoteError(f"LINSTOR created no resource {name} from snapshot {snap.name}.", code="restore_failed")
     return found
 
 
 def _volumes(cluster: Cluster, snap: Snap, there: Deployed, actions: list[str]) -> None:
-    """Volume definitions as the snapshot's."""
+    """Make the volume definitions equal to the snapshot's."""
     name = there.name
     if dict(there.sizes) == dict(snap.sizes):
         return
@@ -70,7 +70,7 @@ def _volumes(cluster: Cluster, snap: Snap, there: Deployed, actions: list[str]) 
 
 
 def _once(change: Callable[[], object], is_done: Callable[[], bool]) -> None:
-    """Make the change; where its answer is lost and it wasn't done, make it again."""
+    """Make the change. If its answer is lost and it wasn't done, make it again."""
     try:
         change()
     except LostReply:
@@ -79,9 +79,9 @@ def _once(change: Callable[[], object], is_done: Callable[[], bool]) -> None:
 
 
 def _present(cluster: Cluster, name: str) -> Deployed:
-    there = look_at(cluster, name)
+    there = read_definition(cluster, name)
     if there is None:
         raise SnapshipError(
-            f"the resource definition {name} is gone.", "Somebody else has removed it; run the task again."
+            f"the resource definition {name} disappeared.", "Somebody else removed it. Run the task again."
         )
     return there

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Backups downloaded from S3 into snapshots of this cluster: started, then watched together."""
+"""Download backups from S3 into snapshots of this cluster: start them, then watch them together."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from collections.abc import Mapping
 
 from ..._engine.common.errors import BusyError, RemoteError, need
 from ..._engine.common.units import parse_duration, show_duration
+from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.notes import keep
-from ..api.polling import Pace, unreachable
 from ..api.replies import ControllerError, LostReply
 from ..state.snapshots import Snap, list_snapshots
-from .item import Item, Wish, errors_of
+from .item import Item, RestoreRequest, errors_of
 
-#: seconds for which a download is looked for whose start wasn't confirmed
+#: seconds in which a download must appear if its start wasn't confirmed
 _LOOK_FOR = 30.0
 
 
-def start(cluster: Cluster, wish: Wish, item: Item) -> None:
-    """Have LINSTOR download it, and make the resource of it too where nothing has to go first."""
+def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
+    """Start the download. LINSTOR also creates the resource, unless an existing one must be removed first."""
     point = need(item.point, "it was chosen")
-    remote = need(wish.remote, "only a remote is downloaded from")
+    remote = need(request.remote, "only a remote is downloaded from")
     if item.leftover is not None:
-        # LINSTOR takes what is left of a failed download for the whole.
+        # LINSTOR takes the rest of a failed download for a complete one.
         what = f"deleting snapshot {item.leftover.name} of {item.target}, left by a download that failed"
         cluster.change("snapshot_delete", item.target, item.leftover.name, what=what)
         item.actions.append(what)
-    by_itself = not (wish.download_only or item.replaces)
+    by_itself = not (request.download_only or item.replaces)
     if by_itself:
         item.place = False
         keep(cluster, {item.note_key: point.id})
@@ -43,12 +43,12 @@ def start(cluster: Cluster, wish: Wish, item: Item) -> None:
             need(item.node, "a node was chosen"),
             item.target,
             bak_id=point.id,
-            passphrase=wish.passphrase,
-            stor_pool_map=wish.storage_pool_map or None,
+            passphrase=request.passphrase,
+            stor_pool_map=request.storage_pool_map or None,
             download_only=not by_itself,
-            dst_rsc_grp=wish.resource_group if not item.replaces else None,
+            dst_rsc_grp=request.resource_group if not item.replaces else None,
             what=what,
-            hide=[wish.passphrase],
+            hide=[request.passphrase],
         )
         item.warnings += replies.warnings
     except LostReply as error:
@@ -61,10 +61,10 @@ def start(cluster: Cluster, wish: Wish, item: Item) -> None:
     item.actions.append(f"downloading backup {point.id} from {remote} to {item.node} into {item.target}")
 
 
-def watch(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
-    """Wait until each has arrived or has an error, with one list request at a time for all of them."""
-    timeout = parse_duration(wish.wait_timeout, "wait_timeout")
-    pace = Pace(parse_duration(wish.poll_interval, "poll_interval"))
+def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
+    """Wait until each download is complete or has an error. Each check is one list request for all of them."""
+    timeout = parse_duration(request.wait_timeout, "wait_timeout")
+    pace = Pace(parse_duration(request.poll_interval, "poll_interval"))
     began = pace.clock()
     while items:
         snaps: Mapping[str, list[Snap]] = {}
@@ -76,13 +76,14 @@ def watch(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
                     item.error = error
                 return
         for item in items:
-            with errors_of(item, wish):
+            with errors_of(item, request):
                 if snaps:
                     _judge(cluster, item, snaps[item.target], pace.clock() - began)
                 if item.arriving and pace.clock() - began >= timeout:
                     raise BusyError(
-                        f"waited {show_duration(timeout)} for the download of {item.target}, which goes on.",
-                        "Run the task again: it joins what is under way. Or set a longer wait_timeout.",
+                        f"the download of {item.target} didn't finish within {show_duration(timeout)}. It goes on in"
+                        " the background.",
+                        "Run the task again: it waits for the same download. Or set a longer wait_timeout.",
                         code="timeout",
                     )
         items = [item for item in items if item.error is None and item.arriving]
@@ -97,13 +98,13 @@ def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> No
     item.find_held(True)
     if item.held is not None or item.arriving:
         return
-    if item.leftover is None:  # not there yet, or not any more
+    if item.leftover is None:  # not visible yet, or no longer
         item.arriving = was_arriving
         if waited < _LOOK_FOR:
             return
         raise item.unsure or RemoteError(
-            f"the download of backup {point.id} into {item.target} is gone, without a word from LINSTOR.",
-            "Look at its error reports (linstor error-reports list).",
+            f"the download of backup {point.id} into {item.target} disappeared; LINSTOR reported no reason.",
+            "See LINSTOR's error reports: linstor error-reports list",
             "restore_failed",
         )
     item.arriving = False
@@ -111,24 +112,23 @@ def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> No
     told = _report(cluster, arrival.report)
     raise RemoteError(
         f"the download of backup {point.id} into {item.target} {_ended(arrival.state)}.{told}",
-        "Run the task again to try once more."
-        + (f" LINSTOR's error report: {arrival.report}." if arrival.report else ""),
+        "Run the task again." + (f" LINSTOR's error report: {arrival.report}." if arrival.report else ""),
         "aborted" if arrival.state == "aborted" else "restore_failed",
     )
 
 
 def _ended(state: str) -> str:
-    return {"failed": "has failed", "aborted": "was aborted"}.get(state, f"ended as {state}")
+    return {"failed": "failed", "aborted": "was aborted"}.get(state, f"ended with state {state}")
 
 
 def _report(cluster: Cluster, report: str | None) -> str:
-    """What an error report says, in a sentence."""
+    """The text of an error report, as a sentence."""
     if not report:
         return ""
     try:
         found = cluster.read("error_report_list", ids=[report], with_content=True, what="reading an error report")
     except RemoteError:
-        return ""  # the failure itself is what matters
+        return ""  # the failure itself is enough
     for each in found if isinstance(found, list) else [found]:
         data = getattr(each, "data_v1", None)
         if isinstance(data, Mapping) and data.get("exception_message"):

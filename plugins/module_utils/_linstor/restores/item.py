@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""One resource to restore: what is asked for, what is there, and what came of it."""
+"""One resource to restore: the wanted backup, the current state, and the result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..api.replies import LostReply
 from ..state.provenance import Provenance
 from ..state.resources import Deployed
 from ..state.snapshots import Snap
-from .points import Point
+from .points import RestorePoint
 
 
-class Wish(Protocol):
-    """What is needed of a request."""
+class RestoreRequest(Protocol):
+    """The options of a restore that this room needs."""
 
     remote: str | None
     node: str | None
@@ -38,14 +38,15 @@ class Wish(Protocol):
 class Item:
     """One resource to restore.
 
-    ``held`` is the snapshot in this cluster that has all of it; ``arriving`` says that it is being downloaded.
-    ``place``: the resource has to be made from it, or is by LINSTOR itself where nothing is there yet.
-    ``replaces``: what is deployed goes. ``begun``: an earlier run asked LINSTOR to restore it, and recorded no end.
+    ``held``: the complete snapshot in this cluster. ``arriving``: it is being downloaded. ``leftover``: the rest of a
+    failed download. ``place``: this run creates the resource from the snapshot; otherwise LINSTOR does.
+    ``replaces``: the deployed resource is removed first. ``begun``: an earlier run has started the restore in LINSTOR
+    and didn't record its end.
     """
 
     source: str
     target: str
-    point: Point | None = None
+    point: RestorePoint | None = None
     there: Deployed | None = None
     existed: bool = False
     was: Provenance | None = None
@@ -68,17 +69,17 @@ class Item:
 
     @property
     def note_key(self) -> str:
-        """Where it is noted that LINSTOR was asked to restore it."""
+        """The key of the note that LINSTOR is restoring it."""
         return f"restores/{self.target.lower()}"
 
     @property
     def needs_download(self) -> bool:
-        """Whether a download has to be started."""
+        """Whether a download must be started."""
         return self.held is None and not self.arriving
 
     @property
     def state(self) -> str:
-        """In one word."""
+        """The state of the restore in one word."""
         if self.error is not None:
             return "failed"
         if self.arriving and not self.done:
@@ -86,7 +87,7 @@ class Item:
         return "success" if self.done else "planned"
 
     def is_restored(self) -> bool:
-        """Whether the resource says that it was restored from just this."""
+        """Whether the resource records that it was restored from this backup."""
         point, was = self.point, self.was
         if point is None or was is None or was.pending:
             return False
@@ -94,7 +95,7 @@ class Item:
         return same and (point.held is None or was.snapshot == point.held.uuid)
 
     def find_held(self, downloads: bool) -> None:
-        """Look for the snapshot among those of the target, or take what was received. Raises VolumeError."""
+        """Find the snapshot among the target's, or use the received one. Raises VolumeError."""
         point = need(self.point, "it was chosen before")
         if not downloads:
             self.held, self.holder = point.held, need(point.held, "it was received").resource
@@ -106,34 +107,34 @@ class Item:
             arrival = snap.received
             if arrival is None or not point.is_held_by(arrival):
                 raise VolumeError(
-                    f"{self.target} has a snapshot {snap.name} already, which isn't from backup {point.id}.",
-                    "LINSTOR would take it for that. Choose another target; or, if the backup was made of just this"
-                    " snapshot, roll back to it.",
+                    f"{self.target} already has a snapshot {snap.name}, but it isn't from backup {point.id}.",
+                    "LINSTOR would take it for the backup. Choose another target. If the backup was made of this very"
+                    " snapshot, roll back to it instead.",
                     code="snapshot_exists",
                 )
             self.held = snap if arrival.state == "success" else None
             self.arriving = arrival.under_way
             if self.arriving and (self.begun or snap.shipping(None).get("OnSuccess")):
-                self.place = False  # LINSTOR makes the resource when it has all of it
+                self.place = False  # LINSTOR creates the resource after the download
             self.leftover = snap if self.held is None and not self.arriving else None
 
 
 @contextlib.contextmanager
-def errors_of(item: Item, wish: Wish) -> Iterator[None]:
-    """Keeps what goes wrong with an item in it."""
+def errors_of(item: Item, request: RestoreRequest) -> Iterator[None]:
+    """Keep the error of an item in that item."""
     try:
         yield
     except SnapshipError as error:
-        item.error = error.about(volume=item.source, remote=wish.remote)
+        item.error = error.about(volume=item.source, remote=request.remote)
 
 
 def leave_together(items: list[Item]) -> None:
-    """Of what belongs together none is touched where one can't be restored."""
+    """Set an error for each item of a consistent group if one of them can't be restored."""
     failed = [item.target for item in items if item.error is not None]
     for item in items:
         if failed and item.error is None and not item.done:
             item.error = VolumeError(
-                f"resource {item.target} was left alone, as {', '.join(failed)} can't be restored along with it.",
-                "See what is said of that one.",
+                f"resource {item.target} wasn't restored, because {', '.join(failed)} can't be restored with it.",
+                "Fix that error first.",
                 "together",
             ).about(volume=item.source)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A resource made from a snapshot: a new one, or in the place of what a definition has deployed."""
+"""Create a resource from a snapshot: a new one, or in place of a deployed one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..._engine.common.errors import BusyError, SnapshipError, VolumeError, need
 from ..api.cluster import Cluster
 from ..state import provenance
 from ..state.provenance import Provenance
-from ..state.resources import Deployed, look_at
+from ..state.resources import Deployed, read_definition
 from .deploy import define, unfold
 from .item import Item
 
@@ -27,23 +27,23 @@ def place(
     pools: Mapping[str, str],
     group: str | None,
 ) -> Deployed:
-    """Make the resource from ``item.held``; returns it as it is then.
+    """Create the resource from ``item.held``, and return it.
 
-    Before something is deleted, it is recorded that a restore has begun, so that one that is cut off is taken up.
+    Before it deletes anything, it records that a restore has begun. So the next run continues an interrupted one.
     """
     held = need(item.held, "it is here")
     if node is not None and node.lower() not in {each.lower() for each in held.nodes}:
         raise VolumeError(
-            f"snapshot {held.name} of {held.resource} isn't on node {node} (it is on {', '.join(held.nodes)}).",
-            "Choose one of these; replicas on other nodes can be made afterwards.",
+            f"snapshot {held.name} of {held.resource} isn't on node {node}. Its nodes: {', '.join(held.nodes)}.",
+            "Choose one of these nodes. You can create replicas on other nodes afterwards.",
             code="unknown_node",
         )
-    fresh = look_at(cluster, item.target)
+    fresh = read_definition(cluster, item.target)
     _still_as_planned(item, fresh)
     try:
         there = fresh or define(cluster, item.target, group)
         if fresh is None:
-            item.actions.append(f"made resource definition {item.target}")
+            item.actions.append(f"created resource definition {item.target}")
         if there.diskful or there.diskless:
             provenance.write(cluster, there, dataclasses.replace(stamp, pending=True))
             _remove(cluster, item, there)
@@ -57,46 +57,49 @@ def place(
 
 
 def _still_as_planned(item: Item, fresh: Deployed | None) -> None:
-    """Time has passed since it was planned, a download's perhaps."""
+    """Check again before the change: a download may have taken long."""
     if fresh is None:
         return
     if fresh.restoring:
-        raise BusyError(f"LINSTOR is restoring {fresh.name} from a backup.", "Run the task again when it is done.")
+        raise BusyError(
+            f"LINSTOR is restoring {fresh.name} from a backup.", "Run the task again when LINSTOR has finished."
+        )
     if fresh.in_use:
         raise VolumeError(
-            f"resource {fresh.name} is in use on {', '.join(fresh.in_use)} by now; it was left alone.",
-            "Stop what uses it, and run the task again.",
+            f"resource {fresh.name} is now in use on {', '.join(fresh.in_use)}; it wasn't changed.",
+            "Stop what uses it, then run the task again.",
             code="target_busy",
         )
     if fresh.diskful and not item.replaces:
         raise VolumeError(
-            f"resource {fresh.name} has been made meanwhile; it was left alone.",
+            f"somebody else created resource {fresh.name} meanwhile; it wasn't changed.",
             "Run the task again.",
             code="target_exists",
         )
 
 
 def _remove(cluster: Cluster, item: Item, there: Deployed) -> None:
-    """Delete its resources, the diskless ones first; the definition stays, with its snapshots and properties."""
+    """Delete its resources, the diskless ones first. The definition stays, with its snapshots and properties."""
     for node in (*there.diskless, *there.diskful):
         cluster.change("resource_delete", node, there.name, what=f"deleting resource {there.name} on {node}")
         item.actions.append(f"deleted resource {there.name} on {node}")
 
 
 def _undo(cluster: Cluster, name: str) -> None:
-    """Remove a definition that was made here, and has nothing in it."""
+    """Remove an empty definition that this run created."""
     try:
-        there = look_at(cluster, name)
+        there = read_definition(cluster, name)
         if there is not None and not there.diskful and not there.diskless:
             cluster.change("resource_dfn_delete", name, what=f"removing resource definition {name} again")
     except SnapshipError:
-        return  # the error that led here is what matters
+        return  # the first error is enough
 
 
 def _missing_replicas(item: Item, before: Deployed | None, after: Deployed) -> None:
     lost = sorted(set(before.diskful) - set(after.diskful)) if before is not None else []
     if lost:
         item.warnings.append(
-            f"it had replicas on {', '.join(lost)} too, and now only on {', '.join(after.diskful)}. LINSTOR makes them "
-            "again where the property Snapshot/BalanceAfterRestore is set; otherwise: linstor resource create."
+            f"the replicas on {', '.join(lost)} are lost; the resource is now only on {', '.join(after.diskful)}. "
+            "LINSTOR creates them again if the property Snapshot/BalanceAfterRestore is set. Otherwise, run: linstor "
+            "resource create"
         )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Restores carried out: downloads started and watched together, then each put in its place and recorded."""
+"""Carry out restores: start and watch the downloads together, then create and record each resource."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import dataclasses
 
 from ..._engine.common.errors import RemoteError, need
 from ..._engine.common.units import iso_time
+from ..api.clock import Pace
 from ..api.cluster import Cluster
 from ..api.notes import keep
-from ..api.polling import Pace
 from ..state import provenance
 from ..state.provenance import Provenance
-from ..state.resources import Deployed, look_at
+from ..state.resources import Deployed, read_definition
 from .download import start, watch
-from .item import Item, Wish, errors_of
+from .item import Item, RestoreRequest, errors_of
 from .place import place
 
-#: seconds that LINSTOR may take to make the resource once the download is complete
+#: seconds that LINSTOR may take to create the resource after the download
 _DEPLOYS_IN = 120.0
 
 
-def carry_out(cluster: Cluster, wish: Wish, items: list[Item]) -> None:
-    """Bring each item to its end: ``done``, an ``error``, or on its way where nobody waits."""
+def carry_out(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
+    """Finish each item: it is ``done``, has an ``error``, or is still ``arriving`` if ``wait`` is false."""
     for item in items:
-        with errors_of(item, wish):
+        with errors_of(item, request):
             if item.needs_download:
-                start(cluster, wish, item)
+                start(cluster, request, item)
     arriving = [item for item in items if item.error is None and item.arriving]
-    if arriving and wish.wait:
-        watch(cluster, wish, arriving)
+    if arriving and request.wait:
+        watch(cluster, request, arriving)
     for item in items:
         if item.error is None and item.held is not None and not item.arriving:
-            with errors_of(item, wish):
-                _finish(cluster, wish, item)
+            with errors_of(item, request):
+                _finish(cluster, request, item)
 
 
-def _finish(cluster: Cluster, wish: Wish, item: Item) -> None:
-    """The data is here. Put it in its place, unless LINSTOR does, and record where it is from."""
+def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
+    """Create the resource from the complete snapshot, unless LINSTOR does, and record its backup."""
     held, point = need(item.held, "it is here"), need(item.point, "it was chosen")
-    if wish.download_only:
+    if request.download_only:
         item.done = True
         return
     stamp = Provenance(
@@ -53,15 +53,15 @@ def _finish(cluster: Cluster, wish: Wish, item: Item) -> None:
         created=iso_time(point.created) if point.created else "",
     )
     if item.place:
-        # A download has chosen node and pools already.
-        pools = wish.storage_pool_map if wish.remote is None else {}
-        node = wish.node if wish.remote is None else None
-        item.there = place(cluster, item, stamp, node, pools, wish.resource_group)
+        # A download has already chosen node and pools.
+        pools = request.storage_pool_map if request.remote is None else {}
+        node = request.node if request.remote is None else None
+        item.there = place(cluster, item, stamp, node, pools, request.resource_group)
     else:
         item.there = _deployed_by_linstor(cluster, item)
-    made = item.there
-    provenance.write(cluster, made, dataclasses.replace(stamp, volumes=made.volumes))
-    item.actions.append(f"recorded in {made.name} what it was restored from")
+    resource = item.there
+    provenance.write(cluster, resource, dataclasses.replace(stamp, volumes=resource.volumes))
+    item.actions.append(f"recorded in {resource.name} what it was restored from")
     if item.begun or not item.place:
         keep(cluster, {}, [item.note_key])
     item.done = True
@@ -71,13 +71,13 @@ def _deployed_by_linstor(cluster: Cluster, item: Item) -> Deployed:
     pace = Pace(2.0)
     until = pace.clock() + _DEPLOYS_IN
     while True:
-        found = look_at(cluster, item.target)
+        found = read_definition(cluster, item.target)
         if found is not None and found.diskful and not found.restoring:
             return found
         if pace.clock() >= until:
             raise RemoteError(
-                f"{item.target} was downloaded, but LINSTOR has made no resource of it.",
-                "Run the task again: it makes the resource from what was downloaded.",
+                f"{item.target} was downloaded, but LINSTOR created no resource from it.",
+                "Run the task again: it creates the resource from the downloaded snapshot.",
                 "restore_failed",
             )
         pace.pause(until)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Schedules as LINSTOR keeps them: those that are there, and those that are to be."""
+"""Schedules in LINSTOR: the existing ones and the wanted ones."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NUMBERS = ("keep_local", "keep_remote", "max_retries")
 FIELDS = ("full_cron", "inc_cron", *NUMBERS, "on_failure")
 
 
-class Asked(Protocol):
-    """What is needed of a request, besides the other options that are among ``FIELDS``."""
+class ScheduleOptions(Protocol):
+    """The options of a request that are used here, besides those named in ``FIELDS``."""
 
     name: str
     state: str
@@ -34,7 +34,7 @@ class Asked(Protocol):
 
 @dataclasses.dataclass
 class Definition:
-    """A schedule that is there, or is to be: fields as LINSTOR has them, without those that aren't set."""
+    """An existing or wanted schedule: LINSTOR's fields, without those that aren't set."""
 
     name: str
     was: dict[str, Any] | None
@@ -42,7 +42,7 @@ class Definition:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The fields that aren't as they should be; ``None`` for those to take away."""
+        """The fields to change, with their new values; ``None`` removes one."""
         was, wanted = self.was or {}, self.wanted or {}
         return {field: wanted.get(field) for field in FIELDS if was.get(field) != wanted.get(field)}
 
@@ -52,8 +52,8 @@ class Definition:
         return self.was is None or self.wanted is None or bool(self.changes)
 
 
-def slots_of(request: Asked) -> dict[str, dict[str, Any]]:
-    """The schedules that are to be there, and the cron fields that differ between them."""
+def slots_of(request: ScheduleOptions) -> dict[str, dict[str, Any]]:
+    """The wanted schedules, each with its cron fields."""
     if request.state == "absent":
         return {}
     crons: dict[str, Any] = {}
@@ -66,24 +66,26 @@ def slots_of(request: Asked) -> dict[str, dict[str, Any]]:
     window = int(parse_duration(request.spread, "spread") // 60)
     step = window / request.spread_slots
     if step < 1:
-        raise UsageError("spread: the slots are less than a minute apart.", "Spread over more time, or fewer slots.")
-    made: dict[str, dict[str, Any]] = {}
+        raise UsageError(
+            "spread: the slots are less than a minute apart.", "Set a longer spread, or fewer spread_slots."
+        )
+    slots: dict[str, dict[str, Any]] = {}
     for number in range(request.spread_slots):
         later = int(number * step)
         moved = {field: shift(cron, later, field) if cron else cron for field, cron in crons.items()}
-        made[f"{request.name}-slot{number + 1}"] = moved
-    return made
+        slots[f"{request.name}-slot{number + 1}"] = moved
+    return slots
 
 
-def compare(cluster: Cluster, request: Asked, slots: Mapping[str, dict[str, Any]]) -> list[Definition]:
-    """The wanted schedules beside what there is of them, and what an earlier spread has left. One list request."""
+def compare(cluster: Cluster, request: ScheduleOptions, slots: Mapping[str, dict[str, Any]]) -> list[Definition]:
+    """The wanted schedules with their existing definitions, and leftovers of an earlier spread. One list request."""
     there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
     by_name = {name.lower(): name for name in there}
     definitions = []
     for name, crons in slots.items():
         was = there.get(by_name.get(name.lower(), name))
         definitions.append(Definition(name, was, _merged(request, was, crons)))
-    # what an earlier spread, or none, has left
+    # leftovers of an earlier spread, or of a schedule without spread
     mine = re.compile(rf"{re.escape(request.name)}(-slot\d+)?", re.IGNORECASE)
     wanted_names = {name.lower() for name in slots}
     stale = [name for name in there if mine.fullmatch(name) and name.lower() not in wanted_names]
@@ -96,33 +98,36 @@ def _fields(found: Any) -> dict[str, Any]:
     return {field: value for field, value in data.items() if value not in (None, "")}
 
 
-def _merged(request: Asked, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
-    """The fields as they should be: what is there, with what is asked for."""
+def _merged(request: ScheduleOptions, was: dict[str, Any] | None, crons: dict[str, Any]) -> dict[str, Any]:
+    """The wanted fields: the existing ones, overridden by the request."""
     wanted = dict(was or {"on_failure": "SKIP"})
-    # LINSTOR tells them in a spelling of its own
+    # LINSTOR returns cron expressions in its own spelling
     wanted.update({field: cron for field, cron in crons.items() if not (cron and same_cron(cron, wanted.get(field)))})
     for field in (*NUMBERS, "on_failure"):
         value = getattr(request, field)
         if value is not None:
             wanted[field] = value
     if "full_cron" not in wanted:
-        raise UsageError(f"schedule {request.name!r} isn't there yet and needs full_cron.", "Say when fulls are made.")
+        raise UsageError(
+            f"schedule {request.name!r} doesn't exist yet and needs full_cron.",
+            "Set full_cron to the times of full backups.",
+        )
     return {
         field: value
         for field, value in wanted.items()
-        if value != "" and not (field in NUMBERS and int(value) < 0)  # taken away
+        if value != "" and not (field in NUMBERS and int(value) < 0)  # removed
     }
 
 
 def write(cluster: Cluster, definition: Definition) -> list[str]:
-    """Make it or change it; returns LINSTOR's warnings."""
+    """Create or change it. Returns LINSTOR's warnings."""
     fields = dict(definition.changes)
     name, cron = definition.name, "incremental_cron"
     if definition.was is None:
         wanted = definition.wanted or {}
         given = {cron if field == "inc_cron" else field: value for field, value in wanted.items()}
-        return cluster.change("schedule_create", name, what=f"making schedule {name}", **given).warnings
-    # LINSTOR takes a number below zero, and an empty cron, as "no longer".
+        return cluster.change("schedule_create", name, what=f"creating schedule {name}", **given).warnings
+    # For LINSTOR, a number below zero or an empty cron expression removes the setting.
     given = {}
     for field, value in fields.items():
         gone = -1 if field in NUMBERS else ""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""On what a schedule is enabled, and on what it should be."""
+"""Where a schedule is enabled, and where it should be."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .scope import CLUSTER, GROUP, RESOURCE, Level, Setting
 _ENABLED = {"enabled": True, "disabled": False, "inherited": None}
 
 
-class Asked(Protocol):
-    """What is needed of a request, besides the options of :class:`.levels.Setting`."""
+class EnablementOptions(Protocol):
+    """The options of a request that are used here, besides those of :class:`.scope.Setting`."""
 
     name: str
     remote: str | None
@@ -40,11 +40,15 @@ class Enablement:
 
 
 def enablements(
-    cluster: Cluster, request: Asked, schedules: list[str], properties: dict[str, str], missing: list[SnapshipError]
+    cluster: Cluster,
+    request: EnablementOptions,
+    schedules: list[str],
+    properties: dict[str, str],
+    missing: list[SnapshipError],
 ) -> list[Enablement]:
-    """What is set on each level that was asked for, in each of the schedules, and what should be.
+    """The current and the wanted setting of each schedule on each requested level.
 
-    What isn't there is added to ``missing``, and taken for one on which nothing is set.
+    Resources and groups that don't exist are added to ``missing`` and count as having no setting.
     """
     if not request.remote:
         return []
@@ -71,7 +75,7 @@ def enablements(
 
 
 def slot_of(name: str, slots: int) -> int:
-    """Which of so many schedules a resource or group belongs to: always the same for one name, about even for many."""
+    """The number of the slot of a resource or group: always the same for one name, evenly spread over many names."""
     digest = hashlib.sha256(name.lower().encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") % slots
 
@@ -88,11 +92,11 @@ def one_of(there: dict[str, Any], name: str, kind: str) -> Any:
     found = there.get(name.lower())
     if found is None:
         known = ", ".join(sorted(str(each.name) for each in there.values())[:20]) or "none"
-        raise UnknownError(f"there is no {kind} {name!r} (there are: {known}).", code="unknown_volume")
+        raise UnknownError(f"the cluster has no {kind} {name!r}. It has: {known}.", code="unknown_volume")
     return found
 
 
-def _wanted(request: Asked, was: Setting) -> Setting:
+def _wanted(request: EnablementOptions, was: Setting) -> Setting:
     enabled = _ENABLED[request.enablement]
     if enabled is None:
         return _taken_back(was)
@@ -106,8 +110,8 @@ def _wanted(request: Asked, was: Setting) -> Setting:
     stuck = was.stuck(wanted)
     if stuck:
         raise UsageError(
-            f"LINSTOR can't take back {' and '.join(stuck)} of an enabled schedule.",
-            "Make a schedule of another name, and delete this one with state: absent.",
+            f"LINSTOR can't remove {' and '.join(stuck)} from an enabled schedule.",
+            "Create a schedule with another name, and delete this one with state: absent.",
         )
     return wanted
 

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where a schedule is enabled for a remote: on a resource, a resource group, or the whole cluster.
+"""The scope of a schedule for a remote: a resource, a resource group, or the whole cluster.
 
-LINSTOR keeps that in properties ``Schedule/<remote>/<schedule>/...`` of what it is enabled on; the nearest one counts:
-the resource's, else its group's, else the controller's. Its API sets them, and takes back only whether it is enabled
-and the node; the others stay, and count again when it is enabled again. The map of pools stays even when the schedule
-is deleted, and counts for one that gets its name.
+LINSTOR keeps the settings in properties ``Schedule/<remote>/<schedule>/...`` of the resource, its group and the
+controller; the first of these that has them counts. The API can set all of them, but remove only two: whether the
+schedule is enabled, and the node. The others stay and count again when the schedule is enabled again. The map of
+storage pools stays even after the schedule is deleted, and counts for a new one of the same name.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ..api.replies import Replies
 
 RESOURCE, GROUP, CLUSTER = "resource", "resource_group", "cluster"
 _MAP = "RenameStorpoolMap/"
-#: LINSTOR's key for all pools that the map doesn't name
+#: LINSTOR's key for all storage pools that aren't in the map
 _ANY_POOL = f"{_MAP}*"
-#: what LINSTOR doesn't take back
+#: options that LINSTOR can't remove
 _STAYS = (
     "target_storage_pool",
     "storage_pool_map",
@@ -37,7 +37,7 @@ _STAYS = (
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """What a schedule can be enabled on. ``name`` is empty for the cluster."""
+    """A level on which a schedule can be enabled. ``name`` is empty for the cluster."""
 
     kind: str
     name: str = ""
@@ -47,13 +47,13 @@ class Level:
 
     @property
     def address(self) -> dict[str, str]:
-        """As python-linstor's methods want it."""
+        """The arguments of python-linstor's methods for this level."""
         return {} if self.kind == CLUSTER else {f"{self.kind}_name": self.name}
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is set on a level: ``enabled`` is ``None`` where nothing is, so that the next level counts."""
+    """The setting of a level: ``enabled`` is ``None`` if there is none, so that the next level counts."""
 
     enabled: bool | None = None
     node: str = ""
@@ -66,7 +66,7 @@ class Setting:
 
     @classmethod
     def read(cls, props: Mapping[str, str], remote: str, schedule: str) -> Setting:
-        """From the properties of the level itself."""
+        """From the properties of the level."""
         prefix = f"Schedule/{remote}/{schedule}/".lower()
         own = {key[len(prefix) :]: value for key, value in props.items() if key.lower().startswith(prefix)}
         enabled = own.get("Enabled")
@@ -83,7 +83,7 @@ class Setting:
         )
 
     def stuck(self, wanted: Setting) -> list[str]:
-        """The options that are set, aren't wanted, and can't be taken back."""
+        """The options that are set, aren't wanted, and can't be removed."""
         found = [name for name in _STAYS if getattr(self, name) and not getattr(wanted, name)]
         if not set(dict(self.storage_pool_map)) <= set(dict(wanted.storage_pool_map)):
             found.append("storage_pool_map")
@@ -91,11 +91,11 @@ class Setting:
 
     @property
     def left(self) -> list[str]:
-        """The options that are set although it isn't enabled, from an earlier time."""
+        """The options that an earlier enablement has left."""
         return self.stuck(Setting()) if self.enabled is None else []
 
     def show(self) -> dict[str, Any]:
-        """For returns and diffs."""
+        """The setting for return values and diffs."""
         return dict(dataclasses.asdict(self), storage_pool_map=dict(self.storage_pool_map))
 
 
@@ -104,13 +104,13 @@ def _true(value: str | None) -> bool:
 
 
 def put(cluster: Cluster, remote: str, schedule: str, level: Level, was: Setting, wanted: Setting) -> list[Replies]:
-    """Make it so. Returns what the controller said to each request."""
+    """Apply the setting. Returns the controller's replies to each request."""
     said: list[Replies] = []
     what = f"schedule {schedule} to remote {remote} on {level}"
     if wanted.enabled is None or (was.node and not wanted.node):
-        done = cluster.change("backup_schedule_delete", remote, schedule, what=f"taking {what} away", **level.address)
+        done = cluster.change("backup_schedule_delete", remote, schedule, what=f"removing {what}", **level.address)
         said.append(done)
-    if wanted.enabled is False:  # a setting of its own: no other level counts then
+    if wanted.enabled is False:  # "disabled" is a setting, too: the next level doesn't count
         done = cluster.change("backup_schedule_disable", remote, schedule, what=f"disabling {what}", **level.address)
         said.append(done)
     if wanted.enabled:

@@ -3,31 +3,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Whether what was shipped has arrived: the source says Success when it has sent all."""
+"""Whether a shipment has arrived on the target. The source says Success as soon as it has sent everything."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..._engine.common.errors import BusyError, RemoteError, SnapshipError
+from ..api.clock import Pace, until
 from ..api.cluster import Cluster
-from ..api.polling import Pace, until
 from ..state import backups
-from ..state.backups import Backup
+from ..state.backups import RemoteBackup
 from ..state.snapshots import list_snapshots
 from .order import Order
 from .unit import Unit
 
-#: seconds within which the target has to show what the source has sent
+#: seconds within which the target must show the received snapshot
 APPEARS_WITHIN = 60.0
-#: the flag of a resource definition that is being restored into
+#: the flag of a resource definition into which LINSTOR is restoring
 RESTORING = "RESTORE_TARGET"
 
 
 def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) -> None:
-    """Wait until the target has received all that was sent. One list of the target's snapshots for each look.
+    """Wait until the target has received all shipments. Each check is one list of the target's snapshots.
 
-    Units whose shipment ended otherwise there get an error.
+    Units whose shipment didn't arrive get an error.
     """
     sent = [unit for unit in units if unit.result is not None and unit.result.state == "success"]
     if not sent:
@@ -42,7 +42,7 @@ def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) ->
     pace.again()
     trouble: SnapshipError | None = None
     try:
-        until(arrived, APPEARS_WITHIN, pace, f"{target.name} to show what {order.remote} was sent")
+        until(arrived, APPEARS_WITHIN, pace, f"{target.name} to show the snapshots shipped to {order.remote}")
     except (BusyError, RemoteError) as error:
         trouble = error
     for unit in sent:
@@ -53,7 +53,7 @@ def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) ->
 
 
 def _let_restore(target: Cluster, order: Order, arrived: Sequence[Unit], pace: Pace) -> None:
-    """Wait until LINSTOR has made the resources there of what has arrived, where it does."""
+    """Wait until LINSTOR on the target has restored the received snapshots into resources, if it does."""
     names = {order.target.name_of(unit.resource).lower() for unit in arrived}
 
     def done() -> bool | None:
@@ -65,23 +65,23 @@ def _let_restore(target: Cluster, order: Order, arrived: Sequence[Unit], pace: P
         return
     pace.again()
     try:
-        until(done, order.wait_timeout, pace, f"{target.name} to restore what it has received")
+        until(done, order.wait_timeout, pace, f"{target.name} to restore the received snapshots")
     except (BusyError, RemoteError) as error:
         for unit in arrived:
-            unit.warnings.append(f"{unit.resource} has arrived, but: {error.msg}")
+            unit.warnings.append(f"the shipment of {unit.resource} has arrived, but isn't restored yet: {error.msg}")
 
 
-def _expected(backup: Backup) -> bool:
-    """Whether it may still come."""
+def _expected(backup: RemoteBackup) -> bool:
+    """Whether it may still arrive."""
     received = backup.target.received if backup.target is not None else None
     return backup.target is None or received is not None and received.under_way
 
 
-def _not_there(unit: Unit, backup: Backup, order: Order, trouble: SnapshipError | None) -> SnapshipError:
+def _not_there(unit: Unit, backup: RemoteBackup, order: Order, trouble: SnapshipError | None) -> SnapshipError:
     unreadable = trouble is not None and trouble.code != "timeout"
-    why = trouble.msg if trouble is not None and unreadable else backup.problem or "it isn't on the target"
+    why = trouble.msg if trouble is not None and unreadable else backup.problem or "the target doesn't have it"
     return RemoteError(
-        f"LINSTOR says that {unit.resource} (snapshot {backup.snapshot}) was shipped to {order.remote}, but {why}.",
-        "Look at the error reports of the target cluster; run it again to ship another one.",
+        f"LINSTOR reports {unit.resource} (snapshot {backup.snapshot}) as shipped to {order.remote}, but {why}.",
+        "See the error reports of the target cluster. Run the task again to ship another snapshot.",
         "not_arrived",
     )

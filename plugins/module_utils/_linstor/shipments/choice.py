@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a backup of one resource needs: nothing, to wait for what is under way, an increment, or a full and why."""
+"""What one resource needs: no backup, waiting for one under way, an increment, or a full; and why."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import dataclasses
 from ..._engine.common.errors import VolumeError
 from ..._engine.common.units import FUTURE_TOLERANCE, show_duration
 from ..._engine.policy import chains
-from ..state.backups import Backup, newest_first, under_way
-from ..state.s3_bases import Standing, base_of, own_base
+from ..state.backups import RemoteBackup, newest_first, under_way
+from ..state.s3_bases import BaseRecord, base_of, own_base
 from ..state.snapshots import Snap
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
-    """What is asked of each resource; durations in seconds. ``wait``: what is under way is waited for."""
+class Demand:
+    """What the task demands for each resource; durations in seconds. ``wait``: wait for shipments under way."""
 
     kind: str = "auto"  # auto, full, incremental
     max_age: float | None = None
@@ -30,181 +30,181 @@ class Wish:
 
 
 @dataclasses.dataclass
-class Look:
-    """What there is of one resource: its backups and shipments on the remote (newest first), and its snapshots.
+class History:
+    """The past of one resource: its backups and shipments on the remote (newest first), and its snapshots.
 
-    ``listed`` says whether the remote is a bucket, with a list of its own, where a base has to be too; ``strangers``
-    are what is in it and may have been made by another cluster, and ``standing`` is what LINSTOR chooses a base by.
+    ``listed``: the remote is a bucket with its own list, which must have the base, too. ``strangers``: backups in the
+    bucket that another cluster may have made. ``base_record``: what LINSTOR chooses a base by.
     """
 
     resource: str
-    backups: list[Backup]
+    backups: list[RemoteBackup]
     snaps: list[Snap]
     now: float
     listed: bool
-    strangers: list[Backup] = dataclasses.field(default_factory=list)
+    strangers: list[RemoteBackup] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
-    standing: Standing | None = None
+    base_record: BaseRecord | None = None
 
     def __post_init__(self) -> None:
         self.backups = newest_first(self.backups)
 
     @property
     def bases(self) -> dict[str, str | None]:
-        """What each complete backup rests on."""
+        """The base of each complete backup."""
         return {each.id: each.base for each in self.backups if each.complete and each.base_known}
 
     def snap(self, name: str) -> Snap | None:
         """The snapshot of that name."""
         return next((snap for snap in self.snaps if snap.name.lower() == name.lower()), None)
 
-    def shipped(self, snap: Snap | None) -> Backup | None:
-        """What became of this snapshot on the remote."""
+    def shipped(self, snap: Snap | None) -> RemoteBackup | None:
+        """The backup or shipment of this snapshot on the remote."""
         if snap is None:
             return None
         return next((each for each in self.backups if each.snapshot.lower() == snap.name.lower()), None)
 
-    def later(self, ended: Backup, now: float) -> Look:
-        """The same, now that a shipment has ended that was waited for."""
+    def later(self, ended: RemoteBackup, now: float) -> History:
+        """The history after a shipment that was waited for has ended."""
         others = [each for each in self.backups if each.snapshot != ended.snapshot]
-        snaps, standing = self.snaps, self.standing
+        snaps, base_record = self.snaps, self.base_record
         if ended.snap is not None and self.snap(ended.snapshot) is None:
             snaps = [*snaps, ended.snap]
-            standing = standing and dataclasses.replace(standing, last=ended.snapshot)
-        return dataclasses.replace(self, backups=[*others, ended], snaps=snaps, standing=standing, now=now)
+            base_record = base_record and dataclasses.replace(base_record, last=ended.snapshot)
+        return dataclasses.replace(self, backups=[*others, ended], snaps=snaps, base_record=base_record, now=now)
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
-    """How a resource is to be backed up: ``full``, or on what LINSTOR should choose, which is ``base``; and why."""
+class BaseChoice:
+    """How to back up a resource: ``full``, or as an increment on ``base``, which LINSTOR should choose; and why."""
 
     full: bool
-    base: Backup | None
+    base: RemoteBackup | None
     reason: str
 
 
-def newest_sound(look: Look) -> Backup | None:
-    """The newest complete backup; those that don't count are warned about."""
-    for backup in look.backups:
+def newest_sound(history: History) -> RemoteBackup | None:
+    """The newest complete backup. Adds a warning for each newer one that doesn't count."""
+    for backup in history.backups:
         if backup.state == "success" and backup.problem is not None:
-            look.warnings.append(f"backup {backup.id} doesn't count: {backup.problem}.")
+            history.warnings.append(f"backup {backup.id} doesn't count: {backup.problem}.")
         if not backup.complete or backup.created is None:
             continue
-        if backup.created - look.now > FUTURE_TOLERANCE:
-            ahead = show_duration(backup.created - look.now)
-            look.warnings.append(f"backup {backup.id} doesn't count: it is stamped {ahead} in the future.")
+        if backup.created - history.now > FUTURE_TOLERANCE:
+            ahead = show_duration(backup.created - history.now)
+            history.warnings.append(f"backup {backup.id} doesn't count: its time is {ahead} in the future.")
             continue
         return backup
     return None
 
 
-def satisfying(look: Look, wish: Wish) -> Backup | None:
-    """The backup that fulfils the wish already."""
-    if wish.snapshot is not None:
-        same = (each for each in look.backups if each.snapshot.lower() == wish.snapshot.lower())
-        return next((each for each in same if each.complete and (each.snap or not look.snaps)), None)
-    newest = newest_sound(look)
-    if newest is None or not wish.max_age or wish.kind == "full" and newest.type != "full":
+def satisfying(history: History, demand: Demand) -> RemoteBackup | None:
+    """The existing backup that meets the demand."""
+    if demand.snapshot is not None:
+        same = (each for each in history.backups if each.snapshot.lower() == demand.snapshot.lower())
+        return next((each for each in same if each.complete and (each.snap or not history.snaps)), None)
+    newest = newest_sound(history)
+    if newest is None or not demand.max_age or demand.kind == "full" and newest.type != "full":
         return None
-    return newest if look.now - (newest.created or 0.0) <= wish.max_age else None
+    return newest if history.now - (newest.created or 0.0) <= demand.max_age else None
 
 
-def joinable(look: Look, wish: Wish) -> Backup | None:
-    """The newest shipment that goes on; where a snapshot is named, that of this one or of what it will be built on."""
-    newest = next((backup.created or 0.0 for backup in look.backups if backup.complete), 0.0)
-    going = [backup for backup in look.backups if under_way(backup, look.now)]
-    if wish.snapshot is not None:
-        names = {wish.snapshot.lower()}
-        if look.listed:
-            base = _bucket_base(look, wish)[0]
+def joinable(history: History, demand: Demand) -> RemoteBackup | None:
+    """The newest shipment under way. If the demand names a snapshot: the shipment of that snapshot or of its base."""
+    newest = next((backup.created or 0.0 for backup in history.backups if backup.complete), 0.0)
+    going = [backup for backup in history.backups if under_way(backup, history.now)]
+    if demand.snapshot is not None:
+        names = {demand.snapshot.lower()}
+        if history.listed:
+            base = _bucket_base(history, demand)[0]
             names |= {base.name.lower()} if base else set()
         going = [backup for backup in going if backup.snapshot.lower() in names]
-    else:  # what holds an older state than there is already brings nothing
+    else:  # a shipment of an older snapshot than the newest backup is useless
         going = [backup for backup in going if backup.created is None or backup.created >= newest]
     return going[0] if going else None
 
 
-def would_satisfy(backup: Backup, wish: Wish, now: float) -> bool:
-    """Whether a shipment that goes on will do, once it ends well."""
-    if wish.snapshot is not None:
-        return backup.snapshot.lower() == wish.snapshot.lower()
-    if not wish.max_age or wish.kind == "full" and backup.type == "incremental":
+def would_satisfy(backup: RemoteBackup, demand: Demand, now: float) -> bool:
+    """Whether a shipment under way will meet the demand if it succeeds."""
+    if demand.snapshot is not None:
+        return backup.snapshot.lower() == demand.snapshot.lower()
+    if not demand.max_age or demand.kind == "full" and backup.type == "incremental":
         return False
-    return backup.created is None or now - backup.created <= wish.max_age
+    return backup.created is None or now - backup.created <= demand.max_age
 
 
-def choose(look: Look, wish: Wish) -> Choice:
-    """Full or increment, and why. Raises VolumeError where an increment is demanded and impossible."""
-    choice = _choose(look, wish)
-    if wish.kind == "incremental" and choice.base is None:
-        raise no_base(look.resource, choice.reason)
+def choose(history: History, demand: Demand) -> BaseChoice:
+    """Full or increment, and why. Raises VolumeError if an increment is demanded, but impossible."""
+    choice = _choose(history, demand)
+    if demand.kind == "incremental" and choice.base is None:
+        raise no_base(history.resource, choice.reason)
     return choice
 
 
 def no_base(resource: str, reason: str) -> VolumeError:
-    """An increment is demanded, and isn't possible."""
+    """The error if an increment is demanded, but impossible."""
     return VolumeError(
         f"an incremental backup of {resource} isn't possible: {reason}.",
-        "Use type: auto to ship a full one instead.",
+        "Set type: auto to ship a full one instead.",
         code="no_base",
     )
 
 
-def _choose(look: Look, wish: Wish) -> Choice:
-    if wish.kind == "full":
-        return Choice(True, None, "a full was asked for")
-    complete = [each for each in look.backups if each.complete]
-    choice = _on_bucket(look, wish) if look.listed else _on_cluster(complete)
+def _choose(history: History, demand: Demand) -> BaseChoice:
+    if demand.kind == "full":
+        return BaseChoice(True, None, "a full was asked for")
+    complete = [each for each in history.backups if each.complete]
+    choice = _on_bucket(history, demand) if history.listed else _on_cluster(complete)
     if not complete:
-        return Choice(choice.full, None, "first backup of this resource on this remote")
-    due = _full_is_due(look, wish, choice.base or complete[0])
-    return choice if due is None else Choice(True, None, due)
+        return BaseChoice(choice.full, None, "first backup of this resource on this remote")
+    due = _full_is_due(history, demand, choice.base or complete[0])
+    return choice if due is None else BaseChoice(True, None, due)
 
 
-def _on_cluster(complete: list[Backup]) -> Choice:
-    """The other cluster tells which of its states are the same as here."""
+def _on_cluster(complete: list[RemoteBackup]) -> BaseChoice:
+    """For a LINSTOR remote: the base is the newest shipped snapshot that still exists here."""
     base = next((each for each in complete if each.snap is not None), None)
     if base is None:
-        return Choice(False, None, "no snapshot here is of a state that the remote has")
-    return Choice(False, base, f"newest common state is {base.id}")
+        return BaseChoice(False, None, "no snapshot here has the same state as a backup on the remote")
+    return BaseChoice(False, base, f"newest common state is {base.id}")
 
 
-def _on_bucket(look: Look, wish: Wish) -> Choice:
-    snap, why = _bucket_base(look, wish)
+def _on_bucket(history: History, demand: Demand) -> BaseChoice:
+    snap, why = _bucket_base(history, demand)
     if snap is None:
-        return Choice(False, None, why)
-    shipped = look.shipped(snap)
+        return BaseChoice(False, None, why)
+    shipped = history.shipped(snap)
     if shipped is not None and shipped.buildable:
-        return Choice(False, shipped, f"newest common state is {shipped.id}")
-    own = wish.snapshot is None
-    if shipped is not None and under_way(shipped, look.now) and (own or wish.wait):
-        return Choice(False, shipped, f"LINSTOR builds it on {shipped.id}, which is {shipped.state}")
+        return BaseChoice(False, shipped, f"newest common state is {shipped.id}")
+    own = demand.snapshot is None
+    if shipped is not None and under_way(shipped, history.now) and (own or demand.wait):
+        return BaseChoice(False, shipped, f"its base is {shipped.id}, which is {shipped.state}")
     if shipped is not None and (own or shipped.state == "success"):
-        # It would rest on what is no good, or wait in the queue for what never ends.
-        what = f"is no good: {shipped.problem}" if shipped.problem else f"is {shipped.noted or shipped.state}"
-        return Choice(True, None, f"LINSTOR would build on what it shipped last, and that ({shipped.snapshot}) {what}")
-    return Choice(False, None, f"LINSTOR would build it on {snap.name}, whose backup isn't on the remote")
+        # An increment would have an unusable base, or wait in the queue forever.
+        what = f"is unusable: {shipped.problem}" if shipped.problem else f"is {shipped.noted or shipped.state}"
+        return BaseChoice(True, None, f"the base that LINSTOR would choose, {shipped.snapshot}, {what}")
+    return BaseChoice(False, None, f"the remote has no backup of its base {snap.name}")
 
 
-def _bucket_base(look: Look, wish: Wish) -> tuple[Snap | None, str]:
-    """The snapshot that LINSTOR would take as the base, if its backup is there; or why there is none."""
-    wanted = look.snap(wish.snapshot) if wish.snapshot is not None else None
+def _bucket_base(history: History, demand: Demand) -> tuple[Snap | None, str]:
+    """The snapshot that LINSTOR would use as the base if the bucket has its backup; or why there is none."""
+    wanted = history.snap(demand.snapshot) if demand.snapshot is not None else None
     if wanted is not None:
-        return base_of(wanted, look.snaps)
-    if look.standing is not None:
-        return own_base(look.standing, look.snaps)
-    return None, "no snapshot here is of a state that the remote has"
+        return base_of(wanted, history.snaps)
+    if history.base_record is not None:
+        return own_base(history.base_record, history.snaps)
+    return None, "no snapshot here has the same state as a backup on the remote"
 
 
-def _full_is_due(look: Look, wish: Wish, base: Backup) -> str | None:
-    bases = {**look.bases, base.id: base.base} if base.base_known else look.bases  # it may be on its way
-    if wish.max_chain is not None and base.id in bases:
+def _full_is_due(history: History, demand: Demand, base: RemoteBackup) -> str | None:
+    bases = {**history.bases, base.id: base.base} if base.base_known else history.bases  # it may be under way
+    if demand.max_chain is not None and base.id in bases:
         length = chains.known_length(bases, base.id)
-        if length >= wish.max_chain:
-            return f"the chain has {length} backups, max_chain is {wish.max_chain}"
-    if wish.full_every is not None:
+        if length >= demand.max_chain:
+            return f"the chain has {length} backups, max_chain is {demand.max_chain}"
+    if demand.full_every is not None:
         root = chains.root(bases, base.id)
-        created = next((each.created for each in look.backups if each.id == root), None)
-        if created is not None and look.now - created > wish.full_every:
-            return f"the newest full one is older than {show_duration(wish.full_every)}"
+        created = next((each.created for each in history.backups if each.id == root), None)
+        if created is not None and history.now - created > demand.full_every:
+            return f"the newest full one is older than {show_duration(demand.full_every)}"
     return None

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Whether the cluster that receives has what a shipment asks for: node, pools, resource group, network interface.
+"""Whether the receiving cluster has what a shipment needs: node, storage pools, resource group, network interface.
 
-LINSTOR itself says no more than that it found no suitable storage pool, and leaves a snapshot behind.
+LINSTOR itself only reports that it found no suitable storage pool, and it leaves a snapshot behind.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from collections.abc import Collection, Iterable, Sequence
 from ..._engine.common.errors import SnapshipError, UnknownError, VolumeError
 from ..api.cluster import Cluster
 from ..state.storage_pools import Pool, read_pools, same_kind
-from ..state.target_names import Target
+from ..state.target_names import ShipmentTarget
 
 
 class Destination:
-    """What there is on the target, read once and only as far as it matters: pools, and groups or nodes if asked for."""
+    """The target cluster's storage pools, and its resource groups or nodes if the options name one. Read once."""
 
-    def __init__(self, cluster: Cluster, target: Target) -> None:
+    def __init__(self, cluster: Cluster, target: ShipmentTarget) -> None:
         self._target = target
         self._name = cluster.name
         self._pools = read_pools(cluster)
         self._error = _unknown_group(cluster, target) or self._unknown_node() or _unknown_interface(cluster, target)
 
     def problem(self, providers: Collection[str]) -> SnapshipError | None:
-        """Why nothing can be received there that comes from pools of these kinds (``LVM_THIN`` ...)."""
+        """The error if the target can't receive from storage pools of these kinds (``LVM_THIN`` ...)."""
         if self._error is not None:
-            # Each resource gets one of its own.
+            # Each resource gets its own error object.
             return type(self._error)(self._error.msg, self._error.hint, self._error.code)
         for name in [self._target.storage_pool, *self._target.storage_pool_map.values()]:
             pools = [each for each in self._pools if self._on_node(each)]
             if name is not None and name.lower() not in [each.name.lower() for each in pools]:
                 node = self._target.node
                 return VolumeError(
-                    f"target: {f'node {node} of ' if node else ''}{self._name} has no storage pool {name!r}"
-                    f" (there are: {_listed(each.name for each in pools)}).",
-                    "Name one of these, or another node.",
+                    f"target: {f'node {node} of ' if node else ''}{self._name} has no storage pool {name!r}."
+                    f" Its pools: {_listed(each.name for each in pools)}.",
+                    "Choose one of these pools, or another node.",
                     "no_pool",
                 )
         candidates = [each for each in self._pools if self._on_node(each) and self._is_wanted(each)]
@@ -48,9 +48,9 @@ class Destination:
         asked = [f"node {self._target.node}"] if self._target.node else []
         asked += [f"storage pool {self._target.storage_pool}"] if self._target.storage_pool else []
         return VolumeError(
-            f"what is kept in {_listed(providers)} can't be received by {' and '.join(asked) or self._name},"
-            f" where there is {_listed(each.provider for each in candidates)}.",
-            "LINSTOR ships only into a pool of the same kind.",
+            f"the resource is in a pool of kind {_listed(providers)}, but {' and '.join(asked) or self._name} has only"
+            f" {_listed(each.provider for each in candidates)}.",
+            "Choose a pool of the same kind on the target: LINSTOR ships into no other.",
             "provider",
         )
 
@@ -58,7 +58,7 @@ class Destination:
         return self._target.node is None or pool.node.lower() == self._target.node.lower()
 
     def _is_wanted(self, pool: Pool) -> bool:
-        # A map counts before the one pool; which of its entries does depends on where the source is.
+        # The map has precedence over the single pool. Which of its entries applies depends on the source's pool.
         wanted = self._target.storage_pool
         return bool(self._target.storage_pool_map) or wanted is None or pool.name.lower() == wanted.lower()
 
@@ -67,25 +67,25 @@ class Destination:
             return None
         nodes = _listed(each.node for each in self._pools)
         return UnknownError(
-            f"target: {self._name} has no node {self._target.node!r} with a storage pool (there are: {nodes}).",
+            f"target: {self._name} has no node {self._target.node!r} with a storage pool. Its nodes: {nodes}.",
             code="unknown_node",
         )
 
 
-def _unknown_group(cluster: Cluster, target: Target) -> SnapshipError | None:
+def _unknown_group(cluster: Cluster, target: ShipmentTarget) -> SnapshipError | None:
     if target.resource_group is None:
         return None
     names = _names(cluster.read("resource_group_list_raise", what="listing resource groups").resource_groups)
     if target.resource_group.lower() in [name.lower() for name in names]:
         return None
     return UnknownError(
-        f"target: {cluster.name} has no resource group {target.resource_group!r} (there are: {_listed(names)}).",
-        "Make it there first, or leave target.resource_group out.",
+        f"target: {cluster.name} has no resource group {target.resource_group!r}. Its groups: {_listed(names)}.",
+        "Create the resource group first, or leave target.resource_group out.",
         "unknown_group",
     )
 
 
-def _unknown_interface(cluster: Cluster, target: Target) -> SnapshipError | None:
+def _unknown_interface(cluster: Cluster, target: ShipmentTarget) -> SnapshipError | None:
     if target.net_interface is None:
         return None
     nodes = cluster.read("node_list", what="listing nodes").nodes
@@ -95,8 +95,8 @@ def _unknown_interface(cluster: Cluster, target: Target) -> SnapshipError | None
     if target.net_interface.lower() in [name.lower() for name in names]:
         return None
     return UnknownError(
-        f"target: no node that could receive has a network interface {target.net_interface!r}"
-        f" (there are: {_listed(names)}).",
+        f"target: no node that could receive it has a network interface {target.net_interface!r}."
+        f" Their interfaces: {_listed(names)}.",
         code="unknown_interface",
     )
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What LINSTOR's error reports say about shipments that have failed."""
+"""LINSTOR's error reports about failed shipments."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ..._engine.common.units import UTC
 from ..api.cluster import Cluster
 from .unit import Unit
 
-#: how much earlier than the shipment a report may be: clocks of controller and this host differ
+#: seconds that a report may be older than the shipment, as the clocks of the controller and this host differ
 _EARLIER = 120.0
-#: the same, for a report that doesn't say what it is about
+#: the same for a report that names no resource
 _NEARBY = 2.0
 _SHOWN = 400
 
 
 def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
-    """Add to the errors of failed shipments what the reports since then say of them. One request for all."""
+    """Add the texts of later error reports to the errors of failed shipments. One request for all."""
     failed = [unit for unit in units if unit.error is not None and unit.error.code in ("shipment_failed", "aborted")]
     if not failed:
         return
@@ -38,7 +38,7 @@ def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
             what="reading error reports",
         )
     except RemoteError:
-        return  # the shipment's own error is what matters
+        return  # the shipment's own error is enough
     reports = [each.data_v1 for each in found if isinstance(getattr(each, "data_v1", None), Mapping)]
     reports = [each for each in reports if "filename" in each]
     for unit in failed:
@@ -61,7 +61,7 @@ def _add(unit: Unit, reports: Sequence[Mapping[str, Any]]) -> None:
 
 
 def what_it_says(report: Mapping[str, Any]) -> str:
-    """A report's message in one line, with its cause, which often says more: the message may be the same for all."""
+    """A report's message in one line, with its cause: several reports may have the same message."""
     text = str(report.get("text") or "")
     said = " ".join(str(report.get("exception_message") or _message(text)).split())
     cause = re.search(r"^\s*Cause:\s*(\S.*)$", text, re.MULTILINE)
@@ -69,7 +69,7 @@ def what_it_says(report: Mapping[str, Any]) -> str:
 
 
 def _names(report: Mapping[str, Any], unit: Unit) -> bool:
-    """Whether it is the shipment's own report, or speaks of both its resource and its snapshot."""
+    """Whether it is the shipment's own report, or names both its resource and its snapshot."""
     shipment = unit.current
     if shipment is not None and shipment.report and shipment.report in (_number(report), report.get("filename")):
         return True
@@ -79,7 +79,7 @@ def _names(report: Mapping[str, Any], unit: Unit) -> bool:
 
 
 def _may_be_about(report: Mapping[str, Any], unit: Unit) -> bool:
-    """Whether the node that shipped it wrote it meanwhile."""
+    """Whether the shipping node wrote it during the shipment."""
     node = unit.current.node if unit.current else None
     if node is None or str(report.get("node_name") or "").lower() != node.lower() or unit.began is None:
         return False

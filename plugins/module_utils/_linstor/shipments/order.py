@@ -11,16 +11,16 @@ import dataclasses
 
 from ..api.cluster import Cluster
 from ..api.replies import Replies
-from ..state.target_names import Target
+from ..state.target_names import ShipmentTarget
 
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """What all shipments of a run have in common. ``kind`` is s3 or linstor; times in seconds."""
+    """The options that all shipments of a run share. ``kind`` is s3 or linstor; times in seconds."""
 
     remote: str
     kind: str
-    target: Target = dataclasses.field(default_factory=Target)
+    target: ShipmentTarget = dataclasses.field(default_factory=ShipmentTarget)
     source_node: str | None = None
     wait: bool = True
     wait_timeout: float = 21600.0
@@ -28,16 +28,16 @@ class Order:
     parallel: int = 4
 
     def describe(self, resource: str) -> str:
-        """What is done, for the audit trail."""
+        """The shipment in words, for ``actions``."""
         if self.kind == "s3":
             return f"create a backup of {resource} on {self.remote}"
         return f"ship {resource} to {self.target.name_of(resource)} on {self.remote}"
 
 
 def start(cluster: Cluster, order: Order, resource: str, full: bool, snapshot: str | None) -> Replies:
-    """Have a resource shipped; the controller answers as soon as that is begun or queued.
+    """Start a shipment. The controller answers as soon as it has begun or is queued.
 
-    Raises ControllerError where it refuses, LostReply where it isn't known whether it was begun.
+    Raises ControllerError if the controller refuses, LostReply if nobody knows whether it has begun.
     """
     if order.kind == "s3":
         return cluster.change(
@@ -62,7 +62,7 @@ def start(cluster: Cluster, order: Order, resource: str, full: bool, snapshot: s
 
 
 def abort(cluster: Cluster, order: Order, resource: str, snapshot: str) -> Replies:
-    """Have a shipment ended. Before REST 1.27 all of that resource to that remote are."""
+    """Abort a shipment. Before REST 1.27 this aborts all shipments of the resource to the remote."""
     one = {"snapshot": snapshot} if cluster.rest_version >= (1, 27) else {}
     return cluster.change(
         "backup_abort",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What retention can delete in a LINSTOR cluster and on its S3 remotes, and what must stay whatever the rules say."""
+"""What retention can prune in a LINSTOR cluster and on its S3 remotes, and what it must keep whatever the rules say."""
 
 from __future__ import annotations
 
@@ -12,23 +12,33 @@ from collections.abc import Iterable, Mapping
 
 from ..._engine.policy.retention_calendar import Point
 from ..api.cluster import Cluster
-from ..state.backups import Backup, Snaps, identity, is_ours, mark_broken, of_snapshot, on_s3, shipments, under_way
+from ..state.backups import (
+    RemoteBackup,
+    Snaps,
+    identity,
+    is_ours,
+    mark_broken,
+    of_snapshot,
+    on_s3,
+    shipments,
+    under_way,
+)
 from ..state.origins import is_from, source_of
-from ..state.s3_listing import read_list
+from ..state.s3_list import read_list
 from ..state.snapshots import Snap
 from .refused import TOO_EARLY, in_mind
 
-#: places: a backup on an S3 remote, a snapshot that was received here, one that shipping has left here
+#: places: a backup on an S3 remote, a snapshot received here, a snapshot that shipping has left here
 REMOTE, RECEIVED, LOCAL = "remote", "received", "local"
 _UNDER_WAY = "under way"
-_ADVICE = "What was shipped to another cluster is pruned there: connect to that one, and set received_from."
+_ADVICE = "Backups on another cluster are pruned there: connect to that cluster and set received_from."
 
 
 @dataclasses.dataclass
 class Candidate:
-    """A backup or snapshot. ``pinned`` is a reason to keep it, whatever the rules say.
+    """A backup or snapshot. ``pinned`` is a reason to keep it whatever the rules say.
 
-    ``needed_here``: its snapshot in this cluster is what a next increment rests on.
+    ``needed_here``: its snapshot in this cluster is the base of the next increment.
     """
 
     id: str
@@ -46,7 +56,7 @@ class Candidate:
     needed_here: bool = False
 
     def point(self, consistent: bool) -> Point:
-        """As the calendar takes it; of one group are those whose snapshots have the same name."""
+        """The point for the calendar. With ``consistent``, snapshots of the same name are one group."""
         return Point(
             id=self.id,
             time=self.created or 0.0,
@@ -54,7 +64,7 @@ class Candidate:
             complete=self.complete and self.created is not None,
             series=self.resource,
             group=self.snapshot.lower() if consistent and self.snapshot else None,
-            pinned=self.pinned or ("" if self.created is not None else "nobody knows of when it is"),
+            pinned=self.pinned or ("" if self.created is not None else "its time isn't known"),
         )
 
 
@@ -75,15 +85,15 @@ def on_remote(
 
 
 def _of_backup(
-    backup: Backup,
-    backups: list[Backup],
+    backup: RemoteBackup,
+    backups: list[RemoteBackup],
     remote: str,
-    running: list[Backup],
+    running: list[RemoteBackup],
     here: set[tuple[str, str]],
     ours: bool,
     now: float,
 ) -> Candidate:
-    made = Candidate(
+    candidate = Candidate(
         id=backup.id,
         place=REMOTE,
         resource=backup.resource,
@@ -97,31 +107,34 @@ def _of_backup(
         needed_here=(backup.resource.lower(), backup.snapshot.lower()) in here,
     )
     if backup.state == "success" and backup.problem:
-        made.pinned = f"it can't be restored: {backup.problem}"
-        made.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was left as it is."
+        candidate.pinned = f"it can't be restored: {backup.problem}"
+        candidate.warning = f"backup {backup.id} can't be restored: {backup.problem}. It was kept."
     elif under_way(backup, now):
-        made.pinned = _UNDER_WAY
+        candidate.pinned = _UNDER_WAY
     elif backup.state != "success":
-        made.pinned = "it isn't complete, and LINSTOR deletes by their ids only backups that are"
+        candidate.pinned = "it isn't complete, and LINSTOR can delete only complete backups"
     elif not ours:
-        made.pinned = "another cluster made it"
-        made.warning = f"some backups on {remote} were made by another cluster, or a node that is gone; they stay."
+        candidate.pinned = "another cluster made it"
+        candidate.warning = (
+            f"another cluster, or a node that no longer exists, made some backups on {remote}. They are kept."
+        )
     else:
-        made.pinned = _rested_on(backup, running)
-    return made
+        candidate.pinned = _base_of_running(backup, running)
+    return candidate
 
 
-def _rested_on(backup: Backup, running: list[Backup]) -> str:
+def _base_of_running(backup: RemoteBackup, running: list[RemoteBackup]) -> str:
     for each in running:
         if each.resource.lower() != backup.resource.lower():
             continue
         if not each.base_known or each.base == identity(each.resource, backup.snapshot):
-            return f"{each.snapshot}, which is {_UNDER_WAY}, {'rests' if each.base_known else 'may rest'} on it"
+            verb = "is" if each.base_known else "may be"
+            return f"it {verb} the base of {each.snapshot}, which is {_UNDER_WAY}"
     return ""
 
 
 def received_here(snaps: Snaps, source: str) -> list[Candidate]:
-    """The snapshots that were received from what :func:`.origins.resolve` gave."""
+    """The snapshots received from an origin; see :func:`.origins.resolve`."""
     found: list[Candidate] = []
     for resource, theirs in snaps.items():
         received = [(snap, arrival) for snap in theirs if (arrival := snap.received) is not None]
@@ -129,7 +142,7 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
         for snap, arrival in received:
             if not is_from(snap, source):
                 continue
-            made = Candidate(
+            candidate = Candidate(
                 id=identity(resource, snap.name),
                 place=RECEIVED,
                 resource=resource,
@@ -140,16 +153,16 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
                 complete=arrival.state == "success",
             )
             if arrival.under_way or arrival.state == "unknown":
-                made.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
-            elif busy and made.complete:
-                made.pinned = f"something that is {_UNDER_WAY} may rest on it"
-            found.append(made)
+                candidate.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
+            elif busy and candidate.complete:
+                candidate.pinned = f"it may be the base of a shipment that is {_UNDER_WAY}"
+            found.append(candidate)
     return found
 
 
 def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]], now: float) -> list[Candidate]:
-    """The snapshots here that were shipped to ``remote``. ``taken``: what LINSTOR took itself last, by resource and
-    remote, which is what it builds the next one for a bucket on."""
+    """The snapshots here that were shipped to ``remote``. ``taken``: the snapshot that LINSTOR itself took last, by
+    resource and remote, which is the base of the next one to a bucket."""
     needed = _needed_here(snaps, now)
     needed |= {(resource, name.lower()) for resource, names in taken.items() for name in names.values()}
     found: list[Candidate] = []
@@ -158,7 +171,7 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
             backup = None if snap.received is not None else of_snapshot(resource, snap, remote)
             if backup is None:
                 continue
-            made = Candidate(
+            candidate = Candidate(
                 id=identity(resource, snap.name),
                 place=LOCAL,
                 resource=resource,
@@ -169,17 +182,17 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
                 complete=backup.state == "success" and snap.taken,
             )
             if any(_goes_on(resource, snap, each, now) for each in snap.shipped_to()):
-                made.pinned = _UNDER_WAY
+                candidate.pinned = _UNDER_WAY
             elif in_mind(snap) is not None:
-                made.pinned = f"LINSTOR may have it in mind still: {TOO_EARLY}"
+                candidate.pinned = f"LINSTOR may still use it: {TOO_EARLY}"
             elif (resource.lower(), snap.name.lower()) in needed:
-                made.pinned = "the next increment rests on it"
-            found.append(made)
+                candidate.pinned = "it is the base of the next increment"
+            found.append(candidate)
     return found
 
 
 def _own(snaps: Snaps) -> Snaps:
-    """Those that were taken here. What was received says of itself what it said at the source."""
+    """The snapshots that were taken here. A received one still has the shipping properties of its source."""
     return {resource: [snap for snap in theirs if snap.received is None] for resource, theirs in snaps.items()}
 
 
@@ -189,7 +202,7 @@ def _goes_on(resource: str, snap: Snap, remote: str, now: float) -> bool:
 
 
 def _needed_here(snaps: Snaps, now: float) -> set[tuple[str, str]]:
-    """(resource, snapshot) in lower case of what the next increment to any remote rests on, or one under way."""
+    """(resource, snapshot) in lower case of the bases of next increments and of shipments under way."""
     needed: set[tuple[str, str]] = set()
     for resource, theirs in _own(snaps).items():
         for remote in {name for snap in theirs for name in snap.shipped_to()}:
@@ -200,7 +213,7 @@ def _needed_here(snaps: Snaps, now: float) -> set[tuple[str, str]]:
                 needed.add((resource.lower(), newest.snapshot.lower()))
             for each in shipped:
                 if under_way(each, now):
-                    # its own snapshot, and what it rests on
+                    # its own snapshot, and its base
                     needed.add((resource.lower(), each.snapshot.lower()))
                     base = (each.base or "").rpartition("/")[2]
                     needed |= {(resource.lower(), base.lower())} if base else set()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Snapshots that LINSTOR leaves behind where a target has refused a shipment after its snapshot was taken."""
+"""Snapshots that LINSTOR leaves behind when a target refuses a shipment."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ from .run import UNKNOWN_ERROR
 from .unit import Unit
 
 _RECEIVING = "currently being restored to"
-#: seconds after which what is still being prepared is no other run's shipment that has just begun
+#: seconds after which a shipment that is still being prepared can't be another run's that has just begun
 SETTLED = 3.0
-TOO_EARLY = (
-    "delete it only after the controller was started anew, as before that LINSTOR couldn't end any other shipment"
-    " without it."
-)
+TOO_EARLY = "restart the controller before deleting it; otherwise no other shipment can finish."
 
 
 def in_mind(snap: Snap) -> str | None:
-    """The remote to which a snapshot's shipment is being prepared, or was and never went on; ``None`` without one."""
+    """The remote for which a snapshot's shipment is, or stayed, in preparation; ``None`` without one."""
     if snap.received is not None:
         return None
     found = ((remote, snap.shipment(remote)) for remote in snap.shipped_to())
@@ -37,10 +34,10 @@ def in_mind(snap: Snap) -> str | None:
 
 
 def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
-    """Mark them, or the next run would wait for them: they are "Prepare Shipping" for ever.
+    """Mark the snapshots of refused shipments. They stay in "Prepare Shipping", and the next run would wait for them.
 
-    They aren't deleted: LINSTOR keeps them in mind, and without them fails to end whatever is shipped later, to any
-    remote. One list and one request for each.
+    They aren't deleted: LINSTOR still refers to them, and without them it can't finish later shipments to any remote.
+    One list, and one request for each.
     """
     refused = [unit for unit in units if _was_refused(unit.error)]
     if order.kind != "linstor" or not refused:
@@ -51,9 +48,9 @@ def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
     try:
         snaps = list_snapshots(cluster, [unit.resource for unit in refused])
     except SnapshipError:
-        return  # the next run takes them for what they are after a while
+        return  # the next run recognizes them after a while
     for unit in refused:
-        known = {snap.name.lower() for snap in unit.look.snaps}
+        known = {snap.name.lower() for snap in unit.history.snaps}
         for snap in snaps[unit.resource]:
             left = of_snapshot(unit.resource, snap, order.remote)
             if left is not None and left.state == "preparing" and snap.name.lower() not in known:
@@ -61,17 +58,17 @@ def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
 
 
 def _was_refused(error: SnapshipError | None) -> bool:
-    """Whether it is the target's refusal, which the source's controller passes on with a number of its own."""
+    """Whether the target refused it. The source's controller passes that on with a number of its own."""
     return isinstance(error, ControllerError) and UNKNOWN_ERROR in error.numbers and "Remote '" in error.msg
 
 
 def _explain(error: SnapshipError | None) -> None:
-    """Of what the target waits for in vain it says no more than that it is busy."""
+    """Explain the error if the target only says that it is busy: it waits for an earlier, failed shipment."""
     if error is not None and _RECEIVING in error.msg:
         error.code = "in_use"
         error.hint = (
-            "The other cluster is still receiving into it, or waits for a shipment that has failed, which it gives up"
-            " after its BackupShipping/RecvTimeoutInMs (5 minutes). Run it again then."
+            "The target is still receiving into this resource, or waits for a failed shipment until its"
+            " BackupShipping/RecvTimeoutInMs (5 minutes) is over. Run the task again after that."
         )
 
 
@@ -82,4 +79,4 @@ def _mark(cluster: Cluster, order: Order, unit: Unit, name: str) -> None:
         unit.actions.append(f"mark the snapshot {name} of {unit.resource} as refused")
     except SnapshipError as error:
         unit.warnings.append(error.msg)
-    unit.warnings.append(f"the snapshot {name} of {unit.resource}, which was taken for it, stays: {TOO_EARLY}")
+    unit.warnings.append(f"the snapshot {name} of {unit.resource} was taken for this shipment and stays: {TOO_EARLY}")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Shipments of many resources, a few at a time, each to its outcome: started or joined, watched, judged."""
+"""Shipments of many resources, a few at a time: each is started or joined, and watched to its end."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ import time
 from collections.abc import Iterable
 
 from ..._engine.common.errors import RemoteError, SnapshipError
-from ..api import polling as waiting
+from ..api import clock
+from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
-from ..api.polling import Pace, unreachable
 from ..api.replies import ControllerError, LostReply, Replies
 from ..state.backups import queued
 from ..state.snapshots import Snap, list_snapshots
-from .choice import Wish
+from .choice import Demand
 from .judge import Judge
 from .order import Order, start
 from .timeouts import check_time
 from .unit import Unit
 
-#: seconds after which LINSTOR gives another name for sure
+#: seconds after which LINSTOR surely generates another name
 _NEXT_NAME = 1.1
-#: errors that every resource would meet
+#: errors that every resource would have
 FATAL = ("locked", "version", "unknown_cluster", "unauthorized", "denied")
-#: LINSTOR passes on in its own words what the network says, with a number that says nothing
+#: the general number with which LINSTOR passes on errors of the network, in its own words
 UNKNOWN_ERROR = 998
 AWAY = ("connection refused", "timed out", "no route to host", "network is unreachable", "name or service not known")
 
 
 class Shipping:
-    """A run: at most ``order.parallel`` shipments at once, all watched with one list request at a time."""
+    """A run: at most ``order.parallel`` shipments at once, all watched by one list request at a time."""
 
-    def __init__(self, cluster: Cluster, order: Order, wish: Wish, pace: Pace) -> None:
+    def __init__(self, cluster: Cluster, order: Order, demand: Demand, pace: Pace) -> None:
         self.cluster = cluster
         self.order = order
-        self.wish = wish
+        self.demand = demand
         self.pace = pace
-        self.judge = Judge(cluster, order, wish, pace)
+        self.judge = Judge(cluster, order, demand, pace)
         self.waiting: collections.deque[Unit] = collections.deque()
         self.running: list[Unit] = []
         self.starting: dict[concurrent.futures.Future[Replies], Unit] = {}
         self.fatal: SnapshipError | None = None
 
     def run(self, units: Iterable[Unit]) -> None:
-        """Bring each unit to its end; one's failure doesn't stop the others."""
+        """Finish each unit. A failed one doesn't stop the others."""
         todo = [unit for unit in units if not unit.ended]
         self.waiting.extend(sorted(todo, key=lambda unit: unit.join is None))
         with concurrent.futures.ThreadPoolExecutor(self.order.parallel) as pool:
@@ -72,19 +72,19 @@ class Shipping:
             elif self.fatal is not None:
                 unit.error = _not_started(self.fatal)
             else:
-                unit.began = waiting.now()
+                unit.began = clock.now()
                 self.starting[pool.submit(self._start, unit)] = unit
             self.pace.again()
 
     def _start(self, unit: Unit) -> Replies:
-        """In a worker's thread."""
-        if self.wish.snapshot is None:
-            taken = max((snap.created or 0.0 for snap in unit.look.snaps), default=0.0)
-            # LINSTOR names snapshots by the second; of one name it ships again what it has, not what is there now.
-            if 0.0 <= waiting.now() - taken < _NEXT_NAME:
+        """Start a shipment, in a worker's thread."""
+        if self.demand.snapshot is None:
+            taken = max((snap.created or 0.0 for snap in unit.history.snaps), default=0.0)
+            # LINSTOR names snapshots by the second. With the same name it ships the existing snapshot again.
+            if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)
         full = unit.choice is not None and unit.choice.full
-        return start(self.cluster, self.order, unit.resource, full, self.wish.snapshot)
+        return start(self.cluster, self.order, unit.resource, full, self.demand.snapshot)
 
     def _watch(self, unit: Unit, snapshot: str | None, joined: bool = False) -> None:
         unit.snapshot, unit.joined, unit.watched = snapshot, joined, self.pace.clock()
@@ -100,7 +100,7 @@ class Shipping:
                 unit.unsure = error
                 unit.started = True
                 unit.actions.append(self.order.describe(unit.resource))
-                self._watch(unit, self.wish.snapshot)
+                self._watch(unit, self.demand.snapshot)
             except ControllerError as error:
                 self._refused(unit, error)
             except SnapshipError as error:
@@ -109,23 +109,23 @@ class Shipping:
                 unit.started = True
                 unit.actions.append(self.order.describe(unit.resource))
                 unit.warnings += unit.replies.warnings
-                self._watch(unit, unit.replies.ref("Snapshot") or self.wish.snapshot)
+                self._watch(unit, unit.replies.ref("Snapshot") or self.demand.snapshot)
             self.pace.again()
 
     def _refused(self, unit: Unit, error: ControllerError) -> None:
         if error.code in ("in_use", "exists") and not unit.joined:
-            # Somebody else has just started one.
+            # Somebody else has just started a shipment of it.
             unit.unsure = error
             self._watch(unit, None, joined=True)
             return
-        # To another cluster only what is encrypted needs the passphrase.
+        # For a LINSTOR remote, only encrypted resources need the passphrase.
         alone = error.code == "locked" and self.order.kind != "s3"
         if error.code in FATAL and not alone or peer_is_away(error):
             self.fatal = error
         unit.error = error
 
     def _look(self) -> None:
-        """One look at all that runs."""
+        """Check all running shipments once."""
         snaps: dict[str, list[Snap]] | None = None
         trouble: RemoteError | None = None
         queue: frozenset[tuple[str, str]] = frozenset()
@@ -155,10 +155,10 @@ class Shipping:
 
 
 def peer_is_away(error: ControllerError) -> bool:
-    """Whether the controller says that it can't reach the other cluster's; every resource would wait for that again."""
+    """Whether the controller can't reach the target's controller. Every other resource would wait for that, too."""
     text = error.msg.lower()
     return UNKNOWN_ERROR in error.numbers and any(words in text for words in AWAY)
 
 
 def _not_started(error: SnapshipError) -> SnapshipError:
-    return RemoteError(f"not started, as another one has failed with: {error.msg}", error.hint, error.code)
+    return RemoteError(f"not started, because another resource failed: {error.msg}", error.hint, error.code)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""One resource on its way to a remote: what is to be done, what is known of it, and what came of it."""
+"""One resource of a run of backups: what to do, its current state, and its result."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import dataclasses
 
 from ..._engine.common.errors import SnapshipError
 from ..api.replies import Replies
-from ..state.backups import Backup
-from .choice import Choice, Look
+from ..state.backups import RemoteBackup
+from .choice import BaseChoice, History
 
 
 @dataclasses.dataclass(eq=False)
 class Unit:
-    """One resource on its way. ``choice`` says how it is shipped where ``join`` isn't what is waited for.
+    """One resource of a run. ``join``: the shipment to wait for; without one, ``choice`` says how to ship it.
 
-    ``snapshot`` is known once the controller has named it. Times are those of the pace's clock, except ``began``,
-    which is in seconds since the epoch. ``again``: what was joined has ended without bringing what is wanted, so that a
-    shipment of its own is to be started. In the end there is ``result`` or ``error``.
+    ``snapshot`` is known once the controller has named it. Times are by the pace's clock, except ``began``, which is in
+    seconds since the epoch. ``again``: the joined shipment has ended and doesn't meet the demand, so another one is
+    started. In the end there is ``result`` or ``error``.
     """
 
-    look: Look
-    choice: Choice | None = None
-    join: Backup | None = None
-    satisfied: Backup | None = None
+    history: History
+    choice: BaseChoice | None = None
+    join: RemoteBackup | None = None
+    satisfied: RemoteBackup | None = None
     error: SnapshipError | None = None
-    result: Backup | None = None
+    result: RemoteBackup | None = None
     snapshot: str | None = None
     started: bool = False
     joined: bool = False
@@ -40,7 +40,7 @@ class Unit:
     aborting: float | None = None
     abort_at: float | None = None
     unsure: SnapshipError | None = None
-    current: Backup | None = None
+    current: RemoteBackup | None = None
     judged: bool = False
     again: bool = False
     reason: str = ""
@@ -50,10 +50,10 @@ class Unit:
 
     @property
     def resource(self) -> str:
-        """Its name."""
-        return self.look.resource
+        """The resource's name."""
+        return self.history.resource
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to wait for."""
+        """Whether its result or error is known."""
         return self.satisfied is not None or self.result is not None or self.error is not None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Taking and removing snapshots: each at most once, however the answer gets lost."""
+"""Take and remove snapshots. No change is made twice, even if an answer gets lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..state.snapshots import Snap, list_snapshots
 
 @dataclasses.dataclass
 class Step:
-    """What is to become of one resource: ``snap`` is there already, or ``name`` is to be taken or removed."""
+    """The change for one resource: snapshot ``name`` is taken or removed; ``snap`` is the existing one."""
 
     resource: str
     name: str
@@ -31,15 +31,15 @@ class Step:
 
 
 def without_disk(cluster: Cluster, nodes: Sequence[str], steps: Sequence[Step]) -> list[SnapshipError]:
-    """An error for each resource that has no disk on one of these nodes: LINSTOR would refuse it. Two requests."""
+    """An error for each resource without a disk on one of these nodes, as LINSTOR would refuse it. Two requests."""
     replicas, wrong = survey(cluster).replicas, []
     for step in steps:
         held = [replica.node for replica in replicas.get(step.resource.lower(), [])]
         lacking = [node for node in nodes if node.lower() not in [each.lower() for each in held]]
         if lacking:
             error = VolumeError(
-                f"{step.resource} has no disk on {', '.join(lacking)}; it has on {', '.join(held) or 'no node'}.",
-                "nodes names some of these, or is left out.",
+                f"{step.resource} has no disk on {', '.join(lacking)}. It has disks on {', '.join(held) or 'no node'}.",
+                "Set nodes to some of these, or leave it out.",
                 "no_replica",
             )
             wrong.append(error.about(volume=step.resource))
@@ -47,7 +47,7 @@ def without_disk(cluster: Cluster, nodes: Sequence[str], steps: Sequence[Step]) 
 
 
 def take(cluster: Cluster, nodes: Sequence[str], step: Step) -> None:
-    """Take one, on these nodes or wherever the resource has a disk."""
+    """Take one, on these nodes, or on all nodes with a disk of the resource."""
     what = f"taking snapshot {step.name} of {step.resource}"
     try:
         cluster.change("snapshot_create", list(nodes), step.resource, step.name, what=what)
@@ -57,7 +57,7 @@ def take(cluster: Cluster, nodes: Sequence[str], step: Step) -> None:
 
 
 def take_together(cluster: Cluster, nodes: Sequence[str], steps: Sequence[Step]) -> None:
-    """Take all of them at one point in time, under one name."""
+    """Take all of them at one point in time, with one name."""
     names = [step.resource for step in steps]
     of = ", ".join(names) if len(names) <= 10 else f"{len(names)} resources"
     what = f"taking snapshot {steps[0].name} of {of}"
@@ -69,16 +69,16 @@ def take_together(cluster: Cluster, nodes: Sequence[str], steps: Sequence[Step])
 
 
 def taken(cluster: Cluster, steps: Sequence[Step]) -> list[Snap] | None:
-    """The snapshots of these steps, if one of them is there."""
+    """The existing snapshots of these steps, or ``None`` if there are none."""
     there = list_snapshots(cluster, [step.resource for step in steps])
     found = [snap for step in steps for snap in there[step.resource] if snap.name == step.name]
     return found or None
 
 
 def remove(cluster: Cluster, nodes: Sequence[str], step: Step) -> None:
-    """Remove one; that it is gone already is fine."""
+    """Remove one. It is no error if it doesn't exist."""
     what = f"removing snapshot {step.name} of {step.resource}"
-    for attempt in (1, 2):  # removing it twice does no harm
+    for attempt in (1, 2):  # removing can be repeated safely
         try:
             cluster.change("snapshot_delete", step.resource, step.name, list(nodes) or None, what=what)
         except ControllerError as error:
@@ -92,7 +92,7 @@ def remove(cluster: Cluster, nodes: Sequence[str], step: Step) -> None:
 
 
 def side_by_side(parallel: int, steps: Sequence[Step], act: Callable[[Step], None]) -> dict[str, dict[str, Any]]:
-    """Do it for each step with so many workers; the failures by resource, in the steps' order."""
+    """Run ``act`` for each step with ``parallel`` workers. Returns the failures by resource, in the steps' order."""
     failed = {}
     with concurrent.futures.ThreadPoolExecutor(min(parallel, len(steps))) as pool:
         running = {pool.submit(act, step): step for step in steps}

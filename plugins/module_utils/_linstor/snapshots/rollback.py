@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Resources that go back to a snapshot of theirs, and lose what was written since."""
+"""Roll resources back to a snapshot. They lose what was written since then."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..._engine.common.errors import SnapshipError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Cluster
 from ..state.snapshots import Snap
-from .copy import find
+from .resource_copy import find
 
 
 @dataclasses.dataclass
 class Plan:
-    """The snapshot that each goes back to."""
+    """The snapshots to roll back to, and the names of each resource's newer ones."""
 
     snaps: list[Snap] = dataclasses.field(default_factory=list)
     newer: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     failures: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def preview(self) -> Outcome:
-        """What would be done. It always changes something: what was written since can't be seen."""
+        """What would be done. It always counts as a change: LINSTOR doesn't tell whether anything was written."""
         outcome = Outcome(bool(self.snaps), failures=list(self.failures))
         for snap in self.snaps:
             outcome.before[snap.resource] = "as it is now"
@@ -37,38 +37,38 @@ class Plan:
             )
             if self.newer[snap.resource]:
                 outcome.warn(
-                    f"{snap.resource} has newer snapshots ({', '.join(self.newer[snap.resource])}); on ZFS they can "
-                    "be lost, and with them the bases of increments."
+                    f"{snap.resource} has newer snapshots ({', '.join(self.newer[snap.resource])}). On ZFS, a rollback "
+                    "can destroy them. The next incremental then has no base."
                 )
         return outcome
 
 
 def plan(resources: Sequence[str], name: str, snaps: Mapping[str, Sequence[Snap]]) -> Plan:
-    """Reads only."""
-    made, newer = Plan(), {}
+    """Find the snapshots. Reads only."""
+    plan, newer = Plan(), {}
     for resource in resources:
         try:
             snap = find(resource, name, snaps[resource])
         except SnapshipError as error:
             if len(resources) == 1:
                 raise
-            made.failures.append(error.as_dict())
+            plan.failures.append(error.as_dict())
             continue
-        made.snaps.append(snap)
+        plan.snaps.append(snap)
         order = list(snaps[resource])
         newer[resource] = [each.name for each in order[order.index(snap) + 1 :]]
-    made.newer = newer
-    return made
+    plan.newer = newer
+    return plan
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """One after the other; one that fails doesn't stop the others.
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Roll back one after the other. A failure doesn't stop the others.
 
-    A lost reply is an error: nothing tells whether it was done, and doing it again might undo more.
+    A lost reply is an error: nobody knows whether it was done, and a second rollback could lose newer data.
     """
-    outcome = made.preview()
+    outcome = plan.preview()
     done = []
-    for snap, item in zip(made.snaps, outcome.items):
+    for snap, item in zip(plan.snaps, outcome.items):
         try:
             what = f"rolling {snap.resource} back to snapshot {snap.name}"
             cluster.change("snapshot_rollback", snap.resource, snap.name, what=what)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The backups of a cluster's resources on a remote, from lists that are each one request for all resources."""
+"""The backups of a cluster's resources on a remote. Each list is one request for all resources."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..._engine.policy import chains
 from ..api.cluster import Cluster
-from .snapshots import Shipment, Snap
+from .snapshots import ShipmentStatus, Snap
 
-#: seconds for which a shipment may be neither in the queue nor begun: the two lists are read one after the other
+#: seconds for which a shipment may be missing from both the queue and the snapshots: they are read one after the other
 GRACE = 30.0
-#: seconds after which nothing that is being prepared will ever be shipped; a target waits for 300 of them
+#: seconds after which a shipment that is still being prepared never starts; a target waits 300 of them
 PREPARING_FOR = 600.0
 _META = ".meta"
 _GENERATED = re.compile(r"back_\d{8}_\d{6}")
 _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
-#: marks, with the remote's name, a snapshot whose shipment the target has refused
+#: the property, followed by the remote's name, of a snapshot whose shipment the target has refused
 REFUSED = "Aux/snapship.dr/refused/"
 SOURCE_CLUSTER = "Backup/FromClusterUUID"
 
@@ -31,14 +32,14 @@ Snaps = Mapping[str, list[Snap]]
 
 
 @dataclasses.dataclass
-class Backup:
+class RemoteBackup:
     """A backup, or a shipment that may become one. Times in seconds since the epoch.
 
-    ``id`` is that of the S3 remote's list, ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of what it
-    rests on; ``base_known`` tells a full one from a controller that doesn't say. ``state`` is that of a Shipment, or
-    ``lost``: it was queued, and isn't any more, or ``stuck``: it is queued behind what has failed. ``snap`` is the
-    snapshot in the cluster, where it is still there, and ``noted`` what that says of it: LINSTOR builds only on what it
-    has noted as a success itself, whatever is in the bucket.
+    ``id`` is the id in the S3 remote's list, or ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of its
+    base; ``base_known`` is false if the controller doesn't tell the base, so that a full one can't be recognized.
+    ``state`` is a ShipmentStatus' one, or ``lost`` (it was queued, but disappeared from the queue), or ``stuck`` (it
+    is queued behind a failed shipment). ``snap`` is the snapshot in the cluster, if it still exists. ``noted`` is the
+    state that this snapshot records: LINSTOR uses a base only if that says success, whatever the bucket has.
     """
 
     id: str
@@ -59,29 +60,29 @@ class Backup:
 
     @property
     def complete(self) -> bool:
-        """Whether it can be relied on."""
+        """Whether it is complete and can be restored."""
         return self.state == "success" and self.problem is None
 
     @property
     def buildable(self) -> bool:
-        """Whether LINSTOR would build on it; it lets an increment wait for ever for one that it takes for failed."""
+        """Whether LINSTOR can use it as a base. An increment on a base that LINSTOR records as failed waits forever."""
         return self.complete and self.noted in (None, "success")
 
     @property
     def type(self) -> str | None:
-        """``full``, ``incremental``, or ``None`` where the controller doesn't tell."""
+        """``full``, ``incremental``, or ``None`` if the controller doesn't tell."""
         if self.base is not None:
             return "incremental"
         return "full" if self.base_known else None
 
 
-def newest_first(backups: Iterable[Backup]) -> list[Backup]:
-    """By the point in time they hold."""
+def newest_first(backups: Iterable[RemoteBackup]) -> list[RemoteBackup]:
+    """Backups by the time of their snapshots, the newest first."""
     return sorted(backups, key=lambda each: (each.created or 0.0, each.id), reverse=True)
 
 
-def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[Backup]:
-    """What was or is shipped to ``remote``, by what the snapshots say; ``queue`` has (resource, snapshot)."""
+def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = frozenset()) -> list[RemoteBackup]:
+    """All past and current shipments to ``remote``, from the snapshots; ``queue`` has (resource, snapshot)."""
     found = []
     for resource, theirs in snaps.items():
         for snap in theirs:
@@ -93,13 +94,13 @@ def shipments(snaps: Snaps, remote: str, queue: frozenset[tuple[str, str]] = fro
 
 def of_snapshot(
     resource: str, snap: Snap, remote: str, queue: frozenset[tuple[str, str]] = frozenset()
-) -> Backup | None:
-    """What has become of shipping one snapshot to ``remote``, or ``None`` where it never was."""
+) -> RemoteBackup | None:
+    """The shipment of one snapshot to ``remote``, or ``None`` if it was never shipped there."""
     props = snap.shipping(remote)
     shipment = snap.shipment(remote)
     modern = "ShippingStatus" in props
     if snap.received is not None and props.get("ShippingStatus", "").lower() == "uploading metadata":
-        return None  # this came here with the snapshot: it is about its first journey
+        return None  # the property came with the snapshot: it is about the shipment to this cluster
     if (resource.lower(), snap.name.lower()) in queue:
         state = "queued"
     elif shipment is None:
@@ -111,7 +112,7 @@ def of_snapshot(
     if state == "preparing" and f"{REFUSED}{remote}".lower() in {key.lower() for key in snap.props}:
         state = "failed"
     base = props.get(_BASE) if modern else _old_base(snap)
-    return Backup(
+    return RemoteBackup(
         id=identity(resource, snap.name),
         resource=resource,
         snapshot=snap.name,
@@ -127,15 +128,14 @@ def of_snapshot(
 
 
 def identity(resource: str, snapshot: str) -> str:
-    """The id of what was shipped to a remote that keeps no list."""
+    """The id of a shipment to a remote that keeps no list."""
     return f"{resource}/{snapshot}"
 
 
-def as_listed(found: Iterable[Backup]) -> None:
-    """Give what was shipped to a bucket the ids that it has in the bucket's list, where the list can't be had.
+def as_listed(found: Iterable[RemoteBackup]) -> None:
+    """Give shipments the ids that they have in the bucket's list, when that list can't be read.
 
-    For snapshots that have a name of their own nobody but the list tells: the controller's own time of day is part of
-    their ids.
+    Snapshots that LINSTOR hasn't named keep their ids: in the list, these contain the controller's local time.
     """
     for each in found:
         each.id = _listed_id(each.id)
@@ -147,24 +147,24 @@ def _listed_id(known: str) -> str:
     return f"{resource}_{snapshot}" if _GENERATED.fullmatch(snapshot) else known
 
 
-def under_way(backup: Backup, now: float) -> bool:
-    """Whether a shipment goes on.
+def under_way(backup: RemoteBackup, now: float) -> bool:
+    """Whether a shipment is still going on.
 
-    One that was queued and isn't any more has the benefit of the doubt for a while. One that is still being prepared
-    after longer than a target waits never goes on: LINSTOR leaves that behind where the target has refused it.
+    One that disappeared from the queue counts as going on for a short while. One that is still being prepared after
+    the target's waiting time has ended: LINSTOR leaves this state behind when the target refuses a shipment.
     """
     if backup.state == "preparing" and backup.started is not None and now - backup.started > PREPARING_FOR:
         return False
     if backup.state == "lost":
         return backup.created is not None and now - backup.created < GRACE
-    return Shipment(backup.state, "").under_way
+    return ShipmentStatus(backup.state, "").under_way
 
 
-def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[Backup]:
-    """What an S3 remote lists, each with its snapshot where that is still in the cluster.
+def on_s3(listing: Any, snaps: Snaps, remote: str, resources: Iterable[str] | None = None) -> list[RemoteBackup]:
+    """The backups that an S3 remote lists, each with its snapshot if that is still in the cluster.
 
-    ``listing`` is python-linstor's answer. Strangers in the bucket aren't in it. What was shipped by another cluster
-    from a resource of the same name is; see :func:`is_ours`.
+    ``listing`` is python-linstor's answer. It leaves out objects that aren't LINSTOR's. It includes backups that
+    another cluster made of a resource with the same name; see :func:`is_ours`.
     """
     wanted = None if resources is None else {name.lower(): name for name in resources}
     found = []
@@ -184,7 +184,7 @@ def _listed(listing: Any) -> Mapping[str, Mapping[str, Any]]:
     return entries if isinstance(entries, Mapping) else {}
 
 
-def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> Backup:
+def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> RemoteBackup:
     started = entry.get("start_timestamp")
     finished = entry.get("finished_timestamp")
     base = entry.get("based_on_id")
@@ -197,7 +197,7 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         state = "shipping"
     else:
         state = "unknown" if entry.get("success") is None else "failed"
-    return Backup(
+    return RemoteBackup(
         id=backup_id.removesuffix(_META),
         resource=resource,
         snapshot=name,
@@ -207,14 +207,14 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         started=started / 1000 if started is not None else None,
         finished=finished / 1000 if finished is not None else None,
         node=entry.get("origin_node") or None,
-        problem="an object that it names is missing" if entry.get("restorable") is False else None,
+        problem="one of its objects is missing" if entry.get("restorable") is False else None,
         snap=snap,
         noted=shipment.state if shipment else None,
     )
 
 
 def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> Snap | None:
-    """The snapshot that a listed backup was made of: by its name and by when its shipping began."""
+    """The snapshot of a listed backup, found by its name and by the time at which its shipment began."""
     for snap in snaps:
         if snap.name.lower() != name.lower():
             continue
@@ -225,35 +225,25 @@ def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> S
     return None
 
 
-def is_ours(backup: Backup, nodes: Iterable[str]) -> bool:
-    """Whether this cluster made it: its snapshot is here, or the node that shipped it is one of ``nodes``.
+def is_ours(backup: RemoteBackup, nodes: Iterable[str]) -> bool:
+    """Whether this cluster made it: its snapshot is here, or one of ``nodes`` shipped it.
 
-    The list of a bucket doesn't say which cluster a backup is from, and two clusters can share a bucket.
+    A bucket's list doesn't tell which cluster made a backup, and two clusters can share a bucket.
     """
     return backup.snap is not None or (backup.node or "").lower() in {node.lower() for node in nodes}
 
 
-def mark_broken(backups: list[Backup]) -> None:
-    """Say of each backup whose chain has a gap that it can't be restored."""
-    fine = {backup.id: backup for backup in backups if backup.complete}
-    sound: dict[str, bool] = {}
-    for backup in fine.values():
-        path: list[Backup] = []
-        current: Backup | None = backup
-        while current is not None and current.id not in sound and current not in path:
-            path.append(current)
-            current = fine.get(current.base) if current.base else None
-        below = path[-1].base if path else None
-        good = sound.get(below, False) if below else True
-        for each in path:
-            sound[each.id] = good
-    for backup in fine.values():
-        if not sound[backup.id]:
-            backup.problem = "a backup that it rests on is missing"
+def mark_broken(backups: list[RemoteBackup]) -> None:
+    """Set ``problem`` of each backup whose chain has a gap, so that it can't be restored."""
+    bases = {backup.id: backup.base for backup in backups if backup.complete}
+    known: dict[str, int | None] = {}
+    for backup in backups:
+        if backup.id in bases and chains.length(bases, backup.id, known) is None:
+            backup.problem = "one of its bases is missing"
 
 
-def attach_received(backups: Iterable[Backup], there: Snaps) -> None:
-    """Find on the target what was received of each, by the identity of the snapshot that was shipped."""
+def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
+    """Find the received snapshot of each on the target, by the UUID of the snapshot that was shipped."""
     received = {
         snap.props[_SOURCE_UUID]: snap for snaps in there.values() for snap in snaps if _SOURCE_UUID in snap.props
     }
@@ -262,18 +252,18 @@ def attach_received(backups: Iterable[Backup], there: Snaps) -> None:
             continue
         backup.target, backup.problem = received.get(backup.snap.uuid), None
         if backup.target is None:
-            backup.problem = "it isn't on the target any more"
+            backup.problem = "its snapshot is no longer on the target"
         elif (arrived := backup.target.received) is not None and arrived.state != "success":
-            backup.problem = f"on the target it is {arrived.state}"
+            backup.problem = f"its state on the target is {arrived.state}"
 
 
 def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:
-    """(resource, snapshot) of all that waits to be shipped to ``remote``, in lower case. One request."""
+    """(resource, snapshot) in lower case of all shipments queued for ``remote``. One request."""
     return frozenset(read_queue(cluster, remote))
 
 
 def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
-    """The same, each with the snapshot that it is to be built on ("" for a full one). One request."""
+    """The queue by (resource, snapshot), with the snapshot that each uses as its base ("" for a full). One request."""
     if cluster.rest_version < (1, 20):
         return {}
     answer = cluster.read("backup_queue_list", remotes=[remote], snap_to_node=True, what="reading the backup queue")
@@ -285,7 +275,7 @@ def read_queue(cluster: Cluster, remote: str) -> dict[tuple[str, str], str]:
 
 
 def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
-    """The snapshots in a queue, whichever way it is grouped; each once."""
+    """The snapshots in a queue, each once, however the queue is grouped."""
     data = getattr(answer, "data_v1", None)
     found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     if isinstance(data, Mapping):
@@ -298,7 +288,7 @@ def queue_entries(answer: Any) -> list[Mapping[str, Any]]:
 
 
 def _old_base(snap: Snap) -> str | None:
-    """Where LINSTOR before 1.33 kept the name of the base."""
+    """The name of the base, where LINSTOR before 1.33 kept it."""
     for props in snap.node_props.values():
         if props.get(f"BackupShipping/{_BASE}"):
             return props[f"BackupShipping/{_BASE}"]

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where received snapshots are from.
+"""The origin of received snapshots.
 
-What another cluster ships is marked with that cluster's id; what is downloaded from S3 with the remote's name. The
-name of a LINSTOR remote stands for the cluster id it was defined with.
+LINSTOR marks a snapshot from another cluster with that cluster's id, and one downloaded from S3 with the remote's name.
+The name of a LINSTOR remote stands for the cluster id that it was defined with.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def source_of(snap: Snap) -> str:
-    """The cluster's id or the S3 remote's name; empty where LINSTOR doesn't tell."""
+    """The id of the cluster or the name of the S3 remote; empty if LINSTOR doesn't tell."""
     for props in (snap.props, *snap.node_props.values()):
         if props.get(SOURCE_CLUSTER):
             return props[SOURCE_CLUSTER]
@@ -34,9 +34,9 @@ def source_of(snap: Snap) -> str:
 
 
 def resolve(cluster: Cluster, received_from: str) -> str:
-    """What :func:`source_of` gives for it, or ``any``. A name takes two requests.
+    """The origin that :func:`source_of` returns for these snapshots, or ``any``. A name takes two requests.
 
-    Raises UnknownError for a name that no remote has, or for a remote of which nobody knows whose it is.
+    Raises UnknownError if no remote has this name, or if the remote's cluster id isn't known.
     """
     if received_from.lower() == ANY:
         return ANY
@@ -46,9 +46,9 @@ def resolve(cluster: Cluster, received_from: str) -> str:
     found = remotes.get(received_from.lower())
     if found is None:
         raise UnknownError(
-            f"{cluster.name} knows no remote {received_from!r} (it knows: "
-            f"{', '.join(sorted(each.name for each in remotes.values())) or 'none'}).",
-            "Give a remote of this cluster, the id of the cluster that ships to it, or any.",
+            f"{cluster.name} has no remote {received_from!r}. Its remotes: "
+            f"{', '.join(sorted(each.name for each in remotes.values())) or 'none'}.",
+            "Set received_from to a remote of this cluster, to the id of the cluster that ships here, or to any.",
             code="unknown_remote",
         )
     if found.type != "linstor":
@@ -56,14 +56,14 @@ def resolve(cluster: Cluster, received_from: str) -> str:
     cluster_id = noted(Notes.read(cluster), found.name).get("cluster_id")
     if not cluster_id:
         raise UnknownError(
-            f"nobody knows which cluster remote {found.name!r} stands for: LINSTOR doesn't tell.",
-            "Give the id of that cluster (its property Cluster/LocalID), or any; or define the remote with "
-            "snapship.dr.linstor_remote, which notes it.",
+            f"the cluster id of remote {found.name!r} isn't known: LINSTOR doesn't tell it.",
+            "Set received_from to the id of that cluster (its property Cluster/LocalID) or to any. Or define the "
+            "remote with snapship.dr.linstor_remote, which records the id.",
             code="unknown_cluster",
         )
     return cluster_id
 
 
 def is_from(snap: Snap, source: str) -> bool:
-    """Whether it was received from what :func:`resolve` gave."""
+    """Whether a snapshot was received from this origin; see :func:`resolve`."""
     return source == ANY or source_of(snap).lower() == source.lower()

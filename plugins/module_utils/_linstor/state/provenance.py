@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What a restored resource says of itself: properties ``Aux/snapship.dr/restored/...`` of its resource definition.
+"""What a resource was restored from: properties ``Aux/snapship.dr/restored/...`` of its resource definition.
 
-Snapshots carry such properties along, into backups and into what is restored from them. So they name the resource
-definition by its uuid: a copy's copy doesn't pass for what its original was restored from.
+Snapshots and backups carry these properties along, and a restore brings them back. They contain the UUID of their
+resource definition, so that a copy of a restored resource isn't taken for the restored resource itself.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _PREFIX = "Aux/snapship.dr/restored/"
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """Where a resource's content is from.
+    """The backup that a resource was restored from.
 
-    ``source``: the remote, ``backup``: its id there or the snapshot's name, ``snapshot``: the uuid of the snapshot in
-    this cluster that it was restored from, ``volumes``: the volumes' sizes then. ``pending``: it was begun, not ended.
+    ``source``: the remote. ``backup``: the backup's id there or the snapshot's name. ``snapshot``: the UUID of the
+    restored snapshot in this cluster. ``volumes``: the volumes' sizes then. ``pending``: the restore hasn't finished.
     """
 
     source: str
@@ -37,7 +37,7 @@ class Provenance:
 
 
 def read(there: Deployed) -> Provenance | None:
-    """What a resource definition says, if it says it of itself."""
+    """The record of a resource definition, or ``None`` if it has none of its own."""
     own = {key[len(_PREFIX) :]: value for key, value in there.props.items() if key.startswith(_PREFIX)}
     if not own.get("backup") or own.get("resource") != there.uuid:
         return None
@@ -52,7 +52,7 @@ def read(there: Deployed) -> Provenance | None:
 
 
 def write(cluster: Cluster, there: Deployed, provenance: Provenance) -> None:
-    """Record it."""
+    """Record what a resource was restored from."""
     fields: Mapping[str, str] = {
         "source": provenance.source or "-",
         "backup": provenance.backup,

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What can be told before anything is started: what would keep a resource from being shipped."""
+"""Checks before a shipment starts: whether a resource can be shipped at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..._engine.common.errors import RemoteError, SnapshipError, UnknownError, VolumeError
+from ..._engine.common.errors import SnapshipError, UnknownError, VolumeError
 from ..api.cluster import Cluster
 
-#: what LINSTOR can ship from
+#: the kinds of storage pool that LINSTOR can ship from
 SHIPPABLE = ("LVM_THIN", "ZFS", "ZFS_THIN")
 _NO_DATA = ("DISKLESS", "DRBD_DISKLESS", "NVME_INITIATOR", "TIE_BREAKER", "DELETE", "INACTIVE")
 _KIB = 1024
@@ -22,7 +22,7 @@ _KIB = 1024
 
 @dataclasses.dataclass
 class Replica:
-    """A resource's data on one node; ``allocated`` in bytes, ``None`` where LINSTOR doesn't know."""
+    """A resource's data on one node; ``allocated`` in bytes, ``None`` if LINSTOR doesn't know."""
 
     node: str
     online: bool
@@ -31,25 +31,25 @@ class Replica:
 
     @property
     def ships(self) -> bool:
-        """Whether LINSTOR could ship from here, as soon as the node is online."""
+        """Whether LINSTOR can ship from this node once it is online."""
         return bool(self.providers) and all(each in SHIPPABLE for each in self.providers)
 
 
 @dataclasses.dataclass
 class Survey:
-    """The replicas of each resource (by its name in lower case), and all nodes' names. Two requests."""
+    """The replicas of each resource (by its name in lower case), and the names of all nodes. Two requests."""
 
     replicas: Mapping[str, list[Replica]]
     names: Mapping[str, str]
     nodes: list[str]
 
     def problem(self, resource: str, source_node: str | None) -> SnapshipError | None:
-        """Why a resource can't be shipped now."""
+        """The error if a resource can't be shipped now."""
         replicas = self.replicas.get(resource.lower())
         if replicas is None:
             there = ", ".join(sorted(self.names.values())[:20]) or "none"
             return UnknownError(
-                f"there is no resource {resource} in this cluster; there are: {there}.", code="unknown_volume"
+                f"this cluster has no resource {resource}. Its resources: {there}.", code="unknown_volume"
             )
         if not replicas:
             return VolumeError(f"resource {resource} has no diskful replica.", code="no_replica")
@@ -57,29 +57,29 @@ class Survey:
         if not able:
             kinds = sorted({kind for replica in replicas for kind in replica.providers}) or ["nothing"]
             return VolumeError(
-                f"resource {resource} is kept in {', '.join(kinds)}, which LINSTOR can't ship.",
-                "It ships from LVM_THIN, ZFS and ZFS_THIN: add a replica in such a pool.",
+                f"LINSTOR can't ship resource {resource} from a pool of kind {', '.join(kinds)}.",
+                "Add a replica in a pool of kind LVM_THIN, ZFS or ZFS_THIN.",
                 code="no_provider",
             )
         if source_node is not None:
             able = [replica for replica in able if replica.node.lower() == source_node.lower()]
             if not able:
                 return VolumeError(
-                    f"resource {resource} has no replica on {source_node} that could be shipped.",
-                    f"Those it has are on {', '.join(replica.node for replica in replicas)}.",
+                    f"LINSTOR can't ship resource {resource} from node {source_node}: no suitable replica is there.",
+                    f"Its replicas are on {', '.join(replica.node for replica in replicas)}.",
                     code="source_node",
                 )
         if not any(replica.online for replica in able):
             return VolumeError(
-                f"no satellite that could ship resource {resource} is online"
-                f" (of {', '.join(replica.node for replica in able)}).",
-                "Look at it with: linstor node list",
+                f"resource {resource} can't be shipped: its nodes are offline"
+                f" ({', '.join(replica.node for replica in able)}).",
+                "Check them with: linstor node list",
                 code="offline",
             )
         return None
 
     def providers(self, resource: str, source_node: str | None) -> set[str]:
-        """The kinds of pool from which a resource would be shipped."""
+        """The kinds of storage pool from which a resource would be shipped."""
         return {
             kind
             for replica in self.replicas.get(resource.lower(), [])
@@ -88,7 +88,7 @@ class Survey:
         }
 
     def allocated(self, resource: str, node: str | None) -> int | None:
-        """Bytes that are allocated for a resource on a node, which is what a full one ships."""
+        """Bytes allocated for a resource on a node: what a full backup ships."""
         for replica in self.replicas.get(resource.lower(), []):
             if node is not None and replica.node.lower() == node.lower():
                 return replica.allocated
@@ -123,24 +123,6 @@ def _replica(entry: Mapping[str, Any], online: Mapping[str, bool]) -> Replica:
         online=online.get(node.lower(), False),
         providers=tuple(str(each.get("provider_kind") or "") for each in volumes),
         allocated=sum(sizes) * _KIB if known else None,
-    )
-
-
-def lock(cluster: Cluster) -> SnapshipError | None:
-    """The error where an S3 remote's keys can't be read, as the master passphrase isn't set or entered. One request.
-
-    Controllers before REST 1.25 don't tell; there the first backup fails with the same code.
-    """
-    if cluster.rest_version < (1, 25):
-        return None
-    status = getattr(cluster.read("crypt_status", what="reading the state of encryption"), "status", None)
-    if status not in ("unset", "locked"):
-        return None
-    said = "isn't set" if status == "unset" else "has to be entered, as after each start of the controller"
-    return RemoteError(
-        f"the master passphrase of {cluster.name} {said}; without it LINSTOR can't read the remote's keys.",
-        "snapship.dr.linstor_encryption sets and enters it.",
-        "locked",
     )
 
 

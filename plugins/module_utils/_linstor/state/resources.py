@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Resource definitions and where they are deployed, in two requests for all of them."""
+"""Resource definitions and the nodes on which they are deployed. Two requests for all of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DISKLESS = {"DISKLESS", "DRBD_DISKLESS", "NVME_INITIATOR", "EBS_INITIATOR", "TI
 
 @dataclasses.dataclass
 class Deployed:
-    """A resource definition. ``sizes`` are its volumes' in bytes, ``in_use`` the nodes on which it is open.
+    """A resource definition. ``sizes``: bytes by volume number. ``in_use``: the nodes on which it is open.
 
-    Only DRBD knows whether a resource is open; without it ``in_use`` is always empty. ``restoring``: LINSTOR itself is
-    making it from a backup.
+    Only DRBD knows whether a resource is open; without DRBD ``in_use`` is always empty. ``restoring``: LINSTOR is
+    restoring it from a backup.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Deployed:
 
     @property
     def volumes(self) -> str:
-        """The volumes' sizes as they are recorded."""
+        """The volumes' sizes in the form in which they are recorded."""
         return ",".join(f"{number}:{size}" for number, size in sorted(self.sizes.items()))
 
 
-def look(cluster: Cluster, names: Iterable[str]) -> dict[str, Deployed]:
-    """The definitions of these names that there are, by the name in lower case."""
+def read_definitions(cluster: Cluster, names: Iterable[str]) -> dict[str, Deployed]:
+    """The existing definitions among these names, by name in lower case."""
     wanted = {name.lower() for name in names}
     found: dict[str, Deployed] = {}
     for entry in _data(cluster.read("resource_dfn_list", what="listing resource definitions")):
@@ -60,9 +60,9 @@ def look(cluster: Cluster, names: Iterable[str]) -> dict[str, Deployed]:
     return found
 
 
-def look_at(cluster: Cluster, name: str) -> Deployed | None:
-    """One of them."""
-    return look(cluster, [name]).get(name.lower())
+def read_definition(cluster: Cluster, name: str) -> Deployed | None:
+    """The definition of that name, or ``None``."""
+    return read_definitions(cluster, [name]).get(name.lower())
 
 
 def _definition(entry: Mapping[str, Any]) -> Deployed:

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What LINSTOR builds a backup to a bucket on. It goes by rules of its own and ships a full one without a word:
+"""The base that LINSTOR chooses for a backup to a bucket. If it finds none, it ships a full one and doesn't say so.
 
-- a snapshot that it takes itself is built on the last one that it took itself for that remote, which a property of the
-  resource definition names; backups of snapshots that were there already don't count;
-- one that is there already is built on the snapshot just before it, if that one's backup is in the bucket.
+- For a snapshot that LINSTOR takes itself, the base is the last one that it took itself for that remote. A property of
+  the resource definition names it. Backups of existing snapshots don't count.
+- For an existing snapshot, the base is the snapshot just before it, if the bucket has that one's backup.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _KIB = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
-    """What a resource's definition says: the snapshot that LINSTOR took last for the remote, and its volumes' sizes
+class BaseRecord:
+    """What LINSTOR chooses a base by: the snapshot that it took last for the remote, and the resource's volume sizes
     (bytes by volume number)."""
 
     last: str | None
     sizes: Mapping[int, int]
 
 
-def standings(cluster: Cluster, remote: str) -> dict[str, Standing]:
-    """By the resources' names in lower case. One request."""
+def base_records(cluster: Cluster, remote: str) -> dict[str, BaseRecord]:
+    """The records of all resources, by name in lower case. One request."""
     found = {}
     for entry in _definitions(cluster, sizes=True):
         sizes = {
@@ -43,19 +43,19 @@ def standings(cluster: Cluster, remote: str) -> dict[str, Standing]:
             if isinstance(each.get("volume_number"), int) and isinstance(each.get("size_kib"), int)
         }
         taken = {name.lower(): snapshot for name, snapshot in taken_last(entry.get("props")).items()}
-        found[str(entry.get("name")).lower()] = Standing(taken.get(remote.lower()), sizes)
+        found[str(entry.get("name")).lower()] = BaseRecord(taken.get(remote.lower()), sizes)
     return found
 
 
 def all_taken_last(cluster: Cluster) -> dict[str, dict[str, str]]:
-    """By the resources' names in lower case, what :func:`taken_last` says. One request."""
+    """The result of :func:`taken_last` for all resources, by name in lower case. One request."""
     return {
         str(entry.get("name")).lower(): taken_last(entry.get("props")) for entry in _definitions(cluster, sizes=False)
     }
 
 
 def taken_last(props: Any) -> dict[str, str]:
-    """By remotes' names, the snapshot that LINSTOR took itself last, from a resource definition's properties."""
+    """The snapshot that LINSTOR itself took last for each remote, from a resource definition's properties."""
     found = ((_LAST.fullmatch(key), value) for key, value in (props.items() if isinstance(props, Mapping) else ()))
     return {match[1]: str(value) for match, value in found if match}
 
@@ -65,23 +65,23 @@ def _definitions(cluster: Cluster, sizes: bool) -> list[Mapping[str, Any]]:
     return _list(getattr(listing, "data_v1", None))
 
 
-def own_base(standing: Standing, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
-    """What a snapshot would be built on that LINSTOR takes itself, or why there is nothing."""
-    if standing.last is None:
-        return None, "LINSTOR builds what it takes itself on what it took itself, and that is the first"
-    there = next((snap for snap in snaps if snap.name.lower() == standing.last.lower()), None)
+def own_base(base_record: BaseRecord, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
+    """The base of a snapshot that LINSTOR takes itself, or why there is none."""
+    if base_record.last is None:
+        return None, "LINSTOR uses only snapshots that it took itself as bases, and this is the first one"
+    there = next((snap for snap in snaps if snap.name.lower() == base_record.last.lower()), None)
     if there is None or there.failed:
-        return None, f"LINSTOR would build it on the snapshot {standing.last}, which is gone"
-    if standing.sizes and any(standing.sizes.get(number) != size for number, size in there.sizes.items()):
-        return None, f"the size of its volumes has changed since {standing.last}"
+        return None, f"its base, the snapshot {base_record.last}, no longer exists"
+    if base_record.sizes and any(base_record.sizes.get(number) != size for number, size in there.sizes.items()):
+        return None, f"the size of its volumes changed after {base_record.last}"
     return there, ""
 
 
 def base_of(snap: Snap, snaps: Sequence[Snap]) -> tuple[Snap | None, str]:
-    """What a snapshot that is there is built on, or why there is nothing."""
+    """The base of an existing snapshot, or why there is none."""
     before = [each for each in snaps if each.created is not None and each.created < (snap.created or 0.0)]
     if not before:
-        return None, f"LINSTOR builds it on the snapshot just before it, and {snap.name} is the first"
+        return None, f"LINSTOR uses the snapshot just before it as its base, and {snap.name} is the first one"
     return max(before, key=lambda each: each.created or 0.0), ""
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Snapshots of all resources with what has become of their shipments, from one request."""
+"""Snapshots of all resources and the states of their shipments. One request."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _STATES = {
     "aborting": "aborting",
     "aborted": "aborted",
 }
-#: shipments in these states go on
+#: states of shipments that are still going on
 UNDER_WAY = ("preparing", "queued", "shipping", "aborting")
 
 
 @dataclasses.dataclass(frozen=True)
-class Shipment:
-    """What has become of shipping a snapshot.
+class ShipmentStatus:
+    """The state of a snapshot's shipment.
 
-    ``state`` is preparing, queued, shipping, success, failed, aborting, aborted, or unknown (a word this release
-    doesn't know). ``remote`` can be "" in replies of LINSTOR before 1.33. ``started`` is in seconds since the epoch;
-    ``report`` is the id of LINSTOR's error report. ``queued`` never comes from a snapshot: it is in the queue's list.
+    ``state`` is preparing, queued, shipping, success, failed, aborting, aborted, or unknown (a state that this release
+    doesn't know). ``remote`` can be "" with LINSTOR before 1.33. ``started`` is in seconds since the epoch;
+    ``report`` is the id of LINSTOR's error report. A snapshot never says ``queued``; only the queue's list does.
     """
 
     state: str
@@ -47,7 +47,7 @@ class Shipment:
 
     @property
     def under_way(self) -> bool:
-        """Whether it still goes on."""
+        """Whether it is still going on."""
         return self.state in UNDER_WAY
 
 
@@ -72,27 +72,27 @@ class Snap:
 
     @property
     def taken(self) -> bool:
-        """Whether it is there; says nothing about a shipment."""
+        """Whether it was taken successfully. This says nothing about shipments."""
         return "SUCCESSFUL" in self.flags and not self.failed
 
     @property
     def failed(self) -> bool:
-        """Whether it could not be taken, or is being deleted."""
+        """Whether taking it failed, or it is being deleted."""
         return bool({"FAILED_DEPLOYMENT", "FAILED_DISCONNECT", "DELETE"} & set(self.flags))
 
     def shipping(self, remote: str | None) -> dict[str, str]:
-        """The shipping properties for ``remote`` (``None``: as the target) without their common beginning."""
+        """The shipping properties for ``remote`` (``None``: for receiving it), without their common prefix."""
         prefix = TARGET if remote is None else f"{SOURCE}{remote}/"
         found: dict[str, str] = {}
         for props in (*self.node_props.values(), self.props):
             for key, value in props.items():
-                # LINSTOR doesn't distinguish names by case.
+                # LINSTOR ignores case in names.
                 if key.lower().startswith(prefix.lower()):
                     found[key[len(prefix) :]] = value
         return found
 
     def shipped_to(self) -> list[str]:
-        """The remotes that it was, is or should be shipped to."""
+        """The remotes that it was or is to be shipped to."""
         keys = [key for props in (*self.node_props.values(), self.props) for key in props]
         names = [key[len(SOURCE) :].rsplit("/", 1)[0] for key in keys if key.startswith(SOURCE)]
         old = [
@@ -100,8 +100,8 @@ class Snap:
         ]
         return list(dict.fromkeys(names + old))
 
-    def shipment(self, remote: str) -> Shipment | None:
-        """What has become of shipping it to ``remote``, or ``None`` where it never was."""
+    def shipment(self, remote: str) -> ShipmentStatus | None:
+        """The state of its shipment to ``remote``, or ``None`` if there was none."""
         props = self.shipping(remote)
         if props.get("ShippingStatus"):
             return _shipment(props, remote, props.get("SrcNode"))
@@ -116,8 +116,8 @@ class Snap:
         return _by_flags(self.flags, remote if targets else "", sources)
 
     @property
-    def received(self) -> Shipment | None:
-        """What has become of receiving it here, or ``None`` where it was taken here."""
+    def received(self) -> ShipmentStatus | None:
+        """The state of receiving it here, or ``None`` if it was taken here."""
         props = self.shipping(None)
         if props.get("ShippingStatus"):
             return _shipment(props, props.get("BackupSrcRemote", ""), props.get("DstNode"))
@@ -139,8 +139,8 @@ class Snap:
 def list_snapshots(cluster: Cluster, resources: Iterable[str] | None = None) -> dict[str, list[Snap]]:
     """All snapshots by resource, the oldest first, from one request.
 
-    With ``resources``, those only (one or a few are asked for by name; of many, all are read and the rest left out);
-    each of them is a key even where it has none.
+    With ``resources``, only theirs (a few are requested by name; for many, all snapshots are read and filtered).
+    Each of these resources is a key, even without snapshots.
     """
     wanted = None if resources is None else list(resources)
     few = wanted if wanted is not None and len(wanted) <= 20 else None
@@ -186,17 +186,17 @@ def _parse(entry: Mapping[str, Any]) -> Snap:
 def _own_props(entry: Mapping[str, Any]) -> Mapping[str, str]:
     """The snapshot definition's own properties.
 
-    Since REST 1.24 they stand alone; ``props`` has those of the resource definition mixed in, where for instance the
-    resource's last backup has the same name as the snapshot's base.
+    Since REST 1.24 they come separately. In ``props`` they are mixed with those of the resource definition, which has,
+    for instance, the resource's last backup under the same name as the snapshot's base.
     """
     if "snapshot_definition_props" in entry or "resource_definition_props" in entry:
         return entry.get("snapshot_definition_props") or {}
     return entry.get("props") or {}
 
 
-def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> Shipment:
+def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> ShipmentStatus:
     started = props.get("BackupStartTimestamp", "")
-    return Shipment(
+    return ShipmentStatus(
         state=_STATES.get(props["ShippingStatus"].lower(), "unknown"),
         remote=remote,
         node=node,
@@ -205,8 +205,8 @@ def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> Shipme
     )
 
 
-def _by_flags(flags: Iterable[str], remote: str, nodes: list[str]) -> Shipment:
-    """As LINSTOR before 1.33 tells it."""
+def _by_flags(flags: Iterable[str], remote: str, nodes: list[str]) -> ShipmentStatus:
+    """The state as LINSTOR before 1.33 tells it."""
     told = set(flags)
     if "SHIPPED" in told:
         state = "success"
@@ -215,6 +215,6 @@ def _by_flags(flags: Iterable[str], remote: str, nodes: list[str]) -> Shipment:
     elif "SHIPPING" in told:
         state = "shipping"
     else:
-        # It was marked as a backup, and nothing is shipped any more.
+        # It is marked as a backup, but no shipment is going on.
         state = "failed" if {"FAILED_DEPLOYMENT", "FAILED_DISCONNECT"} & told else "preparing"
-    return Shipment(state, remote, nodes[0] if nodes else None)
+    return ShipmentStatus(state, remote, nodes[0] if nodes else None)

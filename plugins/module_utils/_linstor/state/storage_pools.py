@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What can be told before a backup is downloaded: whether a node has the pools for it, of the right kind, with room."""
+"""Checks before a download: whether a node has the storage pools for a backup, of the right kind and with space."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..._engine.common.units import show_bytes
 from ..api.cluster import Cluster
 
 _KIB = 1024
-#: what can be received by what: the same kind of stream
-_STREAMS = {"ZFS": "zfs", "ZFS_THIN": "zfs", "LVM_THIN": "lvm_thin"}
+#: a pool of the first kind can receive the streams of the second; pools of one kind always can
+_STREAMS = {"ZFS_THIN": "ZFS"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Pool:
 
 @dataclasses.dataclass(frozen=True)
 class Need:
-    """What a backup needs of one pool; ``pool`` is the source's name, ``bytes`` what is allocated once it is there."""
+    """What a backup needs of one pool; ``pool`` is the source pool's name, ``bytes`` what will be allocated."""
 
     pool: str
     provider: str
@@ -40,12 +40,12 @@ class Need:
 
 
 def same_kind(one: str, other: str) -> bool:
-    """Whether pools of these two providers take each other's streams."""
+    """Whether pools of these two providers can receive from each other."""
     return _STREAMS.get(one, one) == _STREAMS.get(other, other)
 
 
 def read_pools(cluster: Cluster) -> list[Pool]:
-    """All pools. One request."""
+    """All storage pools. One request."""
     answer = cluster.read("storage_pool_list", what="listing storage pools")
     data = getattr(answer, "data_v1", None)
     found = []
@@ -59,7 +59,7 @@ def read_pools(cluster: Cluster) -> list[Pool]:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Where a backup is to go, and how much is downloaded."""
+    """The node for a backup, and the bytes to download."""
 
     node: str
     download: int
@@ -74,11 +74,11 @@ def fit(
     pool_map: Mapping[str, str],
     passphrase: str | None,
 ) -> Fit:
-    """The node that takes it: the one that is asked for, or that with the most room. One request.
+    """The node for a backup: the requested one, or the one with the most free space. One request.
 
-    Raises UsageError or VolumeError (no_pool, provider, no_space, passphrase) where none can.
+    Raises UsageError or VolumeError (no_pool, provider, no_space, passphrase) if no node is suitable.
     """
-    told: Any = cluster.read("backup_info", remote, bak_id=backup, what=f"looking at backup {backup}").data_v1
+    told: Any = cluster.read("backup_info", remote, bak_id=backup, what=f"reading backup {backup}").data_v1
     entries = [each for each in told.get("storpools") or () if isinstance(each, Mapping)]
     if not passphrase and any(
         volume.get("layer_type") == "LUKS" for each in entries for volume in each.get("vlms") or ()
@@ -95,7 +95,7 @@ def fit(
         by_node.setdefault(pool.node, []).append(pool)
     candidates = [name for name in by_node if node is None or name.lower() == node.lower()]
     if not candidates:
-        raise VolumeError(f"there is no node {node!r} with a storage pool.", code="unknown_node")
+        raise VolumeError(f"the cluster has no node {node!r} with a storage pool.", code="unknown_node")
     reasons: list[SnapshipError] = []
     fits: list[tuple[int, str]] = []
     for name in candidates:
@@ -119,13 +119,13 @@ def _mapped_in_vain(pool_map: Mapping[str, str], needs: list[Need]) -> None:
     for name in pool_map:
         if name.lower() not in known:
             raise UsageError(
-                f"storage_pool_map: the backup has no pool {name!r}.",
-                f"It has {', '.join(sorted(need.pool for need in needs)) or 'none'}.",
+                f"storage_pool_map: the backup has no storage pool {name!r}.",
+                f"Its pools: {', '.join(sorted(need.pool for need in needs)) or 'none'}.",
             )
 
 
 def _room(node: str, pools: list[Pool], needs: list[Need], pool_map: Mapping[str, str]) -> int | SnapshipError:
-    """The least bytes that any pool would have left, or why it can't be there."""
+    """The bytes left in the fullest pool afterwards, or the error if the node isn't suitable."""
     named = {old.lower(): new for old, new in pool_map.items()}
     left: dict[str, int] = {}
     for need in needs:
@@ -134,14 +134,15 @@ def _room(node: str, pools: list[Pool], needs: list[Need], pool_map: Mapping[str
         if pool is None:
             there = ", ".join(sorted(each.name for each in pools))
             return VolumeError(
-                f"node {node} has no storage pool {wanted!r} (it has {there or 'none'}).",
-                f"Say with storage_pool_map which pool {need.pool!r} becomes, or choose another node.",
+                f"node {node} has no storage pool {wanted!r}. Its pools: {there or 'none'}.",
+                f"Map pool {need.pool!r} to one of them with storage_pool_map, or choose another node.",
                 code="no_pool",
             )
         if not same_kind(pool.provider, need.provider):
             return VolumeError(
-                f"the backup is from {need.provider}, storage pool {pool.name} of node {node} is {pool.provider}.",
-                "LINSTOR restores only into a pool of the same kind.",
+                f"the backup needs a pool of kind {need.provider}, but storage pool {pool.name} of node {node} is"
+                f" {pool.provider}.",
+                "Choose a pool of the same kind: LINSTOR restores into no other.",
                 code="provider",
             )
         if pool.free is None:
@@ -149,16 +150,16 @@ def _room(node: str, pools: list[Pool], needs: list[Need], pool_map: Mapping[str
         left[pool.name] = left.get(pool.name, pool.free) - need.bytes
         if left[pool.name] < 0:
             return VolumeError(
-                f"storage pool {pool.name} of node {node} has {show_bytes(pool.free)} free,"
+                f"storage pool {pool.name} of node {node} is too full: {show_bytes(pool.free)} are free,"
                 f" {show_bytes(pool.free - left[pool.name])} are needed.",
-                "Make room there, or choose another pool or node.",
+                "Free space there, or choose another pool or node.",
                 code="no_space",
             )
     return min(left.values(), default=0)
 
 
 def _worst(reasons: list[SnapshipError]) -> SnapshipError:
-    """Of several nodes' reasons the one that came closest."""
+    """The reason of the node that came closest."""
     for code in ("no_space", "offline", "provider", "no_pool"):
         for reason in reasons:
             if reason.code == code:

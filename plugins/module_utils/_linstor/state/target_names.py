@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where on the other cluster a resource goes: names made from patterns, and what LINSTOR is asked for with it."""
+"""The target of a shipment on the other cluster: resource names from patterns, and the options for LINSTOR."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 from ..._engine.common.errors import UsageError
 from ..api.cluster import Cluster
 
-#: what stands for the resource's own name in a pattern
+#: the placeholder for the resource's name in a pattern
 PLACE = "{resource}"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
-    """As the option ``target`` of the module. ``resource``: a name, a pattern, or one of them for each resource."""
+class ShipmentTarget:
+    """The module's option ``target``. ``resource``: a name, a pattern, or a name for each resource."""
 
     resource: str | Mapping[str, str] | None = None
     node: str | None = None
@@ -36,13 +36,13 @@ class Target:
     force_restore: bool = False
 
     def name_of(self, resource: str) -> str:
-        """What ``resource`` is called on the target."""
+        """The name of ``resource`` on the target."""
         if isinstance(self.resource, Mapping):
             return str(self.resource.get(resource, resource))
         return (self.resource or PLACE).replace(PLACE, resource)
 
     def arguments(self, resource: str) -> dict[str, Any]:
-        """What python-linstor's ``backup_ship`` is told of it."""
+        """The arguments of python-linstor's ``backup_ship``."""
         return {
             "dst_rsc_name": self.name_of(resource),
             "dst_node": self.node,
@@ -57,37 +57,37 @@ class Target:
 
     @property
     def given(self) -> bool:
-        """Whether anything was asked for."""
-        return self != Target()
+        """Whether any of the options is set."""
+        return self != ShipmentTarget()
 
 
-def check(target: Target, resources: Iterable[str], same_cluster: bool) -> None:
-    """Refuse names that can't be, that meet, or that are the resource itself. Raises UsageError."""
+def check(target: ShipmentTarget, resources: Iterable[str], same_cluster: bool) -> None:
+    """Raise UsageError for invalid names, for two equal ones, and for the resource itself."""
     if target.download_only and target.force_restore:
-        raise UsageError("target: download_only and force_restore contradict each other.")
+        raise UsageError("target: download_only and force_restore can't both be set.")
     taken: dict[str, str] = {}
     for resource in resources:
         name = target.name_of(resource)
         if not _NAME.fullmatch(name):
             raise UsageError(
-                f"target: {name!r} can't be the name of a resource.",
-                "2 to 48 letters, digits, - and _, beginning with a letter or _.",
+                f"target: {name!r} isn't a valid resource name.",
+                "Use 2 to 48 letters, digits, - and _, beginning with a letter or _.",
             )
         if name.lower() in taken:
             raise UsageError(
-                f"target: {taken[name.lower()]} and {resource} would both be {name} there.",
-                f"Put {PLACE} into target.resource, or name each of them.",
+                f"target: {taken[name.lower()]} and {resource} would both be named {name} on the target.",
+                f"Put {PLACE} into target.resource, or set a name for each of them.",
             )
         if same_cluster and name.lower() == resource.lower():
             raise UsageError(
-                f"target: the remote is this same cluster, where {resource} is the resource itself.",
-                f"Set target.resource to another name, as in {PLACE}-dr.",
+                f"target: the remote is this same cluster, so {resource} would be shipped into itself.",
+                f"Set target.resource to another name, such as {PLACE}-dr.",
             )
         taken[name.lower()] = resource
 
 
 def is_same_cluster(cluster: Cluster, url: str | None) -> bool:
-    """Whether a LINSTOR remote's address is one of the addresses under which ``cluster`` is reached."""
+    """Whether a LINSTOR remote's address is one of the addresses of ``cluster``."""
     there = _host(url or "")
     return bool(there) and there in {_host(uri) for uri in cluster.access.controllers}
 
@@ -96,7 +96,7 @@ def _host(uri: str) -> tuple[str, int] | None:
     parts = urlsplit(uri if "://" in uri else f"linstor://{uri}")
     if not parts.hostname:
         return None
-    # With TLS or without, it is the same controller.
+    # The controller is the same with and without TLS.
     default = 3371 if parts.scheme in ("linstor+ssl", "https") else 3370
     port = parts.port or default
     return parts.hostname.lower(), 3370 if port == 3371 else port

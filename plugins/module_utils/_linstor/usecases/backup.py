@@ -3,156 +3,98 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: resources have a backup on a remote that is recent enough, or of one snapshot.
+"""Use case: resources have a recent backup on a remote, or one of a given snapshot.
 
-Nothing to do costs three lists at most (remotes, snapshots, and the S3 remote's backups), besides the version that
-connecting reads. With work: four lists more before, one request for each shipment, one list of snapshots for each
-look at all that runs, and one list of backups in the end.
+Requests: if there is nothing to do, at most three lists (remotes, snapshots, and the S3 remote's backups) besides the
+version that connecting reads. Otherwise four more lists first, one request for each shipment, one list of snapshots
+for each check of all running shipments, and one list of backups at the end.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import parse_duration
-from ..api import polling as waiting
-from ..api.cluster import Access, Cluster, same_version
-from ..api.polling import Pace
+from ..api import clock
+from ..api.clock import Pace
+from ..api.cluster import Cluster, same_version
 from ..api.replies import ControllerError
-from ..shipments import choice as choosing
-from ..shipments import error_reports as reports
-from ..shipments import refused, results
+from ..shipments import choice, error_reports, refused, results
 from ..shipments.arrival import confirm
-from ..shipments.choice import Wish, would_satisfy
+from ..shipments.choice import Demand, would_satisfy
 from ..shipments.destination import Destination
-from ..shipments.look import Looking, look_at
+from ..shipments.findings import Findings, read_findings
 from ..shipments.order import Order
+from ..shipments.plan import Plan, Request
 from ..shipments.run import Shipping
 from ..shipments.unit import Unit
-from ..state import target_names as targets
-from ..state.backups import Backup, under_way
-from ..state.readiness import Survey, lock, survey
-from ..state.remotes import Remote, find_remote
-from ..state.s3_bases import standings
-from ..state.target_names import Target
+from ..state import target_names
+from ..state.backups import RemoteBackup, under_way
+from ..state.passphrase import lock
+from ..state.readiness import survey
+from ..state.remotes import BACKUP_TYPES, Remote, find_remote
+from ..state.s3_bases import base_records
 
-KINDS = ("s3", "linstor")
-#: what a play that is only checked may not have done yet
+__all__ = ["Plan", "Request", "apply", "check", "plan"]
+
 _NEVER = {
     "preparing": refused.TOO_EARLY,
-    "stuck": "it waits in LINSTOR's queue for one that has failed. Abort it with: linstor backup abort --create",
+    "stuck": "its base has failed, so it stays in LINSTOR's queue. Abort it with: linstor backup abort --create",
 }
-_NOT_YET = ("unknown_volume", "unknown_snapshot", "no_replica")
-
-
-@dataclasses.dataclass
-class Request:
-    """As the module's options; durations as users write them."""
-
-    remote: str = ""
-    resources: list[str] = dataclasses.field(default_factory=list)
-    snapshot: str | None = None
-    max_age: Any = None
-    type: str = "auto"
-    full_every: Any = None
-    max_chain: int | None = None
-    target: Target = dataclasses.field(default_factory=Target)
-    target_cluster: Access | None = None
-    source_node: str | None = None
-    wait: bool = True
-    wait_timeout: Any = "6h"
-    poll_interval: Any = "5s"
-    abort_on_timeout: bool = False
-    parallel: int = 4
-    sizes: bool = True
-
-
-@dataclasses.dataclass
-class Plan:
-    """What each resource needs. ``obstacle`` is what has to be put right before anything can be shipped."""
-
-    cluster: Cluster
-    request: Request
-    wish: Wish
-    order: Order
-    units: list[Unit]
-    survey: Survey | None = None
-    obstacle: SnapshipError | None = None
-    same_cluster: bool = False
-
-    @property
-    def work(self) -> list[Unit]:
-        """Those that something is to be done for."""
-        return [unit for unit in self.units if not unit.ended]
-
-    def preview(self) -> Outcome:
-        """What would be done."""
-        outcome = Outcome()
-        if self.obstacle:
-            outcome.warn(f"{self.obstacle.msg} A run would fail unless that is put right before.")
-        for unit in self.units:
-            if unit.error is not None and unit.error.code not in _NOT_YET:
-                outcome.failures.append(unit.error.as_dict())
-                continue
-            if unit.error is not None:
-                outcome.warn(f"{unit.error.msg} A run would fail unless it is made before.")
-            outcome.changed = outcome.changed or results.would_change(unit, self.wish)
-            results.preview(outcome, self, unit)
-        return outcome
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only. Raises for options that don't go together; what one resource lacks is in its unit."""
-    wish = check(request)
+    """Reads only. Raises UsageError for options that contradict each other. A resource's own error is in its unit."""
+    demand = check(request)
     try:
         remote = find_remote(cluster, request.remote)
     except UnknownError as error:
         order = _order(request, request.remote, "linstor" if request.target.given else "s3")
-        return _unseen(cluster, request, wish, order, error)
+        return _unseen(cluster, request, demand, order, error)
     _check_kind(request, remote)
     order = _order(request, remote.name, remote.type)
-    same = remote.type == "linstor" and targets.is_same_cluster(cluster, remote.options.get("url"))
-    targets.check(order.target, request.resources, same)
+    same = remote.type == "linstor" and target_names.is_same_cluster(cluster, remote.options.get("url"))
+    target_names.check(order.target, request.resources, same)
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(Cluster(request.target_cluster)) if request.target_cluster else None
         try:
-            looking = look_at(cluster, order, request.resources, there, same)
+            findings = read_findings(cluster, order, request.resources, there, same)
         except ControllerError as error:
             if error.code != "locked" or order.kind != "s3":
                 raise
-            return _unseen(cluster, request, wish, order, lock(cluster) or error)  # the remote's keys can't be read
-        made = Plan(cluster, request, wish, order, [_unit(looking, name, wish) for name in request.resources])
-        made.same_cluster = same
-        if made.work:
-            _prepare(cluster, made, looking, there)
-    return made
+            return _unseen(
+                cluster, request, demand, order, lock(cluster) or error
+            )  # LINSTOR can't read the remote's keys
+        plan = Plan(cluster, request, demand, order, [_unit(findings, name, demand) for name in request.resources])
+        plan.same_cluster = same
+        if plan.work:
+            _prepare(cluster, plan, findings, there)
+    return plan
 
 
-def check(request: Request) -> Wish:
-    """What is asked of each resource. Raises UsageError."""
+def check(request: Request) -> Demand:
+    """The demand for each resource. Raises UsageError."""
     if not request.resources:
         raise UsageError("resources is empty.")
     if not request.remote:
-        raise UsageError("remote: it is empty.")
+        raise UsageError("remote is empty.")
     twice = {name.lower() for name in request.resources}
     if len(twice) < len(request.resources):
-        raise UsageError("resources: one of them is named twice; LINSTOR doesn't distinguish by case.")
+        raise UsageError("resources: a name appears twice. LINSTOR ignores case in names.")
     if (request.snapshot is None) == (request.max_age is None):
-        raise UsageError("one of snapshot and max_age is needed.", "max_age: 0s ships the state of now at each run.")
+        raise UsageError("Set either snapshot or max_age.", "max_age: 0s makes a new backup at each run.")
     if request.parallel < 1:
-        raise UsageError("parallel is at least 1.")
+        raise UsageError("parallel must be at least 1.")
     if request.max_chain is not None and request.max_chain < 1:
-        raise UsageError("max_chain is at least 1, which makes each backup a full one.")
+        raise UsageError("max_chain must be at least 1. With 1, each backup is a full one.")
     if request.type == "incremental" and request.max_chain == 1:
         raise UsageError("type: incremental and max_chain: 1 contradict each other.")
     if parse_duration(request.poll_interval, "poll_interval") <= 0:
-        raise UsageError("poll_interval is more than 0s.")
-    return Wish(
+        raise UsageError("poll_interval must be more than 0s.")
+    return Demand(
         kind=request.type,
         max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
         snapshot=request.snapshot,
@@ -163,12 +105,14 @@ def check(request: Request) -> Wish:
 
 
 def _check_kind(request: Request, remote: Remote) -> None:
-    if remote.type not in KINDS:
-        raise UsageError(f"remote {remote.name} is of type {remote.type}; backups go to s3 and linstor remotes.")
+    if remote.type not in BACKUP_TYPES:
+        raise UsageError(
+            f"remote {remote.name} is of type {remote.type}; backups need a remote of type {' or '.join(BACKUP_TYPES)}."
+        )
     if remote.type == "s3" and (request.target.given or request.target_cluster):
         raise UsageError(
-            f"remote {remote.name} is a bucket: target and target_cluster are for remotes of type linstor.",
-            "snapship.dr.linstor_restore restores from a bucket.",
+            f"remote {remote.name} is a bucket, but target and target_cluster are for remotes of type linstor.",
+            "Leave them out. snapship.dr.linstor_restore restores from a bucket.",
         )
 
 
@@ -185,118 +129,118 @@ def _order(request: Request, remote: str, kind: str) -> Order:
     )
 
 
-def _unseen(cluster: Cluster, request: Request, wish: Wish, order: Order, error: SnapshipError) -> Plan:
-    """Nobody knows what is on the remote; for all that can be told, each would be shipped."""
+def _unseen(cluster: Cluster, request: Request, demand: Demand, order: Order, error: SnapshipError) -> Plan:
+    """A plan for a remote that can't be read: as far as is known, each resource would be shipped."""
     units = []
     for name in request.resources:
-        look = choosing.Look(name, [], [], waiting.now(), True)
-        units.append(Unit(look, choosing.Choice(False, None, "first backup of this resource on this remote")))
-    return Plan(cluster, request, wish, order, units, obstacle=error)
+        history = choice.History(name, [], [], clock.now(), True)
+        units.append(Unit(history, choice.BaseChoice(False, None, "first backup of this resource on this remote")))
+    return Plan(cluster, request, demand, order, units, obstacle=error)
 
 
-def _unit(looking: Looking, resource: str, wish: Wish) -> Unit:
-    look = looking.of(resource)
-    satisfied = choosing.satisfying(look, wish)
-    if satisfied is None and look.strangers and looking.adopt(look):
-        satisfied = choosing.satisfying(look, wish)
-    unit = Unit(look, satisfied=satisfied, warnings=list(look.warnings))
+def _unit(findings: Findings, resource: str, demand: Demand) -> Unit:
+    history = findings.of(resource)
+    satisfied = choice.satisfying(history, demand)
+    if satisfied is None and history.strangers and findings.adopt(history):
+        satisfied = choice.satisfying(history, demand)
+    unit = Unit(history, satisfied=satisfied, warnings=list(history.warnings))
     if satisfied is None:
-        looking.settle_queue(look)
+        findings.settle_queue(history)
         unit.warnings += [
-            f"the snapshot {each.snapshot} of {resource} was to be shipped to {looking.order.remote} and never will be:"
+            f"LINSTOR will never ship snapshot {each.snapshot} of {resource} to {findings.order.remote}:"
             f" {_NEVER[each.state]}"
-            for each in look.backups
-            if each.state in _NEVER and not under_way(each, look.now)
+            for each in history.backups
+            if each.state in _NEVER and not under_way(each, history.now)
         ]
     return unit
 
 
-def _prepare(cluster: Cluster, made: Plan, looking: Looking, there: Cluster | None) -> None:
-    """Look at what is needed to ship, and choose how."""
-    made.survey = looking.survey = looking.survey or survey(cluster)
-    if made.order.kind == "s3":
-        known = standings(cluster, made.order.remote)
-        for unit in made.work:
-            unit.look.standing = known.get(unit.resource.lower())
-    for unit in made.work:
-        unit.error = made.survey.problem(unit.resource, made.order.source_node)
+def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | None) -> None:
+    """Check what each shipment needs, and choose how to ship."""
+    plan.survey = findings.survey = findings.survey or survey(cluster)
+    if plan.order.kind == "s3":
+        known = base_records(cluster, plan.order.remote)
+        for unit in plan.work:
+            unit.history.base_record = known.get(unit.resource.lower())
+    for unit in plan.work:
+        unit.error = plan.survey.problem(unit.resource, plan.order.source_node)
         if unit.error is None:
-            unit.error = _choose(unit, made.wish)
-    receiving = cluster if made.same_cluster else there
-    if made.order.kind == "linstor" and receiving is not None:
-        _look_at_target(made, receiving)
-    for unit in made.units:
+            unit.error = _choose(unit, plan.demand)
+    receiving = cluster if plan.same_cluster else there
+    if plan.order.kind == "linstor" and receiving is not None:
+        _look_at_target(plan, receiving)
+    for unit in plan.units:
         if unit.error is not None:
-            unit.error.about(unit.resource, made.order.remote)
-    if made.order.kind == "linstor":
-        made.obstacle = same_version(cluster, there) if there else None
-    elif made.work:
-        made.obstacle = lock(cluster)
+            unit.error.about(unit.resource, plan.order.remote)
+    if plan.order.kind == "linstor":
+        plan.obstacle = same_version(cluster, there) if there else None
+    elif plan.work:
+        plan.obstacle = lock(cluster)
 
 
-def _look_at_target(made: Plan, receiving: Cluster) -> None:
-    """See whether what is shipped whole could be received; an increment goes beside its base, whatever is asked for."""
-    whole = [unit for unit in made.work if unit.choice is not None and unit.choice.base is None and not unit.join]
-    if not whole or made.survey is None:
+def _look_at_target(plan: Plan, receiving: Cluster) -> None:
+    """Check that the target can receive full backups. Increments go to the node and pool of their base anyway."""
+    whole = [unit for unit in plan.work if unit.choice is not None and unit.choice.base is None and not unit.join]
+    if not whole or plan.survey is None:
         return
-    destination = Destination(receiving, made.order.target)
+    destination = Destination(receiving, plan.order.target)
     for unit in whole:
-        unit.error = destination.problem(made.survey.providers(unit.resource, made.order.source_node))
+        unit.error = destination.problem(plan.survey.providers(unit.resource, plan.order.source_node))
 
 
-def _choose(unit: Unit, wish: Wish) -> SnapshipError | None:
-    """How it is shipped, or what is waited for."""
-    unit.join = choosing.joinable(unit.look, wish)
-    if wish.snapshot is not None and unit.join is None:
-        snap = next((each for each in unit.look.snaps if each.name.lower() == wish.snapshot.lower()), None)
+def _choose(unit: Unit, demand: Demand) -> SnapshipError | None:
+    """Choose how to ship a resource, or which shipment to wait for. Returns an error if neither is possible."""
+    unit.join = choice.joinable(unit.history, demand)
+    if demand.snapshot is not None and unit.join is None:
+        snap = next((each for each in unit.history.snaps if each.name.lower() == demand.snapshot.lower()), None)
         if snap is None or snap.failed:
-            there = ", ".join(each.name for each in unit.look.snaps[-10:]) or "none"
+            there = ", ".join(each.name for each in unit.history.snaps[-10:]) or "none"
             return UnknownError(
-                f"resource {unit.resource} has no snapshot {wish.snapshot}; the newest are: {there}.",
-                "snapship.dr.linstor_snapshot takes one.",
+                f"resource {unit.resource} has no snapshot {demand.snapshot}. Its newest snapshots: {there}.",
+                "Take one with snapship.dr.linstor_snapshot.",
                 code="unknown_snapshot",
             )
     try:
-        unit.choice = choosing.choose(unit.look, wish)
+        unit.choice = choice.choose(unit.history, demand)
     except SnapshipError as error:
-        if unit.join is None or not would_satisfy(unit.join, wish, unit.look.now):
+        if unit.join is None or not would_satisfy(unit.join, demand, unit.history.now):
             return error
     return None
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """Ship what is missing. One resource's failure doesn't stop the others."""
-    if made.obstacle:
-        raise made.obstacle.about(remote=made.order.remote)
-    pace = Pace(parse_duration(made.request.poll_interval, "poll_interval"))
-    work = made.work
-    shipping = Shipping(cluster, made.order, made.wish, pace)
-    if not made.order.wait:
-        _take_as_it_goes(work, made.wish)
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Ship the missing backups. A failed resource doesn't stop the others."""
+    if plan.obstacle:
+        raise plan.obstacle.about(remote=plan.order.remote)
+    pace = Pace(parse_duration(plan.request.poll_interval, "poll_interval"))
+    work = plan.work
+    shipping = Shipping(cluster, plan.order, plan.demand, pace)
+    if not plan.order.wait:
+        _take_as_it_goes(work, plan.demand)
     shipping.run(work)
-    if made.order.wait:
-        _confirm(cluster, made, work, pace)
-    refused.settle(cluster, made.order, work)
-    reports.explain(cluster, work)
-    listed: Mapping[tuple[str, str], Backup] = {}
+    if plan.order.wait:
+        _confirm(cluster, plan, work, pace)
+    refused.settle(cluster, plan.order, work)
+    error_reports.explain(cluster, work)
+    listed: Mapping[tuple[str, str], RemoteBackup] = {}
     shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]
-    if shipped and made.order.kind == "s3":
-        listed = results.listed(cluster, made.order.remote, shipped)
-    return results.outcome(cluster, made, listed)
+    if shipped and plan.order.kind == "s3":
+        listed = results.listed(cluster, plan.order.remote, shipped)
+    return results.outcome(cluster, plan, listed)
 
 
-def _confirm(cluster: Cluster, made: Plan, work: list[Unit], pace: Pace) -> None:
-    """See on the target that all has arrived, where the target can be seen."""
-    if made.same_cluster:
-        confirm(cluster, made.order, work, pace)
-    elif made.request.target_cluster and any(unit.result for unit in work):
-        with Cluster(made.request.target_cluster) as there:
-            confirm(there, made.order, work, pace)
+def _confirm(cluster: Cluster, plan: Plan, work: list[Unit], pace: Pace) -> None:
+    """Check on the target that all shipments have arrived, if the target can be read."""
+    if plan.same_cluster:
+        confirm(cluster, plan.order, work, pace)
+    elif plan.request.target_cluster and any(unit.result for unit in work):
+        with Cluster(plan.request.target_cluster) as there:
+            confirm(there, plan.order, work, pace)
 
 
-def _take_as_it_goes(work: list[Unit], wish: Wish) -> None:
-    """Without waiting, a shipment that goes on is as good as done where it will do, and no obstacle where it won't."""
+def _take_as_it_goes(work: list[Unit], demand: Demand) -> None:
+    """Without waiting, a shipment under way counts as the result if it meets the demand; otherwise it is ignored."""
     for unit in work:
-        if unit.join is not None and would_satisfy(unit.join, wish, unit.look.now):
+        if unit.join is not None and would_satisfy(unit.join, demand, unit.history.now):
             unit.result, unit.joined = unit.join, True
         unit.join = None

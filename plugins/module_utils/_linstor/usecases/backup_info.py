@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: what backups there are, on a remote or received here. Reading only.
+"""Use case: list the backups on a remote, or those received here. Reads only.
 
-An S3 remote costs the lists of remotes, snapshots, nodes (with resources) and backups; a LINSTOR remote those of
-remotes and snapshots, and of the target's snapshots where these can be read; what was received here, that of snapshots.
+Requests: for an S3 remote the lists of remotes, snapshots, nodes (with resources) and backups; for a LINSTOR remote
+those of remotes and snapshots, and of the target's snapshots if these can be read; without a remote that of snapshots.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from typing import Any
 from ..._engine.common.errors import UnknownError, UsageError
 from ..._engine.common.units import FUTURE_TOLERANCE, iso_time, show_duration
 from ..._engine.policy import chains
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Access, Cluster
-from ..shipments.results import chain_size, logical
-from ..state import backups
-from ..state import target_names as targets
-from ..state.backups import Backup, Snaps
+from ..shipments.items import chain_size, logical
+from ..state import backups, target_names
+from ..state.backups import RemoteBackup, Snaps
 from ..state.origins import source_of
 from ..state.remotes import Remote, find_remote
-from ..state.s3_listing import backup_list
+from ..state.s3_list import backup_list
 from ..state.snapshots import SOURCE, Snap, list_snapshots
 
 _RECEIVED_BASE = "BackupLastSnapshot"
@@ -36,7 +35,7 @@ _RECEIVED_BASE = "BackupLastSnapshot"
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options. Without a remote: what was received in this cluster."""
+    """The module's options. Without a remote: the backups that this cluster has received."""
 
     remote: str | None = None
     resources: list[str] = dataclasses.field(default_factory=list)
@@ -47,54 +46,54 @@ class Request:
 
 
 @dataclasses.dataclass
-class Listing:
-    """Backups, the newest first, and what waits in the queue."""
+class BackupList:
+    """Backups, the newest first, and the queue of shipments."""
 
     backups: list[dict[str, Any]]
     queue: list[dict[str, Any]]
     warnings: list[str] = dataclasses.field(default_factory=list)
 
 
-def listing(cluster: Cluster, request: Request) -> Listing:
-    """All that was asked for. Raises UnknownError for an id that isn't there."""
-    found: list[Backup] = []
+def listing(cluster: Cluster, request: Request) -> BackupList:
+    """The requested backups. Raises UnknownError for an unknown id."""
+    found: list[RemoteBackup] = []
     remote = find_remote(cluster, request.remote) if request.remote is not None else None
     wanted = request.resources or None
     snaps = list_snapshots(cluster)
     if remote is None:
         if request.target_cluster:
-            raise UsageError("target_cluster needs remote: without it, what was received here is listed.")
+            raise UsageError("target_cluster needs remote: without remote, the backups received here are listed.")
         found = received(snaps)
     elif remote.type == "s3":
         found = _on_s3(cluster, remote, snaps)
     elif remote.type == "linstor":
         found = _shipped(cluster, remote, snaps, request.target_cluster)
     else:
-        raise UsageError(f"remote {remote.name} is of type {remote.type}, which keeps no backups of its own.")
+        raise UsageError(f"remote {remote.name} is of type {remote.type}, which can't hold backups.")
     if wanted is not None:
         names = {name.lower() for name in wanted}
         found = [each for each in found if each.resource.lower() in names]
-    made = Listing(_items(cluster, remote, found, request), [])
+    result = BackupList(_items(cluster, remote, found, request), [])
     if request.queue:
-        made.queue = queue(cluster, remote.name if remote else None)
-    if not made.backups and wanted is None and request.id is None:
-        made.warnings.append(f"there are no backups {f'on {remote.name}' if remote else 'that were received here'}.")
-    return made
+        result.queue = queue(cluster, remote.name if remote else None)
+    if not result.backups and wanted is None and request.id is None:
+        result.warnings.append(f"{remote.name} has no backups." if remote else "no backups were received here.")
+    return result
 
 
-def received(snaps: Snaps) -> list[Backup]:
-    """What other clusters, or this one, have shipped here."""
+def received(snaps: Snaps) -> list[RemoteBackup]:
+    """The snapshots that other clusters, or this one, have shipped here."""
     found = []
     for resource, theirs in snaps.items():
         for snap in theirs:
             arrived = snap.received
             if arrived is None:
                 continue
-            # The target's own is set even where a full one was received; what came along from the source isn't.
+            # The target's own property is set even for a full one; the source's property is set for increments only.
             built = any(key.startswith(SOURCE) and key.endswith(f"/{_RECEIVED_BASE}") for key in snap.props)
             base = snap.shipping(None).get(_RECEIVED_BASE) if built else None
             found.append(
-                Backup(
+                RemoteBackup(
                     id=backups.identity(resource, snap.name),
                     resource=resource,
                     snapshot=snap.name,
@@ -112,29 +111,29 @@ def received(snaps: Snaps) -> list[Backup]:
 
 
 def _taken(snap: Snap) -> float | None:
-    """When the source took it, which came with it; otherwise when it arrived."""
+    """When the source took it, if a property tells; otherwise when it arrived."""
     times = [value for key, value in snap.props.items() if key.endswith("/BackupStartTimestamp") and value.isdigit()]
     return min(int(each) for each in times) / 1000 if times else snap.created
 
 
-def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[Backup]:
+def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[RemoteBackup]:
     answer = backup_list(cluster, remote.name)
     found = backups.on_s3(answer, snaps, remote.name)
     backups.mark_broken(found)
     there = {(each.resource.lower(), each.snapshot.lower()) for each in found}
-    now = waiting.now()
-    # What is under way may not be in the bucket yet.
+    now = clock.now()
+    # Shipments under way may not be in the bucket yet.
     going = [each for each in backups.shipments(snaps, remote.name) if backups.under_way(each, now)]
     return [*found, *(each for each in going if (each.resource.lower(), each.snapshot.lower()) not in there)]
 
 
-def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | None) -> list[Backup]:
+def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | None) -> list[RemoteBackup]:
     found = backups.shipments(snaps, remote.name)
     with contextlib.ExitStack() as stack:
         there: Snaps | None = None
         if target is not None:
             there = list_snapshots(stack.enter_context(Cluster(target)))
-        elif targets.is_same_cluster(cluster, remote.options.get("url")):
+        elif target_names.is_same_cluster(cluster, remote.options.get("url")):
             there = snaps
         if there is not None:
             backups.attach_received(found, there)
@@ -142,7 +141,7 @@ def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | No
 
 
 def queue(cluster: Cluster, remote: str | None) -> list[dict[str, Any]]:
-    """What waits to be shipped, the first one first. One request."""
+    """The queued shipments, the next one first. One request."""
     if cluster.rest_version < (1, 20):
         return []
     answer = cluster.read("backup_queue_list", snap_to_node=True, what="reading the backup queue")
@@ -163,17 +162,21 @@ def queue(cluster: Cluster, remote: str | None) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda each: each["since"] or "")
 
 
-def _items(cluster: Cluster, remote: Remote | None, found: list[Backup], request: Request) -> list[dict[str, Any]]:
-    now = waiting.now()
+def _items(
+    cluster: Cluster, remote: Remote | None, found: list[RemoteBackup], request: Request
+) -> list[dict[str, Any]]:
+    now = clock.now()
     bases = {each.id: each.base for each in found if each.state == "success"}
     listed = remote is not None and remote.type == "s3"
     chosen = backups.newest_first(found)
     if request.id is not None:
         chosen = [each for each in chosen if each.id == request.id.removesuffix(".meta")]
         if not chosen:
-            where = f"on {remote.name}" if remote else "among what was received here"
+            where = f"on {remote.name}" if remote else "among those received here"
             raise UnknownError(
-                f"there is no backup {request.id!r} {where}.", "List them without id.", code="unknown_backup"
+                f"there is no backup {request.id!r} {where}.",
+                "Leave id out to list all backups.",
+                code="unknown_backup",
             )
     items = [entry(cluster, remote, each, bases, listed, now) for each in chosen]
     if listed and (request.details or request.id is not None):
@@ -184,14 +187,14 @@ def _items(cluster: Cluster, remote: Remote | None, found: list[Backup], request
 def entry(
     cluster: Cluster,
     remote: Remote | None,
-    backup: Backup,
+    backup: RemoteBackup,
     bases: Mapping[str, str | None],
     listed: bool,
     now: float,
 ) -> dict[str, Any]:
-    """One backup in the shape that the native listing has, with what only LINSTOR knows.
+    """One backup in the form of the native module backup_info, with LINSTOR's own fields.
 
-    Where the remote keeps no list, each received snapshot is whole by itself: a chain only counts increments.
+    On a remote without a list, each received snapshot is complete by itself: a chain only counts increments.
     """
     chain = chains.chain(bases, backup.id) if backup.state == "success" else None
     problem = _problem(backup, now)
@@ -221,17 +224,17 @@ def entry(
     }
 
 
-def _problem(backup: Backup, now: float) -> str | None:
+def _problem(backup: RemoteBackup, now: float) -> str | None:
     if backup.state != "success":
-        words = {"unknown": "it has no meta object", "lost": "it was queued, and isn't any more"}
-        return words.get(backup.state, f"it is {backup.state}")
+        words = {"unknown": "it has no meta object", "lost": "it was queued, but disappeared from the queue"}
+        return words.get(backup.state, f"its state is {backup.state}")
     if backup.created is not None and backup.created - now > FUTURE_TOLERANCE:
-        return f"it is stamped {show_duration(backup.created - now)} in the future"
+        return f"its time is {show_duration(backup.created - now)} in the future"
     return backup.problem
 
 
-def _add_sizes(cluster: Cluster, remote: str, chosen: list[Backup], items: list[dict[str, Any]]) -> None:
-    """How much is to be downloaded for each with its chain, and which part is its own. One request for each."""
+def _add_sizes(cluster: Cluster, remote: str, chosen: list[RemoteBackup], items: list[dict[str, Any]]) -> None:
+    """Add the bytes of each backup and of its whole chain. One request for each backup."""
     wanted = {each.id for each in chosen if each.state == "success"}
     wanted |= {each.base for each in chosen if each.base is not None and each.state == "success"}
     names = sorted(wanted)

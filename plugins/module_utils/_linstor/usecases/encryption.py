@@ -3,27 +3,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: the cluster's master passphrase, under which LINSTOR keeps secrets: set, entered, or another one."""
+"""Use case: set, enter or change the cluster's master passphrase, with which LINSTOR encrypts secrets."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
-from ..._engine.common.errors import RemoteError, SnapshipError, UsageError
+from ..._engine.common.errors import RemoteError, UsageError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Cluster
 from ..api.replies import FAIL_INVALID_PASSPHRASE, ControllerError, LostReply
+from ..state.passphrase import passphrase_status
 
 STATES = ("present", "unlocked")
 _LOST_TRIES = 2
-#: a wrong passphrase is called "missing properties" by LINSTOR, as an unset one is
+#: LINSTOR reports a wrong passphrase as "missing properties", like an unset one
 _WRONG = {FAIL_INVALID_PASSPHRASE, 600}
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """As the module's options."""
+    """The module's options."""
 
     passphrase: str = dataclasses.field(repr=False)
     old_passphrase: str | None = dataclasses.field(default=None, repr=False)
@@ -32,7 +32,7 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """``status`` is what there is; ``steps`` are create, enter and modify, in the order in which they are tried."""
+    """``status``: the current one. ``steps``: create, enter and modify, in the order in which they are tried."""
 
     request: Request
     status: str
@@ -44,58 +44,38 @@ class Plan:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Changes nothing: entering a passphrase where one is entered already only tells whether it is the right one."""
+    """Changes nothing: while a passphrase is entered, entering one only checks whether it is correct."""
     if request.state not in STATES:
-        raise UsageError(f"state {request.state!r} isn't one of {', '.join(STATES)}.")
+        raise UsageError(f"state: {request.state!r} isn't one of {', '.join(STATES)}.")
     if not request.passphrase:
-        raise UsageError("passphrase: it is empty.")
+        raise UsageError("passphrase is empty.")
     status = passphrase_status(cluster)
-    made = Plan(request, status)
+    plan = Plan(request, status)
     if status == "unset":
         if request.state == "unlocked":
             raise _unset(cluster)
-        made.steps = ["create"]
+        plan.steps = ["create"]
     elif status == "locked":
-        made.steps = ["enter"]
+        plan.steps = ["enter"]
     elif not _enter(cluster, request.passphrase):
-        made.steps = ["modify"]
+        plan.steps = ["modify"]
         _may_modify(cluster, request)
-    return made
+    return plan
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """Raises RemoteError (code wrong_passphrase) for a wrong passphrase; nothing is changed then."""
-    request, done = made.request, list(made.steps)
-    if made.steps == ["create"]:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Carry out the steps. Raises RemoteError (code wrong_passphrase) and changes nothing if a passphrase is wrong."""
+    request, done = plan.request, list(plan.steps)
+    if plan.steps == ["create"]:
         _create(cluster, request.passphrase)
-    elif made.steps == ["enter"] and not _enter(cluster, request.passphrase):
-        # It is still the old one, as after a restart before a change of the passphrase.
+    elif plan.steps == ["enter"] and not _enter(cluster, request.passphrase):
+        # The old passphrase is still valid: the controller was restarted before the change.
         _may_modify(cluster, request)
         _modify(cluster, request)
         done = ["modify", "enter"]
-    elif made.steps == ["modify"]:
+    elif plan.steps == ["modify"]:
         _modify(cluster, request)
-    return _outcome(made.status, passphrase_status(cluster) if done else made.status, done)
-
-
-def passphrase_status(cluster: Cluster) -> str:
-    """``unset``, ``locked`` or ``unlocked``."""
-    told = cluster.read("crypt_status", what="reading the state of the master passphrase").data_v1
-    first = told[0] if isinstance(told, list) and told else told  # the documentation says that it is a list
-    return str(first.get("status", "unset")).lower() if isinstance(first, Mapping) else "unset"
-
-
-def locked(cluster: Cluster, why: str) -> SnapshipError | None:
-    """The error where the master passphrase isn't entered, or ``None``; ``why`` it is needed."""
-    status = passphrase_status(cluster)
-    if status == "unlocked":
-        return None
-    state = "isn't set" if status == "unset" else "wasn't entered since the controller was started"
-    return RemoteError(
-        f"{cluster.name}: the master passphrase {state}, and {why}.",
-        "Set or enter it with snapship.dr.linstor_encryption.",
-        "locked",
-    )
+    return _outcome(plan.status, passphrase_status(cluster) if done else plan.status, done)
 
 
 def _outcome(before: str, after: str, steps: list[str]) -> Outcome:
@@ -113,7 +93,7 @@ def _create(cluster: Cluster, passphrase: str) -> None:
 
 
 def _enter(cluster: Cluster, passphrase: str) -> bool:
-    """Enter it; whether it is the right one. Doing it twice does no harm."""
+    """Enter it; returns whether it is correct. It can be repeated safely."""
     for attempt in range(_LOST_TRIES):
         try:
             _call(cluster, "crypt_enter_passphrase", "entering the master passphrase", passphrase)
@@ -130,7 +110,7 @@ def _enter(cluster: Cluster, passphrase: str) -> bool:
 
 
 def _modify(cluster: Cluster, request: Request) -> None:
-    """Change it, and see that the new one is accepted (which enters it, where none was entered)."""
+    """Change it, then enter the new one to check it."""
     what, old = "changing the master passphrase", request.old_passphrase or ""
     try:
         _call(cluster, "crypt_modify_passphrase", what, old, request.passphrase)
@@ -142,7 +122,7 @@ def _modify(cluster: Cluster, request: Request) -> None:
         if not _enter(cluster, request.passphrase):
             _call(cluster, "crypt_modify_passphrase", what, old, request.passphrase)
     if not _enter(cluster, request.passphrase):
-        raise _wrong(cluster, "passphrase isn't, though it was accepted just now as")
+        raise _wrong(cluster, "LINSTOR accepted passphrase, but it still isn't")
 
 
 def _may_modify(cluster: Cluster, request: Request) -> None:
@@ -153,13 +133,13 @@ def _may_modify(cluster: Cluster, request: Request) -> None:
 def _wrong(cluster: Cluster, which: str) -> RemoteError:
     return RemoteError(
         f"{cluster.name}: {which} the cluster's master passphrase.",
-        "To change it, give the one there is as old_passphrase, with state: present.",
+        "To change it, set old_passphrase to the current one, with state: present.",
         "wrong_passphrase",
     )
 
 
 def _unset(cluster: Cluster) -> RemoteError:
-    return RemoteError(f"{cluster.name} has no master passphrase.", "state: present sets one.", "locked")
+    return RemoteError(f"{cluster.name} has no master passphrase.", "Set one with state: present.", "locked")
 
 
 def _call(cluster: Cluster, method: str, what: str, *passphrases: str) -> None:

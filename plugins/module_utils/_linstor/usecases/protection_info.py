@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: how well resources are protected, on each remote, against their RPO. Reading only.
+"""Use case: compare the age of each resource's newest backup on each remote with its RPO. Reads only.
 
-Costs the lists of remotes, resource definitions, snapshots and schedules, and one of backups for each S3 remote,
-whatever the number of resources.
+Requests: the lists of remotes, resource definitions, snapshots and schedules, and one list of backups for each S3
+remote, for any number of resources.
 """
 
 from __future__ import annotations
@@ -18,23 +18,21 @@ from typing import Any
 
 from ..._engine.common.errors import RemoteError, UsageError
 from ..._engine.common.units import iso_time, parse_duration
-from ..._engine.policy import chains
-from ..._engine.policy import protection as shape
+from ..._engine.policy import chains, protection
 from ..._engine.policy.protection import Newest
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Access, Cluster
-from ..shipments.results import logical
-from ..state import backups
-from ..state import target_names as targets
-from ..state.backups import Backup, Snaps
-from ..state.remotes import Remote, list_remotes
-from ..state.s3_listing import backup_list
+from ..shipments.items import logical
+from ..state import backups, target_names
+from ..state.backups import RemoteBackup, Snaps
+from ..state.remotes import BACKUP_TYPES, Remote, list_remotes
+from ..state.s3_list import backup_list
 from ..state.snapshots import list_snapshots
 
 
 @dataclasses.dataclass
 class Promise:
-    """That resources are backed up on a remote; ``rpo`` as users write it, ``None`` without one."""
+    """The promise that resources have backups on a remote; ``rpo`` as users write it, or ``None``."""
 
     remote: str
     rpo: Any = None
@@ -44,7 +42,7 @@ class Promise:
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options. Without promises: all remotes there are."""
+    """The module's options. Without promises, all remotes are checked."""
 
     resources: list[str] = dataclasses.field(default_factory=list)
     promises: list[Promise] = dataclasses.field(default_factory=list)
@@ -53,7 +51,7 @@ class Request:
 
 @dataclasses.dataclass
 class Report:
-    """What the module returns."""
+    """The return values of the module."""
 
     protection: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     breached: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -63,40 +61,40 @@ class Report:
 
 
 def report(cluster: Cluster, request: Request) -> Report:
-    """Look at everything once, and measure it."""
-    made = Report()
+    """Read everything once, and measure it."""
+    report = Report()
     default = None if request.rpo is None else parse_duration(request.rpo, "rpo")
     remotes = list_remotes(cluster)
     snaps = list_snapshots(cluster)
     there = _resources(cluster)
     copies = {name for name, theirs in snaps.items() if any(snap.received is not None for snap in theirs)}
-    made.schedules = schedules(cluster)
-    now = waiting.now()
+    report.schedules = schedules(cluster)
+    now = clock.now()
     covered: set[str] = set()
-    promises = request.promises or [Promise(each.name) for each in remotes.values() if each.type in ("s3", "linstor")]
+    promises = request.promises or [Promise(each.name) for each in remotes.values() if each.type in BACKUP_TYPES]
     for promise in promises:
         rpo = default if promise.rpo is None else parse_duration(promise.rpo, "rpo")
-        found = _look(cluster, remotes.get(promise.remote.lower()), promise, snaps, made)
+        found = _look(cluster, remotes.get(promise.remote.lower()), promise, snaps, report)
         names = promise.resources or request.resources or [name for name in there if name not in copies]
         for name in names:
-            newest = _newest(cluster, promise.remote, name, found, made.schedules)
+            newest = _newest(cluster, promise.remote, name, found, report.schedules)
             if name.lower() not in {each.lower() for each in there}:
-                newest.problem = "there is no such resource in the cluster"
+                newest.problem = "the cluster has no such resource"
             if not request.promises and rpo is None and newest.created is None and newest.problem is None:
-                continue  # nobody promised it
-            made.protection.append(shape.protection(newest, rpo, now))
+                continue  # no promise covers it
+            report.protection.append(protection.protection(newest, rpo, now))
             if newest.created is not None or promise.resources is not None:
                 covered.add(name.lower())
-    made.breached = shape.breaches(made.protection)
-    scheduled = {str(each["volume"]).lower() for each in made.schedules if each["enabled"]}
+    report.breached = protection.breaches(report.protection)
+    scheduled = {str(each["volume"]).lower() for each in report.schedules if each["enabled"]}
     wanted = {name.lower() for name in request.resources} or {name.lower() for name in there}
-    made.unprotected = sorted(
+    report.unprotected = sorted(
         name
         for name in there
         if name.lower() in wanted and name.lower() not in covered | scheduled and name not in copies
     )
-    made.protection.sort(key=lambda each: (each["volume"], each["remote"]))
-    return made
+    report.protection.sort(key=lambda each: (each["volume"], each["remote"]))
+    return report
 
 
 def _resources(cluster: Cluster) -> list[str]:
@@ -109,25 +107,25 @@ def _resources(cluster: Cluster) -> list[str]:
 
 
 def _look(
-    cluster: Cluster, remote: Remote | None, promise: Promise, snaps: Snaps, made: Report
-) -> dict[str, list[Backup]] | str:
-    """The backups on a remote by resource in lower case, or why they can't be told."""
+    cluster: Cluster, remote: Remote | None, promise: Promise, snaps: Snaps, report: Report
+) -> dict[str, list[RemoteBackup]] | str:
+    """The backups on a remote by resource in lower case, or why they can't be read."""
     if remote is None:
-        return f"the cluster knows no remote {promise.remote}"
-    if remote.type not in ("s3", "linstor"):
-        raise UsageError(f"remote {remote.name} is of type {remote.type}, which keeps no backups of its own.")
+        return f"the cluster has no remote {promise.remote}"
+    if remote.type not in BACKUP_TYPES:
+        raise UsageError(f"remote {remote.name} is of type {remote.type}, which can't hold backups.")
     try:
         found = _backups(cluster, remote, promise, snaps)
     except RemoteError as error:
-        made.warnings.append(f"{remote.name}: {error.msg}")
-        return f"nobody knows: {error.msg}"
-    sorted_out: dict[str, list[Backup]] = {}
+        report.warnings.append(f"{remote.name}: {error.msg}")
+        return f"the remote can't be read: {error.msg}"
+    sorted_out: dict[str, list[RemoteBackup]] = {}
     for each in backups.newest_first(found):
         sorted_out.setdefault(each.resource.lower(), []).append(each)
     return sorted_out
 
 
-def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -> list[Backup]:
+def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -> list[RemoteBackup]:
     if remote.type == "s3":
         answer = backup_list(cluster, remote.name)
         found = backups.on_s3(answer, snaps, remote.name)
@@ -139,7 +137,7 @@ def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -
         if promise.target_cluster is not None:
             there = stack.enter_context(Cluster(promise.target_cluster))
             backups.attach_received(found, list_snapshots(there))
-        elif targets.is_same_cluster(cluster, remote.options.get("url")):
+        elif target_names.is_same_cluster(cluster, remote.options.get("url")):
             backups.attach_received(found, snaps)
     return found
 
@@ -148,7 +146,7 @@ def _newest(
     cluster: Cluster,
     remote: str,
     resource: str,
-    found: dict[str, list[Backup]] | str,
+    found: dict[str, list[RemoteBackup]] | str,
     planned: list[dict[str, Any]],
 ) -> Newest:
     newest = Newest("linstor", resource, cluster.name, remote)
@@ -164,7 +162,7 @@ def _newest(
         newest.chain_length = chains.known_length(bases, good.id) if good.base_known else None
         newest.bytes_logical = logical(good.snap)
     if last is not None and last is not good:
-        newest.problem = last.problem or f"the newest one ({last.snapshot}) is {last.state}"
+        newest.problem = last.problem or f"the state of the newest shipment ({last.snapshot}) is {last.state}"
     same = [each for each in planned if (each["volume"], each["remote"]) == (resource, remote)]
     newest.extra = {
         "snapshot": good.snapshot if good else None,
@@ -175,7 +173,7 @@ def _newest(
 
 
 def schedules(cluster: Cluster) -> list[dict[str, Any]]:
-    """LINSTOR's own schedules by resource, with when they ran and run. One request; none before REST 1.14."""
+    """LINSTOR's schedules by resource, with their last and next times. One request; none before REST 1.14."""
     if cluster.rest_version < (1, 14):
         return []
     answer = cluster.read("schedule_list_by_resource", what="listing schedules")

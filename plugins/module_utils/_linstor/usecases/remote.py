@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: remotes that a cluster is to know, or not; for a LINSTOR remote, the one that points back as well."""
+"""Use case: define or remove a cluster's remote; for a LINSTOR remote also the one that points back."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from ..api.notes import Notes, keep
 from ..api.replies import DELETED, MODIFIED, ControllerError, LostReply, Replies
 from ..remotes.compare import UPDATES, Plan, Request, compare
 from ..remotes.reverse import itself, reverse, with_target
-from ..state.remotes import KINDS, list_remotes, noted
+from ..state.passphrase import passphrase_status
+from ..state.remotes import LINSTOR_TYPES, list_remotes, noted
 from ..state.target_names import is_same_cluster
-from .encryption import passphrase_status
 
 __all__ = ["Plan", "Request", "about", "apply", "describe", "plan"]
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only. Raises UsageError for options that don't go together, or lack something."""
+    """Reads only. Raises UsageError for options that are missing or contradict each other."""
     if request.update_secret not in UPDATES:
-        raise UsageError(f"update_secret {request.update_secret!r} isn't one of {', '.join(UPDATES)}.")
+        raise UsageError(f"update_secret: {request.update_secret!r} isn't one of {', '.join(UPDATES)}.")
     if not request.name:
-        raise UsageError("name: it is empty.")
+        raise UsageError("name is empty.")
     target = Cluster(request.target) if request.target and request.state == "present" else None
     if target is not None:
         request = with_target(target, request)
     elif is_same_cluster(cluster, request.options.get("url")):
         request = with_target(cluster, request)
-    made = compare(cluster, request)
-    made.target = target
+    plan = compare(cluster, request)
+    plan.target = target
     if target is not None:
         different = same_version(cluster, target)
         if different:
-            made.warnings.append(f"{different.msg} {different.hint}")
-    if made.kind == "linstor" and request.state == "present":
-        made.reverse = _reverse(cluster, request, target)
-    return made
+            plan.warnings.append(f"{different.msg} {different.hint}")
+    if plan.kind == "linstor" and request.state == "present":
+        plan.reverse = _reverse(cluster, request, target)
+    return plan
 
 
 def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan | None:
-    """What has to be done about the remote through which the other end answers."""
+    """The plan for the remote that points back."""
     if target is not None and request.options["cluster_id"] != cluster.cluster_id.lower():
         return compare(target, reverse(cluster, target, request))
     if target is not None or is_same_cluster(cluster, request.options.get("url")):
@@ -56,72 +56,72 @@ def _reverse(cluster: Cluster, request: Request, target: Cluster | None) -> Plan
     return None
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """Make the remote that points back first, so that none is there that can't be shipped to."""
-    for each in (made, made.reverse):
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Apply the plan. The remote that points back comes first, as shipping fails without it."""
+    for each in (plan, plan.reverse):
         if each is not None and each.locked:
             raise each.locked
-    if made.reverse is not None:
+    if plan.reverse is not None:
         try:
-            _carry_out(made.target or cluster, made.reverse)
+            _carry_out(plan.target or cluster, plan.reverse)
         except SnapshipError as error:
             error.msg = f"On the target: {error.msg}"
             raise
     try:
-        _carry_out(cluster, made)
+        _carry_out(cluster, plan)
     except SnapshipError as error:
-        if made.reverse is None or not made.reverse.changed:
+        if plan.reverse is None or not plan.reverse.changed:
             raise
-        outcome = made.preview()
-        outcome.items, outcome.failures = [], [error.about(remote=made.request.name).as_dict()]
+        outcome = plan.preview()
+        outcome.items, outcome.failures = [], [error.about(remote=plan.request.name).as_dict()]
         outcome.after = {**outcome.before, "reverse": outcome.after["reverse"]}
         return outcome
     finally:
-        if made.target is not None:
-            made.target.close()
-    return made.preview()
+        if plan.target is not None:
+            plan.target.close()
+    return plan.preview()
 
 
-def _carry_out(cluster: Cluster, made: Plan) -> None:
-    if not made.step:
+def _carry_out(cluster: Cluster, plan: Plan) -> None:
+    if not plan.step:
         return
-    name = made.before.name if made.before else made.request.name
-    what = f"{made.step} {made.kind} remote {name!r}"
-    hide = [str(made.send[each]) for each in KINDS[made.kind].secret if each in made.send] if made.send else []
-    if made.step in ("delete", "recreate"):
+    name = plan.before.name if plan.before else plan.request.name
+    what = f"{plan.step} {plan.kind} remote {name!r}"
+    hide = [str(plan.send[each]) for each in LINSTOR_TYPES[plan.kind].secret if each in plan.send] if plan.send else []
+    if plan.step in ("delete", "recreate"):
         said = _settled(cluster, functools.partial(cluster.change, "remote_delete", name, what=what), name, gone=True)
-        _note_waiting(made, name, said)
-    if made.step in ("create", "recreate"):
+        _note_waiting(plan, name, said)
+    if plan.step in ("create", "recreate"):
         create = functools.partial(
-            cluster.change, f"remote_create_{made.kind}", made.request.name, what=what, hide=hide, **made.send
+            cluster.change, f"remote_create_{plan.kind}", plan.request.name, what=what, hide=hide, **plan.send
         )
-        _settled(cluster, create, made.request.name, gone=False)
-    if made.step == "modify":
+        _settled(cluster, create, plan.request.name, gone=False)
+    if plan.step == "modify":
         modify = functools.partial(
-            cluster.change, f"remote_modify_{made.kind}", name, what=what, hide=hide, **made.send
+            cluster.change, f"remote_modify_{plan.kind}", name, what=what, hide=hide, **plan.send
         )
         try:
             modify()
         except LostReply:
-            modify()  # doing it again does no harm
-    keep(cluster, made.notes, made.drop)
+            modify()  # it can be repeated safely
+    keep(cluster, plan.notes, plan.drop)
 
 
-def _note_waiting(made: Plan, name: str, said: Replies | None) -> None:
-    """A remote in use isn't deleted yet, although LINSTOR has taken the request."""
+def _note_waiting(plan: Plan, name: str, said: Replies | None) -> None:
+    """Tell that a remote in use isn't deleted yet, although LINSTOR has accepted the request."""
     if said is None or said.has(DELETED) or not said.has(MODIFIED):
         return
-    waits = f"remote {name!r} is still there: LINSTOR deletes it when nothing is shipped to it any more"
-    if made.step == "recreate":
-        raise RemoteError(f"{waits}.", "Run it again then.", "in_use", remote=name)
-    made.warnings.append(
-        f"{waits}. If nothing is, that is left of a shipment that the target has refused, or has never answered: then "
-        "it goes only after the controller was started anew and it is deleted again."
+    waits = f"remote {name!r} still exists: LINSTOR deletes it when no shipment to it is left"
+    if plan.step == "recreate":
+        raise RemoteError(f"{waits}.", "Run the task again then.", "in_use", remote=name)
+    plan.warnings.append(
+        f"{waits}. If none is under way, the target refused one or never answered: restart the controller, then delete "
+        "the remote again."
     )
 
 
 def _settled(cluster: Cluster, change: Callable[[], Replies], name: str, gone: bool) -> Replies | None:
-    """Create or delete; where the answer is lost, the list of remotes tells whether it was done."""
+    """Create or delete. If the answer is lost, the list of remotes tells whether it was done."""
     try:
         return change()
     except LostReply:
@@ -136,13 +136,13 @@ def _settled(cluster: Cluster, change: Callable[[], Replies], name: str, gone: b
 
 
 def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
-    """The remotes there are, or one of them (nothing where it isn't there), with what is kept about them."""
+    """All remotes, or the named one if it exists, with the notes about them."""
     remotes, notes = list_remotes(cluster), Notes.read(cluster)
     shown = []
     for key, remote in sorted(remotes.items()):
         if name is not None and key != name.lower():
             continue
-        made_of, known = KINDS[remote.type], noted(notes, remote.name)
+        made_of, known = LINSTOR_TYPES[remote.type], noted(notes, remote.name)
         public: dict[str, Any] = {each: remote.options.get(each, known.get(each)) for each in made_of.public}
         if public.get("use_path_style") is not None:
             public["use_path_style"] = public["use_path_style"] == "true"
@@ -152,7 +152,7 @@ def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
 
 
 def about(cluster: Cluster) -> dict[str, Any]:
-    """What others have to know of the cluster itself."""
+    """The cluster's own id, versions and state of the master passphrase."""
     version, rest_version = (".".join(str(each) for each in told) for told in (cluster.version, cluster.rest_version))
     told = {"id": cluster.cluster_id, "version": version, "rest_version": rest_version}
     return {"cluster": {**told, "encryption": passphrase_status(cluster)}}

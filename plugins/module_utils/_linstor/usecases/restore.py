@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: a resource holds what a backup on S3 holds, or what was received from another cluster.
+"""Use case: restore a resource from a backup on S3, or from a snapshot received from another cluster.
 
-Whether it does is told by what the resource was restored from, never by its mere existence. What is there already is
-replaced only once the new state has arrived in full beside it.
+A resource counts as restored only if it records this backup; that it exists isn't enough. An existing resource is
+replaced only after the new state has arrived completely.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from ..restores import points
 from ..restores.item import Item, leave_together
 from ..restores.run import carry_out
 from ..state import provenance
-from ..state.backups import Backup, mark_broken, on_s3
+from ..state.backups import RemoteBackup, mark_broken, on_s3
 from ..state.origins import resolve
-from ..state.resources import Deployed, look
-from ..state.s3_listing import read_list
+from ..state.resources import Deployed, read_definitions
+from ..state.s3_list import read_list
 from ..state.snapshots import list_snapshots
 from ..state.storage_pools import fit, read_pools
 
-_ADVICE = "What was shipped to another cluster is restored there: connect to that one, and set received_from."
+_ADVICE = "Backups on another cluster are restored there: connect to that cluster and set received_from."
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
 
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options; ``resources`` are pairs of source and target."""
+    """The module's options; ``resources`` are pairs of source and target."""
 
     remote: str | None = None
     received_from: str | None = None
@@ -61,7 +61,7 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What is to be restored."""
+    """The resources to restore."""
 
     request: Request
     items: list[Item]
@@ -112,19 +112,19 @@ def _add(request: Request, outcome: Outcome, item: Item, changed: bool) -> None:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only. Where there is nothing to do: definitions, resources, and the remote's list or the snapshots.
+    """Reads only: definitions, resources, and the remote's list or the snapshots.
 
-    With work, also snapshots, what an earlier run has noted, pools, and for each download what it needs.
-    Raises for options that don't go together; what one resource lacks is in its item.
+    If there is something to do, also snapshots, notes of earlier runs, storage pools, and the needs of each download.
+    Raises UsageError for options that contradict each other. A resource's own error is in its item.
     """
     when = _check(request)
-    made = Plan(request, [Item(each["source"], each["target"]) for each in request.resources])
+    plan = Plan(request, [Item(each["source"], each["target"]) for each in request.resources])
     if when is not None and when[1]:
-        made.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
-    wanted = points.Wanted(request.backup, request.snapshot, when[0] if when else None)
-    there = look(cluster, [item.target for item in made.items])
+        plan.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
+    wanted = points.WantedPoint(request.backup, request.snapshot, when[0] if when else None)
+    there = read_definitions(cluster, [item.target for item in plan.items])
     choose = (_on_remote if request.remote is not None else _received)(cluster, request, wanted)
-    for item in made.items:
+    for item in plan.items:
         item.there = there.get(item.target.lower())
         item.existed = item.there is not None
         item.was = provenance.read(item.there) if item.there is not None else None
@@ -134,15 +134,15 @@ def plan(cluster: Cluster, request: Request) -> Plan:
             item.done = deployed and not request.download_only and item.is_restored()
         except SnapshipError as error:
             item.error = error.about(volume=item.source, remote=request.remote)
-    _look_closer(cluster, request, [item for item in made.items if item.error is None and not item.done])
-    _check_room(cluster, made)
+    _look_closer(cluster, request, [item for item in plan.items if item.error is None and not item.done])
+    _check_room(cluster, plan)
     if request.consistent:
-        leave_together(made.items)
-    return made
+        leave_together(plan.items)
+    return plan
 
 
 def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:
-    """What there is to do for those that aren't as they should be."""
+    """Decide what to do for the resources that aren't restored yet."""
     snaps = list_snapshots(cluster, [item.target for item in items]) if items else {}
     notes: Notes | None = None
     for item in items:
@@ -156,32 +156,32 @@ def _look_closer(cluster: Cluster, request: Request, items: list[Item]) -> None:
             item.error = error.about(volume=item.source, remote=request.remote)
 
 
-_Choose = Callable[[str], points.Point]
+_Choose = Callable[[str], points.RestorePoint]
 
 
-def _on_remote(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Choose:
+def _on_remote(cluster: Cluster, request: Request, wanted: points.WantedPoint) -> _Choose:
     remote = request.remote or ""
-    backups: list[Backup] = on_s3(read_list(cluster, remote, _ADVICE), {}, remote)
+    backups: list[RemoteBackup] = on_s3(read_list(cluster, remote, _ADVICE), {}, remote)
     mark_broken(backups)
 
-    def choose(source: str) -> points.Point:
+    def choose(source: str) -> points.RestorePoint:
         return points.on_remote(backups, source, remote, wanted)
 
     return choose
 
 
-def _received(cluster: Cluster, request: Request, wanted: points.Wanted) -> _Choose:
+def _received(cluster: Cluster, request: Request, wanted: points.WantedPoint) -> _Choose:
     origin = resolve(cluster, request.received_from or "")
     snaps = list_snapshots(cluster, list(dict.fromkeys(each["source"] for each in request.resources)))
 
-    def choose(source: str) -> points.Point:
+    def choose(source: str) -> points.RestorePoint:
         return points.received(snaps[source], source, origin, wanted)
 
     return choose
 
 
 def _decide(request: Request, item: Item) -> None:
-    """What there is to do for one resource. Raises VolumeError where it may not be done."""
+    """Decide what to do for one resource. Raises VolumeError if that isn't allowed."""
     if item.there is not None and item.there.diskful and not (request.overwrite or request.download_only or item.begun):
         _may_replace(request, item, item.there)
     item.find_held(request.remote is not None)
@@ -193,7 +193,7 @@ def _decide(request: Request, item: Item) -> None:
     if there is None or not there.diskful:
         return
     if item.begun and item.held is not None:
-        item.place = False  # LINSTOR has restored it; that is to be recorded
+        item.place = False  # LINSTOR has restored it; only the record is missing
         return
     item.replaces = True
     if item.begun and item.arriving:
@@ -204,44 +204,46 @@ def _decide(request: Request, item: Item) -> None:
 def _may_replace(request: Request, item: Item, there: Deployed) -> None:
     changes = _changes(item, there)
     named = f"resource {there.name}"
-    origin = f"was restored from {item.was.backup}" if item.was else "is there already, and isn't an earlier restore"
+    origin = f"was restored from {item.was.backup}" if item.was else "already exists, and isn't an earlier restore"
     if not request.overwrite:
         raise VolumeError(
-            f"{named} {origin}; it was left alone.",
-            "Choose another target, or set overwrite: its data is lost then, once the new state has arrived.",
+            f"{named} {origin}. It wasn't changed.",
+            "Choose another target. Or set overwrite: true; its data is lost as soon as the new state has arrived.",
             code="target_exists",
         )
     if there.in_use:
         raise VolumeError(
-            f"{named} is in use on {', '.join(there.in_use)}; it was left alone.",
-            "Stop what uses it.",
+            f"{named} is in use on {', '.join(there.in_use)}. It wasn't changed.",
+            "Stop what uses it, then run the task again.",
             code="target_busy",
         )
     if changes and not request.discard_changes:
         raise VolumeError(
-            f"{named} {origin}; {'; '.join(changes)}. It was left alone." if item.was else f"{named} {origin}.",
-            "Set discard_changes if it may be lost.",
+            f"{named} {origin}, but {' and '.join(changes)}. It wasn't changed."
+            if item.was
+            else f"{named} {origin}. It wasn't changed.",
+            "Set discard_changes: true if its data may be lost.",
             code="target_changed" if item.was else "target_exists",
         )
 
 
 def _changes(item: Item, there: Deployed) -> list[str]:
-    """Signs that somebody works with it. LINSTOR doesn't tell whether a volume was written to."""
+    """Signs that somebody uses it. LINSTOR doesn't tell whether a volume was written to."""
     if item.was is None:
         return ["it isn't an earlier restore"]
     found = []
     own = [snap.name for snap in item.snaps if snap.received is None]
     if own:
-        found.append(f"snapshots have been taken of it since ({', '.join(own[:3])})")
+        found.append(f"snapshots were taken of it since ({', '.join(own[:3])})")
     if not item.was.pending and item.was.volumes not in ("", "-", there.volumes):
-        found.append("its volumes have been changed in size or number since")
+        found.append("its volumes changed in size or number since")
     return found
 
 
-def _check_room(cluster: Cluster, made: Plan) -> None:
-    """For what is to be downloaded: whether it fits, and where."""
-    request, pools = made.request, None
-    for item in made.items:
+def _check_room(cluster: Cluster, plan: Plan) -> None:
+    """Check that each download fits, and choose its node."""
+    request, pools = plan.request, None
+    for item in plan.items:
         if item.error is not None or item.done or not item.needs_download or item.point is None:
             continue
         try:
@@ -263,27 +265,29 @@ def _check_room(cluster: Cluster, made: Plan) -> None:
 def _check(request: Request) -> tuple[float, bool] | None:
     if (request.remote is None) == (request.received_from is None):
         raise UsageError(
-            "either remote or received_from is needed.",
-            "remote is for backups on S3, received_from for what another cluster has shipped to this one.",
+            "Set either remote or received_from.",
+            "remote is for backups on S3, received_from for snapshots that another cluster has shipped to this one.",
         )
     if not request.resources:
-        raise UsageError("nothing to restore.", "Give source and target, or resources with a list of them.")
+        raise UsageError("There is nothing to restore.", "Set source and target, or resources with a list of them.")
     targets = [each["target"].lower() for each in request.resources]
     if len(set(targets)) != len(targets):
-        raise UsageError("two backups are to be restored to one target.")
+        raise UsageError("resources: two of them have the same target.")
     for each in request.resources:
         if not _NAME.fullmatch(each["target"]):
             raise UsageError(
-                f"target: {each['target']!r} can't be the name of a resource.",
-                "2 to 48 letters, digits, - and _, beginning with a letter or _.",
+                f"target: {each['target']!r} isn't a valid resource name.",
+                "Use 2 to 48 letters, digits, - and _, beginning with a letter or _.",
             )
     given = [name for name in ("backup", "snapshot", "at") if getattr(request, name) is not None]
     if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} can't both be given.")
+        raise UsageError(f"Set only one of {', '.join(given)}.")
     if request.backup not in (None, "latest") and len(request.resources) > 1:
-        raise UsageError("a backup's id belongs to one resource.", "Restore several as they were then with at.")
+        raise UsageError(
+            "backup: an id belongs to one resource.", "Set at to restore several resources to one point in time."
+        )
     if request.received_from is not None and (request.download_only or request.passphrase):
-        raise UsageError("download_only and passphrase are for a remote: what was received is here already.")
+        raise UsageError("download_only and passphrase need remote: received snapshots are already here.")
     if request.discard_changes and not request.overwrite:
         raise UsageError("discard_changes needs overwrite.")
     parse_duration(request.wait_timeout, "wait_timeout")
@@ -291,15 +295,15 @@ def _check(request: Request) -> tuple[float, bool] | None:
     return parse_time(request.at, "at") if request.at is not None else None
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
     """Bring each resource there. One's failure doesn't stop the others."""
-    request = made.request
-    todo = [item for item in made.items if item.error is None and not item.done]
+    request = plan.request
+    todo = [item for item in plan.items if item.error is None and not item.done]
     started = time.monotonic()
     carry_out(cluster, request, todo)
     for item in todo:
         item.seconds = round(item.seconds or time.monotonic() - started, 3)
-    outcome = Outcome(warnings=list(made.warnings))
-    for item in made.items:
+    outcome = Outcome(warnings=list(plan.warnings))
+    for item in plan.items:
         _add(request, outcome, item, changed=item in todo)
     return outcome

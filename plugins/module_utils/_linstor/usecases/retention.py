@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: backups by calendar, on an S3 remote, of what was received here, and of what shipping leaves behind.
+"""Use case: prune backups on an S3 remote, snapshots received here, and snapshots left by shipping, by calendar.
 
-LINSTOR itself counts only whole chains. Here the end of a chain can go while its beginning stays.
+LINSTOR's own retention only counts whole chains. Here the end of a chain can be pruned while its beginning stays.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import iso_time
+from ..._engine.policy import chains
 from ..._engine.policy.retention_calendar import Rules, Verdict, decide, too_many
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Cluster
 from ..api.replies import FAIL_DEPENDENT_BACKUP, ControllerError, LostReply
 from ..shipments.prunable import LOCAL, RECEIVED, REMOTE, Candidate, left_behind, on_remote, received_here
@@ -29,7 +30,7 @@ from ..state.snapshots import list_snapshots
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options; ``keep`` and ``local`` are rules as users write them."""
+    """The module's options; ``keep`` and ``local`` are rules as users write them."""
 
     remote: str | None = None
     received_from: str | None = None
@@ -46,7 +47,7 @@ class Request:
 
 @dataclasses.dataclass
 class Sentence:
-    """A candidate and what becomes of it; ``error`` is why it isn't deleted although it should go."""
+    """A candidate and its verdict; ``error``: why it isn't pruned although no rule keeps it."""
 
     candidate: Candidate
     verdict: Verdict
@@ -59,9 +60,9 @@ class Sentence:
 
 @dataclasses.dataclass
 class Plan:
-    """All candidates with what becomes of them, newest first in each place.
+    """All candidates with their verdicts, newest first in each place.
 
-    ``obstacle``: there is no such remote, which a play that is only checked may not have made yet.
+    ``obstacle``: the remote doesn't exist. In check mode, an earlier task may not have created it yet.
     """
 
     request: Request
@@ -75,16 +76,16 @@ class Plan:
         outcome = Outcome(changed=any(each.goes for each in self.sentences), warnings=list(self.warnings))
         outcome.failures = [error.as_dict() for error in self.errors]
         if self.obstacle is not None:
-            outcome.warn(f"{self.obstacle.msg} A run would fail unless it is made before.")
+            outcome.warn(f"{self.obstacle.msg} A real run would fail unless it is defined first.")
         for each in self.sentences:
             outcome.items.append(_show(each))
         _compare(self, outcome)
         return outcome
 
 
-def _compare(made: Plan, outcome: Outcome) -> None:
-    """The diff: each backup, with the reason for which it stays or goes."""
-    for each in made.sentences:
+def _compare(plan: Plan, outcome: Outcome) -> None:
+    """The diff: each backup, with the reason why it stays or goes."""
+    for each in plan.sentences:
         candidate, word = each.candidate, "goes" if each.goes else "stays"
         told = f"{word}: {', '.join(each.verdict.reasons) if each.error is None else each.error.msg}"
         key = f"{candidate.resource} ({candidate.place})"
@@ -114,9 +115,9 @@ def _show(each: Sentence) -> dict[str, Any]:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only: snapshots, for a remote also its list and the nodes. One request each.
+    """Reads only: snapshots, and for a remote also its list and the nodes. One request each.
 
-    Raises UsageError for rules that keep nothing, and for options that don't go together.
+    Raises UsageError for rules that keep nothing, and for options that contradict each other.
     """
     rules = _check(request)
     try:
@@ -130,45 +131,45 @@ def plan(cluster: Cluster, request: Request) -> Plan:
 def _plan(cluster: Cluster, request: Request, rules: Mapping[str, Rules]) -> Plan:
     wanted = None if request.all_resources else request.resources
     snaps = list_snapshots(cluster, wanted)
-    now = waiting.now()
-    made = Plan(request, [])
+    now = clock.now()
+    plan = Plan(request, [])
     if request.received_from is not None:
         found = received_here(snaps, resolve(cluster, request.received_from))
-        made.sentences += _judge(made, found, rules[RECEIVED], now)
+        plan.sentences += _judge(plan, found, rules[RECEIVED], now)
     elif request.keep is not None:
         found = on_remote(cluster, request.remote or "", wanted, snaps, request.other_clusters, now)
-        made.sentences += _judge(made, found, rules[REMOTE], now)
+        plan.sentences += _judge(plan, found, rules[REMOTE], now)
     if request.local is not None:
         found = left_behind(snaps, request.remote or "", all_taken_last(cluster), now)
-        made.sentences += _judge(made, found, rules[LOCAL], now)
-    for each in made.sentences:
-        if each.candidate.warning and each.candidate.warning not in made.warnings:
-            made.warnings.append(each.candidate.warning)
-    seen = {each.candidate.resource.lower() for each in made.sentences}
-    made.warnings += [
-        f"there is nothing of a resource {name} to prune." for name in request.resources if name.lower() not in seen
+        plan.sentences += _judge(plan, found, rules[LOCAL], now)
+    for each in plan.sentences:
+        if each.candidate.warning and each.candidate.warning not in plan.warnings:
+            plan.warnings.append(each.candidate.warning)
+    seen = {each.candidate.resource.lower() for each in plan.sentences}
+    plan.warnings += [
+        f"resource {name} has no backups to prune." for name in request.resources if name.lower() not in seen
     ]
-    return made
+    return plan
 
 
-def _judge(made: Plan, found: list[Candidate], rules: Rules, now: float) -> list[Sentence]:
+def _judge(plan: Plan, found: list[Candidate], rules: Rules, now: float) -> list[Sentence]:
     by_id = {each.id: each for each in found}
-    points = [each.point(made.request.consistent) for each in found]
+    points = [each.point(plan.request.consistent) for each in found]
     verdicts = decide(points, rules, now)
     sentences = [Sentence(by_id[verdict.point.id], verdict) for verdict in verdicts]
     refused = too_many(verdicts, rules)
     for resource, (goes, there) in refused.items():
         place = next(each.place for each in found if each.resource == resource)
         error = VolumeError(
-            f"{goes} of the {there} {place} backups of {resource} would go, more than {rules.max_delete_percent:g} %;"
-            " none of them was deleted.",
-            "Check the rules; if they are what is wanted, raise max_delete_percent.",
+            f"retention would prune {goes} of the {there} {place} backups of {resource}, more than"
+            f" {rules.max_delete_percent:g} %. It pruned none of them.",
+            "Check the rules. If they are correct, raise max_delete_percent.",
             code="too_many",
         )
-        made.errors.append(error.about(volume=resource, remote=made.request.remote or made.request.received_from))
+        plan.errors.append(error.about(volume=resource, remote=plan.request.remote or plan.request.received_from))
     for each in sentences:
-        if refused and (made.request.consistent or each.candidate.resource in refused) and not each.verdict.kept:
-            each.error = made.errors[-1]
+        if refused and (plan.request.consistent or each.candidate.resource in refused) and not each.verdict.kept:
+            each.error = plan.errors[-1]
     return sentences
 
 
@@ -176,16 +177,17 @@ def _check(request: Request) -> dict[str, Rules]:
     """The rules for each place."""
     if (request.remote is None) == (request.received_from is None):
         raise UsageError(
-            "either remote or received_from is needed.",
-            "remote is for what this cluster ships, received_from for what was shipped to it.",
+            "Set either remote or received_from.",
+            "remote is for backups that this cluster ships, received_from for those shipped to it.",
         )
     if bool(request.resources) == request.all_resources:
-        raise UsageError("either resources or all_resources is needed.")
+        raise UsageError("Set either resources or all_resources.")
     if request.keep is None and (request.local is None or request.received_from is not None):
-        raise UsageError("keep is needed: the rules that say what stays.")
+        raise UsageError("Set keep: the rules for the backups to keep.")
     if request.local is not None and request.received_from is not None:
         raise UsageError(
-            "local is for the cluster that ships.", "Set it in a task with the connection to that cluster and remote."
+            "local and received_from can't both be set: local is for the cluster that ships.",
+            "Set local in another task that connects to that cluster and sets remote.",
         )
     shared = {"min_age": request.min_age, "max_delete_percent": request.max_delete_percent}
     rules: dict[str, Rules] = {}
@@ -196,21 +198,21 @@ def _check(request: Request) -> dict[str, Rules]:
     return rules
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """Delete what goes, the ends of chains first. Where one can't be deleted, what it rests on stays too."""
-    if made.obstacle is not None:
-        raise made.obstacle
-    outcome = made.preview()
-    items = dict(zip((id(each) for each in made.sentences), outcome.items))
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Prune, the ends of chains first. If one can't be deleted, its bases stay, too."""
+    if plan.obstacle is not None:
+        raise plan.obstacle
+    outcome = plan.preview()
+    items = dict(zip((id(each) for each in plan.sentences), outcome.items))
     needed: set[str] = set()
     outcome.changed = False
-    for each in _ends_first([each for each in made.sentences if each.goes]):
+    for each in _ends_first([each for each in plan.sentences if each.goes]):
         candidate = each.candidate
         if candidate.id in needed:
-            each.error = VolumeError(f"{candidate.id} stays, as what rests on it couldn't be deleted.")
+            each.error = VolumeError(f"{candidate.id} stays: it is the base of a backup that couldn't be deleted.")
         else:
             try:
-                items[id(each)]["actions"].append(_delete(cluster, made.request, candidate))
+                items[id(each)]["actions"].append(_delete(cluster, plan.request, candidate))
                 outcome.changed = True
             except SnapshipError as error:
                 each.error = error.about(volume=candidate.resource, remote=candidate.remote)
@@ -220,35 +222,29 @@ def apply(cluster: Cluster, made: Plan) -> Outcome:
             if candidate.base is not None:
                 needed.add(candidate.base)
     outcome.before, outcome.after = {}, {}
-    _compare(made, outcome)
+    _compare(plan, outcome)
     return outcome
 
 
 def _ends_first(going: list[Sentence]) -> list[Sentence]:
-    """Whatever their stamps say: none before those that rest on it."""
-    bases: Mapping[str, str | None] = {each.candidate.id: each.candidate.base for each in going}
-
-    def depth(each: Sentence) -> int:
-        steps, current = 0, each.candidate.base
-        while current is not None and current in bases and steps < len(bases):
-            steps, current = steps + 1, bases[current]
-        return steps
-
-    return sorted(going, key=depth, reverse=True)
+    """Each backup before its base, whatever their times say."""
+    bases = {each.candidate.id: each.candidate.base for each in going}
+    return sorted(going, key=lambda each: len(chains.descend(bases, each.candidate.id)[0]), reverse=True)
 
 
 def _delete(cluster: Cluster, request: Request, candidate: Candidate) -> str:
-    """Delete it; what is gone already is fine. LINSTOR refuses where something has come to rest on it meanwhile."""
+    """Delete it. It is no error if it is already gone. LINSTOR refuses if it has become a base meanwhile."""
     try:
         try:
             _ask(cluster, request, candidate)
         except LostReply:
-            _ask(cluster, request, candidate)  # deleting what is gone does no harm
+            _ask(cluster, request, candidate)  # deleting can be repeated safely
     except ControllerError as error:
         if error.code == "not_found":
-            return f"{candidate.id} was gone already"
+            return f"{candidate.id} was already gone"
         if FAIL_DEPENDENT_BACKUP in error.numbers:
-            error.code, error.hint = "base_in_use", "A newer backup rests on it by now; nothing was deleted. Try again."
+            error.code = "base_in_use"
+            error.hint = "It is the base of a newer backup, so it wasn't deleted. Run the task again."
         raise
     return f"deleted {candidate.place} {candidate.id}"
 
@@ -256,7 +252,7 @@ def _delete(cluster: Cluster, request: Request, candidate: Candidate) -> str:
 def _ask(cluster: Cluster, request: Request, candidate: Candidate) -> None:
     what = f"deleting {candidate.place} {candidate.id}"
     if candidate.place == REMOTE:
-        # A snapshot that another increment will rest on stays, whatever was asked for.
+        # A snapshot that is the base of the next increment stays, whatever keep_snaps says.
         keep = request.keep_snaps or candidate.needed_here
         cluster.change("backup_delete", candidate.remote, bak_id=candidate.id, keep_snaps=keep, what=what)
     else:

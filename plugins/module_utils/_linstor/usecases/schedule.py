@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: a schedule by which LINSTOR makes backups itself, and what it is enabled on.
+"""Use case: a schedule by which LINSTOR itself makes backups, and where it is enabled.
 
-All resources of one schedule start at the same instant. To spread them, several schedules are made of one, each some
-minutes later, and a resource's name decides which of them is its own.
+All resources of a schedule start at the same moment. To spread them, several schedules are created, each some minutes
+later than the one before. The name of a resource decides which of them it uses.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])")
 
 @dataclasses.dataclass
 class Request:
-    """As the module's options. What is ``None`` is left as it is, a number below zero takes a limit away."""
+    """The module's options. ``None`` leaves a setting unchanged; a number below zero removes a limit."""
 
     name: str = ""
     state: str = "present"
@@ -59,10 +59,10 @@ class Request:
 
 @dataclasses.dataclass
 class Plan:
-    """What differs from what is asked for. ``limits``: (node or "", value now, value wanted).
+    """The differences to the request. ``limits``: (node or "", current value, wanted value).
 
-    ``obstacles`` are remotes, resources or groups that have to be there first: a play that is only checked may not have
-    made them yet.
+    ``obstacles``: errors about missing remotes, resources or groups. In check mode, earlier tasks may not have created
+    them yet.
     """
 
     request: Request
@@ -80,7 +80,7 @@ class Plan:
         changed = changed or bool(self.obstacles)
         outcome = Outcome(changed=changed, warnings=list(self.warnings))
         for error in self.obstacles:
-            outcome.warn(f"{error.msg} A run would fail unless it is made before.")
+            outcome.warn(f"{error.msg} A real run would fail unless it is created first.")
         for each in self.definitions:
             outcome.items.append(_show(self, each))
             outcome.before[each.name], outcome.after[each.name] = each.was, each.wanted
@@ -93,10 +93,10 @@ class Plan:
         return outcome
 
 
-def _show(made: Plan, definition: Definition) -> dict[str, Any]:
+def _show(plan: Plan, definition: Definition) -> dict[str, Any]:
     enabled = [
-        dict(each.wanted.show(), level=each.level.kind, on=each.level.name or None, remote=made.request.remote)
-        for each in made.enablements
+        dict(each.wanted.show(), level=each.level.kind, on=each.level.name or None, remote=plan.request.remote)
+        for each in plan.enablements
         if each.schedule == definition.name
     ]
     fields = definition.wanted or {}
@@ -106,9 +106,9 @@ def _show(made: Plan, definition: Definition) -> dict[str, Any]:
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only: schedules, and as far as asked for remotes, definitions, groups, nodes, properties: one list each.
+    """Reads only: schedules, and if needed remotes, definitions, groups, nodes and properties; one list each.
 
-    Raises UsageError before anything is asked for what LINSTOR would refuse, or would silently ignore.
+    Raises UsageError, before any request, for options that LINSTOR would refuse or silently ignore.
     """
     _check(request)
     slots = slots_of(request)
@@ -127,21 +127,21 @@ def plan(cluster: Cluster, request: Request) -> Plan:
         )
         found = enablements(cluster, request, list(slots), properties, obstacles)
         limits = _limits(cluster, request, properties)
-    made = Plan(request, definitions, found, limits, obstacles=obstacles)
+    plan = Plan(request, definitions, found, limits, obstacles=obstacles)
     if request.state == "present" and not request.remote:
-        made.warnings += _unused(request)
-    made.warnings += [
-        f"schedule {each.schedule} on {each.level}: LINSTOR still has {' and '.join(each.was.left)}"
-        " from an earlier time, which counts again."
+        plan.warnings += _unused(request)
+    plan.warnings += [
+        f"schedule {each.schedule} on {each.level}: LINSTOR still has {' and '.join(each.was.left)} from an earlier"
+        " enablement, and uses it again."
         for each in found
         if each.wanted.enabled and each.was.left
     ]
-    return made
+    return plan
 
 
 def _unused(request: Request) -> list[str]:
     given = [name for name in ("resources", "resource_groups", "all_resources") if getattr(request, name)]
-    return [f"{', '.join(given)} without remote: nothing was enabled."] if given else []
+    return [f"{', '.join(given)}: nothing was enabled, because remote isn't set."] if given else []
 
 
 def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> list[tuple[str, str | None, str]]:
@@ -149,7 +149,7 @@ def _limits(cluster: Cluster, request: Request, properties: dict[str, str]) -> l
         return []
     wanted = str(max(request.max_concurrent_per_node, -1))
     if not request.nodes:
-        # without the property there is no limit
+        # no property means no limit
         return [("", properties.get(CONCURRENT, "-1"), wanted)]
     there = {str(each.name).lower(): each for each in cluster.read("node_list", what="listing nodes").nodes}
     return [(name, one_of(there, name, "node").props.get(CONCURRENT), wanted) for name in request.nodes]
@@ -159,14 +159,14 @@ def _check(request: Request) -> None:
     longest = f"{request.name}-slot{request.spread_slots}" if request.spread is not None else request.name
     if not _NAME.fullmatch(longest):
         raise UsageError(
-            f"name: {request.name!r} is no name for a schedule.",
-            "Use 2 to 63 letters, digits and - (with spread, what is added to it counts too).",
+            f"name: {request.name!r} isn't a valid schedule name.",
+            "Use 2 to 63 letters, digits and -. With spread, the added -slot1 and so on counts, too.",
         )
     if not 1 <= request.spread_slots <= 60:
-        raise UsageError("spread_slots is between 1 and 60.")
+        raise UsageError("spread_slots must be between 1 and 60.")
     if request.spread is not None and request.all_resources:
         raise UsageError(
-            "spread needs resources or resource_groups.", "What is enabled for the whole cluster starts all at once."
+            "spread needs resources or resource_groups.", "A schedule for the whole cluster can't be spread."
         )
     only_resources = [
         name
@@ -175,40 +175,40 @@ def _check(request: Request) -> None:
     ]
     if only_resources and (request.resource_groups or request.all_resources):
         raise UsageError(
-            f"{' and '.join(only_resources)}: LINSTOR ignores this on a resource group and on the whole cluster.",
-            "Enable the schedule on resources.",
+            f"{' and '.join(only_resources)}: LINSTOR ignores this for resource groups and for the whole cluster.",
+            "Enable the schedule on resources instead.",
         )
     if request.target_resource and len(request.resources) > 1:
-        raise UsageError("target_resource is for one resource.", "Two resources can't be shipped into one.")
+        raise UsageError("target_resource needs exactly one resource.", "Two resources can't be shipped into one.")
     if request.nodes and request.max_concurrent_per_node is None:
-        raise UsageError("nodes is for max_concurrent_per_node.")
+        raise UsageError("nodes needs max_concurrent_per_node.")
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """Make and change schedules, then what they are enabled on, then remove what is too much."""
-    if made.obstacles:
-        raise made.obstacles[0]
-    outcome = made.preview()
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Create and change schedules, then enable them, then remove those that are no longer wanted."""
+    if plan.obstacles:
+        raise plan.obstacles[0]
+    outcome = plan.preview()
     actions: dict[str, list[str]] = {item["name"]: item["actions"] for item in outcome.items}
-    for each in made.definitions:
+    for each in plan.definitions:
         if each.wanted is not None and each.differs:
             outcome.warnings += write(cluster, each)
             actions[each.name].append("modified" if each.was is not None else "created")
-    for entry in made.enablements:
+    for entry in plan.enablements:
         if entry.was == entry.wanted:
             continue
-        for replies in put(cluster, made.request.remote or "", entry.schedule, entry.level, entry.was, entry.wanted):
+        for replies in put(cluster, plan.request.remote or "", entry.schedule, entry.level, entry.was, entry.wanted):
             for warning in replies.warnings:
                 outcome.warn(warning)
-        word = {True: "enabled", False: "disabled", None: "taken away"}[entry.wanted.enabled]
+        word = {True: "enabled", False: "disabled", None: "setting removed"}[entry.wanted.enabled]
         actions[entry.schedule].append(f"{word} on {entry.level}")
-    for each in made.definitions:
+    for each in plan.definitions:
         if each.wanted is None:
             outcome.warnings += cluster.change(
                 "schedule_delete", each.name, what=f"deleting schedule {each.name}"
             ).warnings
             actions[each.name].append("deleted")
-    for node, was, wanted in made.limits:
+    for node, was, wanted in plan.limits:
         if was != wanted:
             _limit(cluster, node, wanted)
             done = f"set {CONCURRENT} of {node or 'the controller'} to {wanted}"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Use case: snapshots of resources that are to be there, or not."""
+"""Use case: take, remove, copy, or roll back to snapshots of resources."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from typing import Any, Union
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import iso_time, parse_duration
-from ..api import polling as waiting
+from ..api import clock
 from ..api.cluster import Cluster
 from ..shipments.refused import TOO_EARLY, in_mind
-from ..snapshots import copy as snapshot_copy
-from ..snapshots import rollback as snapshot_rollback
+from ..snapshots import resource_copy, rollback
 from ..snapshots.changes import Step, remove, side_by_side, take, take_together, without_disk
 from ..state.s3_bases import taken_last
 from ..state.snapshots import Snap, list_snapshots
 
 STATES = ("present", "absent", "restored", "rolled_back")
-#: snapshots that were taken together by this module are called so; a point in time is trusted by name and by clock
+#: the name prefix of snapshots that this module took together; name and time must both match to count as one group
 GROUP = "snapship-group-"
 SINGLE = "snapship-"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
-_TOGETHER = 60.0  # seconds between the nodes' clocks
+_TOGETHER = 60.0  # seconds by which the nodes' clocks may differ
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """As the module's options; ``copy`` is what only state restored has."""
+    """The module's options; ``copy`` has those of state restored."""
 
     resources: Sequence[str]
     name: str | None = None
@@ -46,12 +45,12 @@ class Request:
     nodes: Sequence[str] = ()
     discard_changes: bool = False
     parallel: int = 4
-    copy: snapshot_copy.Options = dataclasses.field(default_factory=snapshot_copy.Options)
+    copy: resource_copy.Options = dataclasses.field(default_factory=resource_copy.Options)
 
 
 @dataclasses.dataclass
 class Plan:
-    """One step for each resource, and what can't be done."""
+    """One step for each resource, and the failures."""
 
     request: Request
     steps: list[Step] = dataclasses.field(default_factory=list)
@@ -73,11 +72,11 @@ class Plan:
         return outcome
 
 
-AnyPlan = Union[Plan, snapshot_copy.Plan, snapshot_rollback.Plan]
+AnyPlan = Union[Plan, resource_copy.Plan, rollback.Plan]
 
 
 def plan(cluster: Cluster, request: Request) -> AnyPlan:
-    """Reads only. A resource that isn't there is a failure of its own, unless they are one group."""
+    """Reads only. A missing resource is a failure of its own; with ``consistent`` it is raised."""
     _check(request)
     definitions = _definitions(cluster)
     known = {name.lower(): name for name in definitions}
@@ -88,40 +87,40 @@ def plan(cluster: Cluster, request: Request) -> AnyPlan:
         raise missing[0]
     snaps = list_snapshots(cluster, found) if found else {}
     if request.state == "restored":
-        return snapshot_copy.plan(cluster, found[0], request.name or "", snaps[found[0]], request.copy)
+        return resource_copy.plan(cluster, found[0], request.name or "", snaps[found[0]], request.copy)
     if request.state == "rolled_back":
-        return snapshot_rollback.plan(found, request.name or "", snaps)
-    made = Plan(request, failures=[error.as_dict() for error in missing])
+        return rollback.plan(found, request.name or "", snaps)
+    plan = Plan(request, failures=[error.as_dict() for error in missing])
     if request.state == "absent":
-        made.steps = [_absent(name, request.name or "", snaps[name]) for name in found]
-        made.warnings = [text for step in made.steps for text in _needed(step, definitions[step.resource])]
+        plan.steps = [_absent(name, request.name or "", snaps[name]) for name in found]
+        plan.warnings = [text for step in plan.steps for text in _needed(step, definitions[step.resource])]
     else:
-        made.steps = _group(request, snaps) if request.consistent else [_single(request, n, snaps[n]) for n in found]
-        if request.nodes and any(step.act for step in made.steps):
-            _leave_out(cluster, made)
-    return made
+        plan.steps = _group(request, snaps) if request.consistent else [_single(request, n, snaps[n]) for n in found]
+        if request.nodes and any(step.act for step in plan.steps):
+            _leave_out(cluster, plan)
+    return plan
 
 
-def apply(cluster: Cluster, made: AnyPlan) -> Outcome:
-    """Carry it out: a group by one request, others side by side. One that fails doesn't stop the others."""
-    if isinstance(made, snapshot_copy.Plan):
-        return snapshot_copy.apply(cluster, made)
-    if isinstance(made, snapshot_rollback.Plan):
-        return snapshot_rollback.apply(cluster, made)
-    outcome = made.preview()
-    todo = [step for step in made.steps if step.act]
+def apply(cluster: Cluster, plan: AnyPlan) -> Outcome:
+    """Apply the plan: a group in one request, others in parallel. A failure doesn't stop the others."""
+    if isinstance(plan, resource_copy.Plan):
+        return resource_copy.apply(cluster, plan)
+    if isinstance(plan, rollback.Plan):
+        return rollback.apply(cluster, plan)
+    outcome = plan.preview()
+    todo = [step for step in plan.steps if step.act]
     if not todo:
         return outcome
     failed: dict[str, dict[str, Any]] = {}
-    if made.request.consistent and made.request.state == "present":
-        take_together(cluster, made.request.nodes, todo)
+    if plan.request.consistent and plan.request.state == "present":
+        take_together(cluster, plan.request.nodes, todo)
     else:
-        act = remove if made.request.state == "absent" else take
-        failed = side_by_side(made.request.parallel, todo, lambda step: act(cluster, made.request.nodes, step))
+        act = remove if plan.request.state == "absent" else take
+        failed = side_by_side(plan.request.parallel, todo, lambda step: act(cluster, plan.request.nodes, step))
     outcome.failures += list(failed.values())
     outcome.changed = len(failed) < len(todo)
-    if made.request.state == "present":
-        _fill_in(cluster, outcome, made, failed)
+    if plan.request.state == "present":
+        _fill_in(cluster, outcome, plan, failed)
     else:
         outcome.items = [item for item in outcome.items if item["volume"] not in failed]
     for name in failed:
@@ -133,7 +132,7 @@ def shown(snap: Snap, group: str | None = None) -> dict[str, Any]:
     """A snapshot as modules return it."""
     flaw, received = None, snap.received is not None
     if snap.uuid and not snap.taken:
-        flaw = "it could not be taken everywhere" if snap.failed else "it isn't complete"
+        flaw = "it couldn't be taken on all nodes" if snap.failed else "it isn't complete"
     return {
         "name": snap.name,
         "volume": snap.resource,
@@ -145,14 +144,14 @@ def shown(snap: Snap, group: str | None = None) -> dict[str, Any]:
         "nodes": sorted(snap.nodes),
         "valid": flaw is None,
         "flaw": flaw,
-        # One that was received still says what its origin shipped it to.
+        # A received one still has the shipping properties of its source.
         "shipments": [] if received else [_shipment(snap, remote) for remote in snap.shipped_to()],
         "received": received,
     }
 
 
 def describe(cluster: Cluster, resources: Sequence[str] | None, name: str | None) -> list[dict[str, Any]]:
-    """The snapshots there are, the newest of each resource first, from one request."""
+    """All snapshots, the newest of each resource first. One request."""
     found = list_snapshots(cluster, resources)
     snaps = [snap for each in sorted(found) for snap in reversed(found[each])]
     return [shown(snap) for snap in snaps if name is None or snap.name.lower() == name.lower()]
@@ -160,25 +159,25 @@ def describe(cluster: Cluster, resources: Sequence[str] | None, name: str | None
 
 def _check(request: Request) -> None:
     if request.state not in STATES:
-        raise UsageError(f"state {request.state!r} isn't one of {', '.join(STATES)}.")
+        raise UsageError(f"state: {request.state!r} isn't one of {', '.join(STATES)}.")
     if request.state != "present" and not request.name:
-        raise UsageError(f"state {request.state} needs the name of a snapshot.")
+        raise UsageError(f"state: {request.state} needs name.")
     if request.state == "present" and (request.name is None) == (request.max_age is None):
-        raise UsageError("One of name and max_age is needed.")
+        raise UsageError("Set either name or max_age.")
     if request.state == "present" and request.name is not None and not _NAME.fullmatch(request.name):
         raise UsageError(
-            f"name: {request.name!r} can't be the name of a snapshot.",
-            "2 to 48 letters, digits, - and _, beginning with a letter or _.",
+            f"name: {request.name!r} isn't a valid snapshot name.",
+            "Use 2 to 48 letters, digits, - and _, beginning with a letter or _.",
         )
     if request.state == "restored" and (len(request.resources) != 1 or not request.copy.to_resource):
-        raise UsageError("state restored needs one resource, and to_resource.")
+        raise UsageError("state: restored needs exactly one resource, and to_resource.")
     if request.state == "rolled_back" and not request.discard_changes:
         raise UsageError(
-            "Rolling back loses all that was written since the snapshot was taken.",
-            "discard_changes: true asks for it.",
+            "A rollback loses everything written since the snapshot was taken.",
+            "Set discard_changes: true to allow that.",
         )
     if request.parallel < 1:
-        raise UsageError("parallel: at least one worker is needed.")
+        raise UsageError("parallel must be at least 1.")
     if request.max_age is not None:
         parse_duration(request.max_age, "max_age")
 
@@ -191,43 +190,43 @@ def _definitions(cluster: Cluster) -> dict[str, Mapping[str, str]]:
 
 def _missing(cluster: Cluster, name: str, known: Mapping[str, str]) -> SnapshipError:
     names = sorted(known.values())
-    there = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none at all"
+    there = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"
     return UnknownError(
-        f"{cluster.name} has no resource {name!r}; there are: {there}.", code="unknown_volume", volume=name
+        f"{cluster.name} has no resource {name!r}. Its resources: {there}.", code="unknown_volume", volume=name
     )
 
 
-def _leave_out(cluster: Cluster, made: Plan) -> None:
-    """Those that have no disk on the nodes that are asked for."""
-    wrong = without_disk(cluster, made.request.nodes, [step for step in made.steps if step.act])
-    if wrong and made.request.consistent:
+def _leave_out(cluster: Cluster, plan: Plan) -> None:
+    """Turn the resources without a disk on the requested nodes into failures."""
+    wrong = without_disk(cluster, plan.request.nodes, [step for step in plan.steps if step.act])
+    if wrong and plan.request.consistent:
         raise wrong[0]
-    made.steps = [step for step in made.steps if step.resource not in [error.volume for error in wrong]]
-    made.failures += [error.as_dict() for error in wrong]
+    plan.steps = [step for step in plan.steps if step.resource not in [error.volume for error in wrong]]
+    plan.failures += [error.as_dict() for error in wrong]
 
 
 def _single(request: Request, resource: str, snaps: Sequence[Snap]) -> Step:
     if request.name is not None:
         there = _named(snaps, request.name)
         return Step(resource, there.name if there else request.name, there, act=there is None)
-    oldest = waiting.now() - parse_duration(request.max_age or "0", "max_age")
+    oldest = clock.now() - parse_duration(request.max_age or "0", "max_age")
     fresh = [snap for snap in _own(snaps) if snap.created is not None and snap.created >= oldest]
-    if fresh and oldest < waiting.now():
+    if fresh and oldest < clock.now():
         return Step(resource, fresh[-1].name, fresh[-1])
     return Step(resource, _new_name(SINGLE), act=True)
 
 
 def _group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> list[Step]:
-    """One snapshot of the same name of each: one that all have, or a new one."""
+    """One snapshot of the same name for each resource: one that all have, or a new one."""
     if request.name is not None:
         name = request.name
         there = {resource: _named(each, name) for resource, each in snaps.items()}
         some = sorted(resource for resource, snap in there.items() if snap is not None)
         if some and len(some) < len(there):
             raise VolumeError(
-                f"Snapshot {name!r} is there of {', '.join(some)}, but not of the others, so they can't be of one "
-                "point in time.",
-                "Choose another name, or remove it first.",
+                f"{', '.join(some)} already has a snapshot {name!r}, but other resources don't. So they can't have one "
+                "of the same point in time.",
+                "Choose another name, or remove that snapshot first.",
                 "not_together",
             )
     else:
@@ -238,7 +237,7 @@ def _group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> list[Step]:
 
 def _fresh_group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> str | None:
     age = parse_duration(request.max_age or "0", "max_age")
-    oldest = waiting.now() - age
+    oldest = clock.now() - age
     shared = set.intersection(*({snap.name for snap in _own(each)} for each in snaps.values())) if age else set()
     times: dict[str, list[float]] = {}
     for name in shared:
@@ -254,7 +253,7 @@ def _fresh_group(request: Request, snaps: Mapping[str, Sequence[Snap]]) -> str |
 
 
 def _own(snaps: Sequence[Snap]) -> list[Snap]:
-    """Those that were taken here and are whole: what was received is of another resource's past."""
+    """The complete snapshots that were taken here, without the received ones."""
     return [snap for snap in snaps if snap.taken and snap.received is None]
 
 
@@ -262,7 +261,7 @@ def _named(snaps: Sequence[Snap], name: str) -> Snap | None:
     found = next((snap for snap in snaps if snap.name.lower() == name.lower()), None)
     if found is not None and found.failed:
         raise VolumeError(
-            f"Snapshot {found.name!r} of {found.resource} could not be taken, or is being removed.",
+            f"Snapshot {found.name!r} of {found.resource} is unusable: taking it failed, or it is being removed.",
             "Remove it with state: absent first.",
             "broken_snapshot",
             volume=found.resource,
@@ -276,17 +275,17 @@ def _absent(resource: str, name: str, snaps: Sequence[Snap]) -> Step:
 
 
 def _needed(step: Step, props: Mapping[str, str]) -> list[str]:
-    """What its removal costs."""
+    """Warnings about the removal of a snapshot."""
     remotes = [remote for remote, name in taken_last(props).items() if name.lower() == step.name.lower()]
     if step.snap is None:
         return []
     told = [
-        f"The next backup of {step.resource} on {remote} will be a full one without snapshot {step.name}."
+        f"Without snapshot {step.name}, the next backup of {step.resource} on {remote} will be a full one."
         for remote in remotes
     ]
     remote = in_mind(step.snap)
     if remote is not None:
-        told.append(f"The snapshot {step.name} of {step.resource} was to be shipped to {remote}: {TOO_EARLY}")
+        told.append(f"LINSTOR was to ship snapshot {step.name} of {step.resource} to {remote}: {TOO_EARLY}")
     return told
 
 
@@ -294,19 +293,19 @@ def _new_name(start: str) -> str:
     return f"{start}{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-def _fill_in(cluster: Cluster, outcome: Outcome, made: Plan, failed: Mapping[str, Any]) -> None:
-    """What is there now instead of what was planned."""
-    now = list_snapshots(cluster, [step.resource for step in made.steps])
+def _fill_in(cluster: Cluster, outcome: Outcome, plan: Plan, failed: Mapping[str, Any]) -> None:
+    """Replace the planned items by the snapshots that exist now."""
+    now = list_snapshots(cluster, [step.resource for step in plan.steps])
     outcome.items = []
-    for step in made.steps:
+    for step in plan.steps:
         if step.resource in failed:
             continue
         snap = next((each for each in now[step.resource] if each.name == step.name), None)
         outcome.items.append(shown(snap or Snap(step.resource, step.name), step.group))
         if step.act and (snap is None or snap.failed):
             error = VolumeError(
-                f"Snapshot {step.name} of {step.resource} was accepted, but isn't whole.",
-                "See the cluster's error reports; remove it with state: absent.",
+                f"LINSTOR accepted snapshot {step.name} of {step.resource}, but it isn't complete.",
+                "See LINSTOR's error reports. Remove the snapshot with state: absent.",
                 "broken_snapshot",
                 volume=step.resource,
             )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What differs between two image files: by the blocks they lie on, or by reading both."""
+"""Finds the differences between two image files: by their blocks on disk, or by reading both."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..provider import Change
 from .extents import Mapped, data_regions, fiemap, map_differences
 from .reader import FileReader
 
-BLOCK = 64 << 10  # bytes; the grain of a comparison by content
+BLOCK = 64 << 10  # bytes; the unit of a comparison by content
 READ = 1 << 20
 
 
 def by_blocks(new: FileReader, old: FileReader) -> Iterator[Change]:
-    """Changes between two snapshots by their block maps. Raises OSError where there is no FIEMAP."""
+    """Changes between two snapshots, from their block maps. Raises OSError if the filesystem has no FIEMAP."""
     limit = min(old.size, new.size)
     regions = map_differences(list(fiemap(new.descriptor, new.size)), list(fiemap(old.descriptor, limit)), new.size)
     for start, end, verdict in regions:
@@ -29,7 +29,7 @@ def by_blocks(new: FileReader, old: FileReader) -> Iterator[Change]:
 
 
 def by_content(new: FileReader, old: FileReader) -> Iterator[Change]:
-    """Changes between two snapshots by reading both, holes left out."""
+    """Changes between two snapshots, from reading both except for holes."""
     limit = min(old.size, new.size)
     after = [Mapped(start, end, None) for start, end in data_regions(new.descriptor, new.size)]
     before = [Mapped(start, end, None) for start, end in data_regions(old.descriptor, limit)]
@@ -41,7 +41,7 @@ def by_content(new: FileReader, old: FileReader) -> Iterator[Change]:
 
 
 def compare(new: FileReader, old: FileReader, start: int, end: int) -> Iterator[Change]:
-    """Blocks of 64 KiB in a region that differ; the old file reads as zeros past its end."""
+    """Blocks of 64 KiB that differ in a region. Past its end the old file counts as zeros."""
     while start < end:
         length = min(READ - start % READ, end - start)
         mine, theirs = new.read(start, length), old.read(start, length)
@@ -53,7 +53,7 @@ def compare(new: FileReader, old: FileReader, start: int, end: int) -> Iterator[
 
 
 def merged(changes: Iterator[Change]) -> Iterator[Change]:
-    """Neighbours of the same kind made one."""
+    """Join neighbours of the same kind."""
     last: Change | None = None
     for change in changes:
         if last and last.mapped == change.mapped and last.offset + last.length == change.offset:

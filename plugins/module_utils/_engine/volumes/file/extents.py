@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where a file's data lies: holes by SEEK_DATA, blocks on disk by FIEMAP.
+"""Where the data of a file lies: holes by SEEK_DATA, blocks on disk by FIEMAP.
 
-FIEMAP: linux/fiemap.h. Equal physical blocks mean equal data only where the filesystem reports real, unencoded
-addresses; others (network filesystems answer with made-up ones) are compared by content.
+FIEMAP: linux/fiemap.h. The same physical block means the same data only if the filesystem reports real, unencoded
+addresses. On other filesystems (network filesystems make addresses up) the content is compared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import array
 import errno
 import fcntl
 import os
-import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,13 +26,13 @@ _HEAD = struct.Struct("=QQLLLL")
 _EXTENT = struct.Struct("=QQQ16xL12x")
 _BATCH = 1024
 _LAST = 0x1
-# unknown, delalloc, encoded, encrypted, not aligned, inline, tail, unwritten: the address says nothing of the content
+# unknown, delalloc, encoded, encrypted, not aligned, inline, tail, unwritten: the address tells nothing of the content
 _VAGUE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
 ADDRESSES_KNOWN = ("xfs", "btrfs")
 
 
 class Mapped(NamedTuple):
-    """One extent of FIEMAP, bytes. ``physical`` is None where it says nothing of the content."""
+    """One extent of FIEMAP, in bytes. ``physical`` is None if the address tells nothing of the content."""
 
     start: int
     end: int
@@ -41,7 +40,7 @@ class Mapped(NamedTuple):
 
 
 def data_regions(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """Regions (start, end) that aren't holes, in order. A filesystem without SEEK_DATA gives one region."""
+    """Regions (start, end) that aren't holes, in order. Without SEEK_DATA the whole file is one region."""
     at = 0
     while at < size:
         try:
@@ -59,29 +58,8 @@ def data_regions(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, at
 
 
-def filesystem_type(path: str) -> str:
-    """The type of the filesystem a path is on, by /proc/self/mountinfo; empty where that can't be told."""
-    real, best, found = os.path.realpath(path), "", ""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            for line in mounts:
-                left, _dash, right = line.partition(" - ")
-                point = unescape(left.split(" ")[4])
-                inside = real == point or real.startswith(point.rstrip("/") + "/")
-                if inside and len(point) >= len(best):
-                    best, found = point, right.split(" ")[0]
-    except OSError:
-        return ""
-    return found
-
-
-def unescape(field: str) -> str:
-    """A path as mountinfo writes it, with its octal escapes undone."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), field)
-
-
 def fiemap(descriptor: int, size: int) -> Iterator[Mapped]:
-    """All extents below ``size``, in order. Raises OSError where the filesystem has no FIEMAP."""
+    """All extents below ``size``, in order. Raises OSError if the filesystem has no FIEMAP."""
     at, last = 0, False
     buffer = array.array("B", bytes(_HEAD.size + _BATCH * _EXTENT.size))
     while at < size and not last:
@@ -101,9 +79,9 @@ def fiemap(descriptor: int, size: int) -> Iterator[Mapped]:
 
 
 def map_differences(new: list[Mapped], old: list[Mapped], size: int) -> Iterator[tuple[int, int, str]]:
-    """What two block maps say of ``[0, size)``: regions (start, end, ``changed`` | ``unmapped`` | ``compare``).
+    """Compare two block maps over ``[0, size)``: regions (start, end, ``changed`` | ``unmapped`` | ``compare``).
 
-    Regions with the same blocks, and those that are holes in both, are left out.
+    Regions with the same blocks, and holes in both, are left out.
     """
     at, i, j = 0, 0, 0
     while at < size:
@@ -124,7 +102,7 @@ def map_differences(new: list[Mapped], old: list[Mapped], size: int) -> Iterator
 
 
 def _current(extents: list[Mapped], i: int, at: int, size: int) -> tuple[int, Mapped | None, int]:
-    """The extent at an offset, or none and where the hole ends."""
+    """The extent at an offset and its end, or None and the end of the hole."""
     while i < len(extents) and extents[i].end <= at:
         i += 1
     if i == len(extents):

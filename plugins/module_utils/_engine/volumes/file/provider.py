@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Provider ``file``: image files, snapshots by reflink where the filesystem can, else as sparse copies."""
+"""Provider ``file``: image files. Snapshots are reflinks if the filesystem has them, else sparse copies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from ...common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ...common.files import try_lock
-from ..mounts import mounted_on
+from ..mounts import filesystem_type, mounted_on
 from ..provider import (
     Change,
     Place,
@@ -32,16 +32,17 @@ from ..provider import (
     VolumeInfo,
 )
 from .changes import by_blocks, by_content, merged
-from .extents import ADDRESSES_KNOWN, filesystem_type
+from .extents import ADDRESSES_KNOWN
 from .reader import FileReader
-from .snapshots import SnapshotStore, filesystem_id, generation
+from .snapshots import PROVIDER, SnapshotStore, filesystem_id, generation
 from .target import FileTarget, open_elsewhere, target_witness
 
 
 class FileProvider:
     """Image files, named by their absolute path."""
 
-    name = "file"
+    name = PROVIDER
+    naming = "an image file by its absolute path"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
 
@@ -50,22 +51,20 @@ class FileProvider:
 
     def normalise(self, volume: str) -> str:
         if not volume.startswith("/"):
-            raise UsageError(
-                f"volume {volume!r}: an image file is named by its absolute path.", f"Did you mean /{volume}?"
-            )
+            raise UsageError(f"volume {volume!r}: name an image file by its absolute path.", f"Did you mean /{volume}?")
         if "\0" in volume:
-            raise UsageError(f"volume {volume!r} has a NUL byte in its name.")
+            raise UsageError(f"volume {volume!r}: the name contains a NUL byte.")
         try:
             os.fsencode(volume)
         except UnicodeEncodeError:
-            raise UsageError(f"the name {volume!r} isn't valid Unicode.") from None
+            raise UsageError(f"volume {volume!r}: the name isn't valid Unicode.") from None
         return os.path.normpath("/" + volume.lstrip("/"))
 
     def looking_at(self, volumes: list[str]) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
     def children(self, volume: str) -> list[str]:
-        raise UsageError(f"recursive: {volume!r} is an image file, which has no volumes below it.")
+        raise UsageError(f"recursive: volume {volume!r} is an image file; it has no volumes below it.")
 
     def info(self, volume: str) -> VolumeInfo:
         with self._image(volume) as (descriptor, found):
@@ -81,7 +80,7 @@ class FileProvider:
     @contextlib.contextmanager
     def _image(self, volume: str) -> Iterator[tuple[int, os.stat_result]]:
         try:
-            # non-blocking: a fifo of that name must not hang us
+            # non-blocking: opening a FIFO must not hang
             descriptor = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise _not_there(volume, error) from error
@@ -89,8 +88,8 @@ class FileProvider:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise VolumeError(
-                    f"volume {volume!r} is no image file but {_kind(found.st_mode)}.",
-                    "Provider file takes regular files.",
+                    f"volume {volume!r} is {_kind(found.st_mode)}, not an image file.",
+                    "Provider file backs up regular files only.",
                     code="wrong_type",
                 )
             yield descriptor, found
@@ -107,7 +106,7 @@ class FileProvider:
         return self.snapshots(volume)
 
     def freezable(self, volume: str) -> list[str]:
-        """Mount points of filesystems on loop devices (and their partitions) backed by this image."""
+        """Mount points of filesystems on loop devices (or their partitions) that use this image."""
         real, numbers = os.path.realpath(volume), set()
         for backing in glob.glob("/sys/block/loop*/loop/backing_file"):
             with contextlib.suppress(OSError):
@@ -128,7 +127,7 @@ class FileProvider:
         return len(volumes) == 1
 
     def pressure(self, volume: str) -> list[Pressure]:
-        return []  # how full a filesystem is says little: what fills it may have nothing to do with snapshots
+        return []  # anything may fill a filesystem, not only snapshots
 
     def pinned(self, volume: str) -> list[Snapshot]:
         return []
@@ -156,7 +155,7 @@ class FileProvider:
         with store.explained(), store.lock(), self._image(volume) as (descriptor, _found):
             store.sweep()
             if any(snapshot.name == request.name for snapshot in store.load()):
-                raise VolumeError(f"{volume} has a snapshot {request.name!r} already.", code="exists")
+                raise VolumeError(f"{volume} already has a snapshot {request.name!r}.", code="exists")
             size = os.fstat(descriptor).st_size
             method = store.copy_image(descriptor, size, request.name)
             snapshot = Snapshot(
@@ -210,7 +209,7 @@ class FileProvider:
             descriptor = os.open(snapshot.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise VolumeError(
-                f"snapshot {snapshot.name!r} of {snapshot.volume} can't be read: {error.strerror}.",
+                f"can't read snapshot {snapshot.name!r} of {snapshot.volume}: {error.strerror}.",
                 code="snapshot_gone" if isinstance(error, FileNotFoundError) else None,
             ) from error
         try:
@@ -245,8 +244,8 @@ class FileProvider:
             space = os.statvfs(folder)
         except OSError as error:
             raise VolumeError(
-                f"target {target!r} can't be made: its folder {folder} can't be used ({error.strerror}).",
-                "Create the folder, or restore elsewhere.",
+                f"can't create target {target!r} in folder {folder}: {error.strerror}.",
+                "Create the folder, or restore to another path.",
             ) from error
         free = space.f_bavail * space.f_frsize
         try:
@@ -254,15 +253,13 @@ class FileProvider:
         except FileNotFoundError:
             return TargetState(False, {}, None, free)
         except OSError as error:
-            raise VolumeError(f"target {target!r} can't be used: {error.strerror}.") from error
+            raise VolumeError(f"can't use target {target!r}: {error.strerror}.") from error
         if not stat.S_ISREG(found.st_mode):
-            raise VolumeError(
-                f"target {target!r} is there and is {_kind(found.st_mode)}, not an image file.", code="wrong_type"
-            )
+            raise VolumeError(f"target {target!r} is {_kind(found.st_mode)}, not an image file.", code="wrong_type")
         return TargetState(True, target_witness(real), open_elsewhere(real), free)
 
     def recover(self, place: Place) -> None:
-        pass  # a file is swapped in one step
+        pass  # one rename swaps a file, so nothing can be left half done
 
     def receive(self, request: ReceiveRequest) -> Target:
         return FileTarget(os.path.realpath(request.place.target), request.size)
@@ -270,19 +267,19 @@ class FileProvider:
 
 def _torn(volume: str) -> str:
     return (
-        f"{volume} was written while its snapshot was made and nothing was quiesced: the copy may be torn. "
-        "Use pre_command and post_command, or quiesce."
+        f"{volume} was written to while its snapshot was copied: the copy may be torn (inconsistent). "
+        "Set quiesce, or pre_command and post_command."
     )
 
 
 def _not_there(volume: str, error: OSError) -> SnapshipError:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return UnknownError(
-            f"volume {volume!r}: there is no such image file.",
-            "Check the path; each volume is one file.",
+            f"volume {volume!r}: no such image file.",
+            "Check the path. Each volume is one file.",
             code="unknown_volume",
         )
-    return VolumeError(f"volume {volume!r} can't be read: {error.strerror}.", code="unreadable")
+    return VolumeError(f"can't read volume {volume!r}: {error.strerror}.", code="unreadable")
 
 
 def _kind(mode: int) -> str:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Reading image files from several threads: from the page cache what is in it, the rest past it."""
+"""Reads image files from several threads: cached pages from the page cache, the rest without it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
 class FileReader:
-    """An open image of known size (bytes); past it nothing is read."""
+    """An open image of ``size`` bytes; nothing is read past them."""
 
     def __init__(self, descriptor: int, size: int) -> None:
-        """The descriptor stays the caller's."""
+        """The caller closes ``descriptor``."""
         self.descriptor = descriptor
         self.size = size
         self._direct = open_direct(descriptor, os.O_RDONLY)
 
     def close(self) -> None:
-        """Close what was opened besides."""
+        """Close what this reader opened itself."""
         if self._direct is not None:
             os.close(self._direct)
             self._direct = None
@@ -40,18 +40,20 @@ class FileReader:
             yield Change(start, end - start, True)
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill ``target`` from this offset. Raises VolumeError where the file ends before."""
+        """Fill ``target`` with the bytes from ``offset`` on. Raises VolumeError if the file is too short."""
         done = self._cached(offset, target)
         if self._direct is not None and fits(offset + done, len(target) - done):
             done += read_direct(self._direct, offset + done, target[done:])
         while done < len(target):
             count = os.preadv(self.descriptor, [target[done:]], offset + done)
             if not count:
-                raise VolumeError(f"a snapshot ends at {offset + done} bytes, before its size: it was cut.")
+                raise VolumeError(
+                    f"a snapshot is too short: it ends at offset {offset + done}. Something truncated it."
+                )
             done += count
 
     def _cached(self, offset: int, target: memoryview) -> int:
-        """Bytes that could be had without reading from disk."""
+        """Read what is cached, without reading from disk. Returns the number of bytes."""
         if self._direct is None or not _NOWAIT:
             return 0
         try:
@@ -62,7 +64,7 @@ class FileReader:
             raise
 
     def read(self, offset: int, length: int) -> bytearray:
-        """These bytes; zeros past the size."""
+        """These bytes, with zeros past the size."""
         data = bytearray(length)
         inside = min(length, max(self.size - offset, 0))
         if inside:

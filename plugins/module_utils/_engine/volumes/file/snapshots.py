@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where snapshots of image files lie: ``.snapship/<image>/`` beside the image, a file and a record each.
+"""Snapshots of image files, in ``.snapship/<image>/`` beside the image: an image file and a record (JSON) each.
 
-The record (JSON) is the commit point: an image file without one is the rest of a run that died.
+Writing the record commits the snapshot. An image file without a record was left by a run that died.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from ...common.direct_io import bounce, fits, open_direct, write_direct
 from ...common.errors import BusyError, ConfigError, SnapshipError, VolumeError
 from ...common.files import locked, read_json, sync_folder, try_lock, write_json
 from ...common.keys import encode
+from ..mounts import filesystem_type
 from ..provider import Snapshot
-from .extents import FICLONE, data_regions, filesystem_type
+from .extents import FICLONE, data_regions
 
+PROVIDER = "file"
 _GETVERSION = 0x80087601
 _COPY = 4 << 20
-_SERVER_COPIES = ("nfs", "nfs4", "cifs", "smb3")  # there copy_file_range costs no traffic
+_SERVER_COPIES = ("nfs", "nfs4", "cifs", "smb3")  # copy_file_range copies on the server there
 _IMAGE, _RECORD = ".img", ".json"
 
 
 def witness(path: str) -> dict[str, Any]:
-    """How a file is known to be still the same: device, inode, generation, change time (ns), size."""
+    """What proves that a file is unchanged: device, inode, generation, change time (ns), size."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
@@ -49,12 +51,12 @@ def witness(path: str) -> dict[str, Any]:
 
 
 def filesystem_id(descriptor: int) -> int:
-    """The filesystem's own id, which survives a reboot where device numbers don't; else the device number."""
+    """The filesystem's own id, which stays the same over a reboot (device numbers don't); else the device number."""
     return os.fstatvfs(descriptor).f_fsid or os.fstat(descriptor).st_dev
 
 
 def generation(descriptor: int) -> int:
-    """The inode's generation, which tells reuse of an inode number; 0 where the filesystem has none."""
+    """The inode's generation, which differs when an inode number is used again; 0 if the filesystem has none."""
     value = array.array("q", [0])
     try:
         fcntl.ioctl(descriptor, _GETVERSION, value, True)
@@ -67,14 +69,14 @@ class SnapshotStore:
     """The snapshots of one image."""
 
     def __init__(self, volume: str, image_path: str) -> None:
-        """``volume`` is its name, ``image_path`` the file itself where the name is a symbolic link."""
+        """``volume`` is the name, ``image_path`` the file that it is, or links to."""
         self.volume = volume
         folder, image = os.path.split(image_path)
         self.folder = os.path.join(folder, ".snapship", encode(image))
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """What the system says where something can't be written here, in terms of the volume (VolumeError)."""
+        """Turns errors of writing here into errors about the volume (VolumeError)."""
         try:
             yield
         except ConfigError as error:
@@ -96,7 +98,7 @@ class SnapshotStore:
         return os.path.join(self.folder, encode(name) + _RECORD)
 
     def load(self) -> list[Snapshot]:
-        """All snapshots with a record, newest first, with their flaw where the witness doesn't match."""
+        """All snapshots that have a record, newest first, each with its flaw if its witness doesn't match."""
         try:
             entries = os.listdir(self.folder)
         except (FileNotFoundError, NotADirectoryError):
@@ -107,18 +109,18 @@ class SnapshotStore:
             if record:
                 path = self.path(record["name"])
                 flaw = _flaw(path, record.pop("witness"))
-                found.append(Snapshot(volume=self.volume, provider="file", path=path, flaw=flaw, **record))
+                found.append(Snapshot(volume=self.volume, provider=PROVIDER, path=path, flaw=flaw, **record))
         return sorted(found, key=lambda snapshot: snapshot.created, reverse=True)
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write the record; from then on the snapshot is there."""
+        """Write the record, which commits the snapshot."""
         record = {name: getattr(snapshot, name) for name in _KEPT}
         stored = read_json(self._record(snapshot.name))
         record["witness"] = stored["witness"] if stored else witness(snapshot.path)
         write_json(self._record(snapshot.name), record)
 
     def remove(self, name: str) -> None:
-        """Record first, so that half of it is nothing. Raises BusyError while the image is being read."""
+        """Remove the record first: a half-removed snapshot doesn't exist. Raises BusyError while the image is read."""
         path = self.path(name)
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(FileNotFoundError):
@@ -126,7 +128,9 @@ class SnapshotStore:
                 stack.callback(os.close, descriptor)
                 if not try_lock(descriptor):
                     raise BusyError(
-                        f"snapshot {name!r} of {self.volume} is being shipped.", "Try again later.", code="in_use"
+                        f"snapshot {name!r} of {self.volume} is being shipped.",
+                        "Try again when that has finished.",
+                        code="in_use",
                     )
             for each in (self._record(name), path):
                 with contextlib.suppress(FileNotFoundError):
@@ -134,7 +138,7 @@ class SnapshotStore:
         sync_folder(self.folder)
 
     def sweep(self) -> None:
-        """Remove what runs that died left here. To be called under the lock."""
+        """Remove what runs that died left here. The caller holds the lock."""
         entries = set(os.listdir(self.folder))
         for entry in entries:
             orphan = entry.endswith(_IMAGE) and entry[: -len(_IMAGE)] + _RECORD not in entries
@@ -143,7 +147,7 @@ class SnapshotStore:
                     os.unlink(os.path.join(self.folder, entry))
 
     def drop_folder(self) -> None:
-        """Remove the folder where nothing but its lock is left in it."""
+        """Remove the folder if only its lock is left."""
         if set(os.listdir(self.folder)) <= {"lock"}:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self.folder, "lock"))
@@ -151,7 +155,7 @@ class SnapshotStore:
                 os.rmdir(os.path.dirname(self.folder))
 
     def copy_image(self, source: int, size: int, name: str) -> str:
-        """Make the image of a snapshot from an open file: a reflink, else a sparse copy. Returns which."""
+        """Copy an open file into the image of a snapshot. Returns how: ``reflink``, else ``copy`` (sparse)."""
         temporary = os.path.join(self.folder, ".taking-" + secrets.token_hex(8))
         target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -175,7 +179,7 @@ _KEPT = ("name", "state_id", "created", "size", "lineage", "group", "method", "m
 
 
 def clone_or_copy(source: int, target: int, size: int) -> str:
-    """Give an empty file the content of another: ``reflink`` where the filesystem can, else ``copy`` (holes kept)."""
+    """Copy a file into an empty one: by ``reflink`` if the filesystem can, else by ``copy``, which keeps holes."""
     try:
         fcntl.ioctl(target, FICLONE, source)
         os.ftruncate(target, size)
@@ -222,7 +226,7 @@ def _copy(source: int, target: int, at: int, length: int) -> None:
                 raise
             done = os.pwrite(target, os.pread(source, min(length, 1 << 20), at), at)
         if not done:
-            raise VolumeError("the image got shorter while it was copied.", "Quiesce it, or keep it on XFS or btrfs.")
+            raise VolumeError("the image was truncated while it was copied.", "Quiesce it, or move it to XFS or btrfs.")
         at, length = at + done, length - done
 
 
@@ -230,19 +234,19 @@ def _flaw(path: str, recorded: dict[str, Any]) -> str | None:
     try:
         found = witness(path)
     except OSError as error:
-        return f"its image can't be read ({error.strerror})"
+        return f"can't read its image ({error.strerror})"
     changed = [name for name, value in recorded.items() if found.get(name) != value]
-    return f"its image was touched ({', '.join(sorted(changed))} changed)" if changed else None
+    return f"its image was modified ({', '.join(sorted(changed))} changed)" if changed else None
 
 
 def _explained(error: OSError, volume: str) -> SnapshipError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return VolumeError(
-            f"no room for a snapshot beside {volume}: the filesystem is full.",
-            "Free some space; on XFS or btrfs a snapshot costs only what changes later.",
+            f"no space for a snapshot of {volume}: the filesystem is full.",
+            "Free some space. On XFS or btrfs a snapshot takes only the space of later changes.",
             code="no_space",
         )
     return VolumeError(
-        f"the snapshots of {volume}, in a folder .snapship beside it, can't be written: {error.strerror}.",
+        f"can't write snapshots of {volume} in the folder .snapship beside it: {error.strerror}.",
         "Give this user write access to the image's folder.",
     )

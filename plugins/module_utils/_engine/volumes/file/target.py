@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""An image being restored: received beside its target, made durable, then swapped in."""
+"""Restores an image file: receives it beside its target, makes it durable, then renames it over the target."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from .snapshots import filesystem_id
 
 
 class FileTarget:
-    """The file that grows beside the target. A killed restore's is found again by its name and removed."""
+    """The file that is received beside the target. Its name is always the same: a new run finds and removes the file
+    that a killed run left."""
 
     zeroed = True
 
@@ -46,7 +47,9 @@ class FileTarget:
             left = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 if not try_lock(left):
-                    raise BusyError(f"{self._target} is being restored by another run.", "Wait for it.", code="locked")
+                    raise BusyError(
+                        f"another run is restoring {self._target}.", "Wait until it has finished.", code="locked"
+                    )
                 os.unlink(self.path)
             finally:
                 os.close(left)
@@ -73,7 +76,7 @@ class FileTarget:
         while done < len(target):
             count = os.preadv(self._descriptor, [target[done:]], offset + done)
             if not count:
-                raise VolumeError(f"{self._target}: what was restored is shorter than it must be.")
+                raise VolumeError(f"{self._target}: the restored file is too short.")
             done += count
 
     def data(self) -> Iterator[tuple[int, int]]:
@@ -105,7 +108,7 @@ class FileTarget:
         return kept
 
     def _keep(self, keep_as: str | None) -> str | None:
-        """Keep what is there under this name, with a number behind it where that is taken by something else."""
+        """Keep the old target under this name, with a number behind it if something else has the name."""
         if keep_as is None or not os.path.lexists(self._target):
             return None
         for number in itertools.count(1):
@@ -114,7 +117,7 @@ class FileTarget:
                 self._keep_under(path)
                 break
             if os.path.samestat(os.lstat(path), os.lstat(self._target)):
-                break  # a run that died got as far as this
+                break  # a run that died has kept it already
         return path
 
     def _keep_under(self, path: str) -> None:
@@ -123,7 +126,7 @@ class FileTarget:
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
                 raise
-            os.rename(self._target, path)  # a filesystem without hard links: for a moment nothing is there
+            os.rename(self._target, path)  # no hard links here: for a moment the target doesn't exist
 
     def abort(self) -> None:
         with contextlib.suppress(OSError):
@@ -138,19 +141,20 @@ class FileTarget:
     def _explained(self, error: OSError) -> SnapshipError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return VolumeError(
-                f"no room to restore {self._target}: the filesystem is full; what was there is untouched.",
-                "Free some space, or restore elsewhere.",
+                f"no space to restore {self._target}: the filesystem is full. The target was not changed.",
+                "Free some space, or restore to another path.",
                 code="no_space",
             )
         if error.errno == errno.EFBIG:
             return VolumeError(
-                f"{self._target}: the filesystem can't hold a file of {self._size} bytes.", code="no_space"
+                f"can't restore {self._target}: {self._size} bytes are too large for a file on this filesystem.",
+                code="no_space",
             )
-        return VolumeError(f"{self._target} can't be restored: {error.strerror}; what was there is untouched.")
+        return VolumeError(f"can't restore {self._target}: {error.strerror}. The target was not changed.")
 
 
 def target_witness(path: str) -> dict[str, Any]:
-    """How a restored file is known to be unwritten since."""
+    """What proves that nobody has written to a restored file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         return _witness(descriptor)
@@ -165,10 +169,11 @@ def _witness(descriptor: int) -> dict[str, Any]:
 
 
 def open_elsewhere(path: str) -> str | None:
-    """Who has a file open, ``None`` if nobody is known to.
+    """What has a file open; ``None`` if nothing is known to.
 
-    A write lease is granted only where nobody else has the file open (fcntl(2), F_SETLEASE), loop devices included.
-    Where it is refused, or leases can't be had, loop devices and the processes this user may see are searched.
+    The kernel grants a write lease only if nobody else, loop devices included, has the file open (fcntl(2),
+    F_SETLEASE). If it refuses, or has no leases here, loop devices and the processes that this user can see are
+    searched.
     """
     granted = _lease(path)
     if granted:
@@ -190,7 +195,7 @@ def _process_with(path: str) -> str | None:
 
 
 def _lease(path: str) -> bool | None:
-    """Whether a write lease is granted; ``None`` where this filesystem or user can't have one."""
+    """Whether a write lease is granted; ``None`` if this filesystem or user can't have one."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Changes to logical volumes by what they are, not by their names."""
+"""Changes to logical volumes, which are selected by UUID and tag rather than by name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from ...common import processes
 from ...common.errors import VolumeError
 from ...common.processes import ProgramError
-from .listing import Lv, one_line, reports
 from .names import LvName
+from .report import Lv, one_line, reports
 
 
 def change(what: str, command: list[str]) -> str:
-    """Run a program of LVM's that changes something; ``what`` failed is said in the error."""
+    """Run an LVM command that changes something. If it fails, the error begins with ``what``."""
     try:
         return _run(what, command)
     finally:
@@ -33,7 +33,7 @@ def _run(what: str, command: list[str]) -> str:
         raise VolumeError(f"{what}: {one_line(error.said)}", _HINTS.get(code, ""), code=code) from error
 
 
-_HINTS = {"pool_full": "Extend the pool, or remove snapshots.", "in_use": "Close what has it open."}
+_HINTS = {"pool_full": "Extend the pool, or remove snapshots.", "in_use": "Close whatever has it open."}
 
 
 def _code(said: str) -> str:
@@ -47,18 +47,18 @@ def _code(said: str) -> str:
 
 
 def _which(volume: Lv) -> list[str]:
-    """Options that pick this volume by its identity, whatever it is called by now."""
+    """Options that select this volume by UUID, whatever its name is by now."""
     return ["-S", f'lv_uuid="{volume.uuid}"', "--", volume.name.vg]
 
 
 def retag(volume: Lv, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Lv:
-    """Change tags in one step; returns the volume with them."""
+    """Change tags in one step. Returns the volume with its new tags."""
     add, drop = list(add), list(drop)
     words = [word for tag in drop for word in ("--deltag", tag)] + [word for tag in add for word in ("--addtag", tag)]
     if not words:
         return volume
     try:
-        said = _run(f"{volume.name} can't be tagged", ["lvchange", *words, *_which(volume)])
+        said = _run(f"can't tag {volume.name}", ["lvchange", *words, *_which(volume)])
     except BaseException:
         reports.drop()
         raise
@@ -67,29 +67,30 @@ def retag(volume: Lv, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Lv:
     if " changed" in said:
         reports.retagged(changed)
     else:
-        reports.drop()  # it is gone, or is something else now
+        reports.drop()  # it is gone, or was replaced
     return changed
 
 
 def activate(volume: Lv) -> None:
-    """Make its device appear."""
-    change(f"{volume.name} can't be activated", ["lvchange", "-ay", "-K", *_which(volume)])
+    """Activate the volume: its device appears."""
+    change(f"can't activate {volume.name}", ["lvchange", "-ay", "-K", *_which(volume)])
 
 
 def refresh(volume: Lv) -> None:
-    """Load its device anew, and resume it."""
-    change(f"{volume.name} is suspended and can't be resumed", ["lvchange", "--refresh", *_which(volume)])
+    """Reload the volume's device and resume it."""
+    change(f"can't resume {volume.name}, which is suspended", ["lvchange", "--refresh", *_which(volume)])
 
 
 def deactivate(volume: Lv) -> None:
-    """Make its device go, unless somebody has it open."""
+    """Deactivate the volume, unless something has it open."""
     with contextlib.suppress(VolumeError):
-        change(f"{volume.name} can't be deactivated", ["lvchange", "-an", *_which(volume)])
+        change(f"can't deactivate {volume.name}", ["lvchange", "-an", *_which(volume)])
 
 
 def remove(volume: Lv, tag: str) -> bool:
-    """Remove a volume, if it still is there and has this tag; returns whether it did. Raises VolumeError, code
-    ``in_use`` where somebody has it open."""
+    """Remove a volume if it still exists and has this tag. Returns whether it did.
+
+    Raises VolumeError, code ``in_use`` if something has it open."""
     try:
         done = _remove(volume.name, f'lv_uuid="{volume.uuid}"', tag)
     except BaseException:
@@ -98,12 +99,12 @@ def remove(volume: Lv, tag: str) -> bool:
     if done:
         reports.removed(volume)
     else:
-        reports.drop()  # it was gone, or something else
+        reports.drop()  # it was gone, or was replaced
     return done
 
 
 def remove_named(name: LvName, tag: str) -> bool:
-    """The same for a volume that is known by its name."""
+    """As remove(), for a volume that is selected by name."""
     try:
         return _remove(name, f'lv_name="{name.lv}"', tag)
     finally:
@@ -112,9 +113,9 @@ def remove_named(name: LvName, tag: str) -> bool:
 
 def _remove(name: LvName, which: str, tag: str) -> bool:
     command = ["lvremove", "-y", "-S", f'{which} && lv_tags={{"{tag}"}}', "--", name.vg]
-    return "successfully removed" in _run(f"{name} can't be removed", command)
+    return "successfully removed" in _run(f"can't remove {name}", command)
 
 
 def rename(vg: str, old: str, new: str) -> None:
-    """Raises VolumeError."""
-    change(f"{vg}/{old} can't be renamed to {new}", ["lvrename", "--", vg, old, new])
+    """Rename a volume. Raises VolumeError."""
+    change(f"can't rename {vg}/{old} to {new}", ["lvrename", "--", vg, old, new])

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What device-mapper itself says of a device, and messages to one: asked of the kernel, no program is started.
+"""Asks the kernel's device-mapper about devices and sends messages to them, without starting a program.
 
-Interface: linux/dm-ioctl.h, version 4. Each call takes struct dm_ioctl, and behind it what belongs to the call.
+Interface: linux/dm-ioctl.h, version 4. Each call takes struct dm_ioctl, followed by the data of the call.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _VERSION = (4, 0, 0)
 _HEAD = struct.Struct("=3I3Ii3IQ128s129s7x")
 _SPEC = struct.Struct("=QQiI16s")  # struct dm_target_spec: start, length, status, next, type; text follows
 _SECTOR = struct.Struct("=Q")  # struct dm_target_msg: sector; text follows
-_SIZE = 16 << 10  # bytes of a call; a pool's status is one line
-_NAME = 127  # bytes of a device's name, at most
+_SIZE = 16 << 10  # bytes of a call's buffer; the status of a pool is one line
+_NAME = 127  # longest name of a device, bytes
 _DEV_STATUS, _TABLE_STATUS, _TARGET_MSG = 7, 12, 14
 
 
 def open_count(name: str) -> int:
-    """How often a device is open. Raises OSError: ENXIO where there is no such device."""
+    """How many times a device is open. Raises OSError: ENXIO if there is no such device."""
     return int(_HEAD.unpack_from(_call(_DEV_STATUS, name))[6])
 
 
 def status(name: str) -> tuple[str, str]:
-    """Type and status line of a device's first target. Raises OSError: ENXIO where there is no such device."""
+    """Type and status line of a device's first target. Raises OSError: ENXIO if there is no such device."""
     answer = _call(_TABLE_STATUS, name)
     head = _HEAD.unpack_from(answer)
     start, count = head[4], head[5]
@@ -43,7 +43,7 @@ def status(name: str) -> tuple[str, str]:
 
 
 def message(name: str, text: str) -> None:
-    """Send a message to a device's first target. Raises OSError with what the kernel answers."""
+    """Send a message to a device's first target. Raises OSError with the kernel's error."""
     _call(_TARGET_MSG, name, _SECTOR.pack(0) + text.encode() + b"\0")
 
 
@@ -52,10 +52,10 @@ def _text(data: bytes) -> str:
 
 
 def _call(number: int, name: str, data: bytes = b"") -> bytearray:
-    """One call; returns its answer."""
+    """Make one call; returns the answer."""
     packed = os.fsencode(name)
     if len(packed) > _NAME:
-        raise ValueError(f"device-mapper has no name as long as {name!r}")
+        raise ValueError(f"{name!r} is too long for a name in device-mapper")
     buffer = bytearray(_SIZE)
     _HEAD.pack_into(buffer, 0, *_VERSION, _SIZE, _HEAD.size, 0, 0, 0, 0, 0, 0, packed, b"")
     buffer[_HEAD.size : _HEAD.size + len(data)] = data

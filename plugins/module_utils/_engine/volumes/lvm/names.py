@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Names in LVM: what users may write, what LVM can hold, and what device-mapper makes of them."""
+"""Names in LVM: how users write them, which ones LVM accepts, and what device-mapper calls them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _RESERVED_PARTS = (
     *("_cdata", "_cmeta", "_corig", "_cpool", "_cvol", "_wcorig", "_mimage", "_mlog", "_rimage", "_rmeta"),
     *("_tdata", "_tmeta", "_vdata", "_vorigin", "_imeta", "_iorig", "_pmspare"),
 )
-# Characters of "vg-lv" as device-mapper has it, its own limit being 127: LVM puts a suffix behind some of them.
+# Longest "vg-lv" in device-mapper, whose own limit is 127: LVM adds a suffix to some names.
 _LONGEST = 115
-_ALLOWED = "Names in LVM have letters, digits and _ . + - only, no dash in front, vg and lv together 115 characters."
+_ALLOWED = "LVM allows letters, digits and _ . + - (no - in front), 115 characters for VG and LV together."
 
 
 class LvName(NamedTuple):
@@ -35,22 +35,22 @@ class LvName(NamedTuple):
 
     @property
     def mapped(self) -> str:
-        """What device-mapper calls it."""
+        """Its name in device-mapper."""
         return mapped_name(self.vg, self.lv)
 
     @property
     def device(self) -> str:
-        """Its device while it is active."""
+        """The path of its device while it is active."""
         return f"/dev/mapper/{self.mapped}"
 
 
 def mapped_name(vg: str, lv: str) -> str:
-    """A device-mapper name: parts joined by a hyphen, those inside doubled."""
+    """The name in device-mapper: VG and LV joined by a hyphen, with each hyphen inside doubled."""
     return f"{vg.replace('-', '--')}-{lv.replace('-', '--')}"
 
 
 def is_valid(vg: str, lv: str) -> bool:
-    """Whether LVM lets a user make a volume of this name."""
+    """Whether LVM lets a user create a volume of this name."""
     for name in (vg, lv):
         if not _NAME.fullmatch(name) or name in (".", ".."):
             return False
@@ -60,18 +60,18 @@ def is_valid(vg: str, lv: str) -> bool:
 
 
 def parse(volume: str) -> LvName:
-    """The volume that a user means by ``vg/lv`` or ``/dev/vg/lv``. Raises UsageError for what no LV can be called."""
+    """The name from ``vg/lv`` or ``/dev/vg/lv``. Raises UsageError if no LV can have it."""
     if volume.startswith("/dev/mapper/"):
         meant = _unmapped(volume[len("/dev/mapper/") :])
         raise UsageError(
-            f"volume {volume!r}: a thin LV is named vg/lv, not by its device-mapper name.",
+            f"volume {volume!r}: name a thin LV as vg/lv, not by its device-mapper name.",
             f"Did you mean {meant}?" if meant else "",
         )
     vg, slash, lv = (volume[len("/dev/") :] if volume.startswith("/dev/") else volume).partition("/")
     if not slash or "/" in lv or not vg or not lv:
-        raise UsageError(f"volume {volume!r}: a thin LV is named by its volume group and itself: vg/lv.")
+        raise UsageError(f"volume {volume!r}: name a thin LV as vg/lv.")
     if not is_valid(vg, lv):
-        raise UsageError(f"volume {volume!r}: there can be no LV of this name.", _ALLOWED)
+        raise UsageError(f"volume {volume!r}: LVM doesn't allow this name.", _ALLOWED)
     return LvName(vg, lv)
 
 
@@ -84,7 +84,7 @@ def _unmapped(name: str) -> str | None:
 
 
 def looks_like(volume: str) -> LvName | None:
-    """The name, if it has the form of one."""
+    """The name, if it is one that LVM allows."""
     try:
         return parse(volume)
     except UsageError:
@@ -92,7 +92,7 @@ def looks_like(volume: str) -> LvName | None:
 
 
 def snapshot_lv(volume: LvName, uuid: str, snapshot: str, taken: set[str]) -> str:
-    """An LV name for a snapshot, not among ``taken`` ones: readable where LVM can hold that, else with a hash."""
+    """A free LV name for a snapshot (not in ``taken``): readable if LVM allows that, else with a hash."""
     readable = f"{volume.lv}_snapship_{snapshot}"
     if is_valid(volume.vg, readable) and readable not in taken:
         return readable
@@ -101,7 +101,7 @@ def snapshot_lv(volume: LvName, uuid: str, snapshot: str, taken: set[str]) -> st
 
 
 def beside(volume: LvName, what: str) -> str:
-    """The LV name of something that belongs to a volume, the same each time."""
+    """The LV name of something that belongs to a volume; always the same."""
     digest = hashlib.sha256(f"{volume.lv}\0{what}".encode()).hexdigest()[:12]
     return _shortened(volume, f"_snapship_{what}_{digest}")
 
@@ -114,7 +114,7 @@ def _shortened(volume: LvName, suffix: str) -> str:
 
 
 def kept_name(vg: str, wanted: str, taken: set[str]) -> str:
-    """What LVM can hold that comes nearest to a name, with a number behind it where that is taken."""
+    """The name that LVM allows and that is most like ``wanted``, with a number behind it if the name is taken."""
     text = re.sub(r"[^A-Za-z0-9_.+-]", "_", wanted).lstrip("-.") or "kept"
     if not is_valid(vg, text + "-999"):
         text = "kept-" + hashlib.sha256(wanted.encode("utf-8", "surrogateescape")).hexdigest()[:24]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Which LV a user means, and where a restore is to go."""
+"""Finds the LV that a user names, and the thin pool and target of a restore."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Iterable
 
 from ...common.errors import SnapshipError, UnknownError, UsageError, VolumeError
 from ..provider import Place, TargetState
-from .listing import Listing, Lv, reports, volume_groups
 from .names import LvName, parse
+from .report import Lv, VolumeGroup, reports, volume_groups
 from .snapshots import ours
 from .target import RESTORED, RESTORING, content_witness, swapping
 from .thin_pool import FULL, status
 from .usage import used_by
 
-_NAMED = 10  # names in an error, at most
+_NAMED = 10  # most names in an error
 
 
-def volume_of(volume: str) -> tuple[Lv, Listing]:
-    """The thin LV of this name. Raises UnknownError (``unknown_volume``), VolumeError (``wrong_type``)."""
+def volume_of(volume: str) -> tuple[Lv, VolumeGroup]:
+    """The thin LV of this name. Raises UnknownError (``unknown_volume``) or VolumeError (``wrong_type``)."""
     name = parse(volume)
     listing = reports.of(name.vg)
     found = listing.by_name.get(name.lv)
@@ -34,16 +34,16 @@ def volume_of(volume: str) -> tuple[Lv, Listing]:
 def _checked(lv: Lv, what: str) -> Lv:
     kind = _wrong_kind(lv)
     if kind:
-        raise VolumeError(f"{what} is {kind}.", "Provider lvm_thin takes thin LVs.", code="wrong_type")
+        raise VolumeError(f"{what} is {kind}.", "Provider lvm_thin backs up thin LVs only.", code="wrong_type")
     return lv
 
 
 def _wrong_kind(lv: Lv) -> str | None:
-    """What an LV is that can't be backed up or replaced."""
+    """What an LV is if it can't be backed up or replaced."""
     if lv.is_pool:
         return "a thin pool"
     if not lv.is_thin:
-        return f"no thin LV but one of type {lv.segtype}"
+        return f"an LV of type {lv.segtype}, not a thin LV"
     if ours(lv) is not None:
         return "a snapshot made by snapship"
     if RESTORING in lv.tags:
@@ -51,17 +51,17 @@ def _wrong_kind(lv: Lv) -> str | None:
     return None
 
 
-def _unknown(name: LvName, listing: Listing) -> SnapshipError:
+def _unknown(name: LvName, listing: VolumeGroup) -> SnapshipError:
     if not listing.volumes:
         groups = _some(volume_groups())
         return UnknownError(
-            f"volume {str(name)!r}: there is no volume group {name.vg} with LVs in it (there: {groups}).",
-            "Check the name; thin LVs are named vg/lv.",
+            f"volume {str(name)!r}: volume group {name.vg} doesn't exist or has no LVs (existing groups: {groups}).",
+            "Check the name: vg/lv.",
             code="unknown_volume",
         )
     there = _some(str(each.name) for each in listing.volumes if each.is_thin and _wrong_kind(each) is None)
     return UnknownError(
-        f"volume {str(name)!r}: {name.vg} has no such LV (thin LVs there: {there}).",
+        f"volume {str(name)!r}: {name.vg} has no such LV (its thin LVs: {there}).",
         "Check the name.",
         code="unknown_volume",
     )
@@ -72,20 +72,20 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "") or "none"
 
 
-# --- where to restore
+# --- where to restore to
 
 
-def pool_for(place: Place, listing: Listing) -> Lv:
-    """The thin pool that a new LV for this target is made in. Raises UsageError that names the pools."""
+def pool_for(place: Place, listing: VolumeGroup) -> Lv:
+    """The thin pool for a new LV of this target. Raises UsageError that lists the pools."""
     name = parse(place.target)
     pools = {each.name.lv: each for each in listing.volumes if each.is_pool}
     choices = _some(f"{name.vg}/{each}" for each in pools)
     if place.pool is not None:
         vg, slash, pool = place.pool.rpartition("/")
         if slash and vg != name.vg:
-            raise UsageError(f"pool {place.pool!r} isn't in {name.vg}, the volume group of {place.target}.")
+            raise UsageError(f"pool {place.pool!r} isn't in volume group {name.vg} of target {place.target}.")
         if pool not in pools:
-            raise UsageError(f"there is no thin pool {name.vg}/{pool} (thin pools there: {choices}).")
+            raise UsageError(f"thin pool {name.vg}/{pool} doesn't exist (existing: {choices}).")
         return pools[pool]
     there = listing.by_name.get(name.lv)
     if there is not None and there.is_thin:
@@ -95,16 +95,18 @@ def pool_for(place: Place, listing: Listing) -> Lv:
     if not pools:
         raise VolumeError(
             f"target {place.target!r}: {name.vg} has no thin pool.",
-            f"Make one (lvcreate -T -L SIZE {name.vg}/pool), or restore elsewhere.",
+            f"Create one (lvcreate -T -L SIZE {name.vg}/pool), or restore to another volume group.",
             code="wrong_type",
         )
     if len(pools) > 1:
-        raise UsageError(f"target {place.target!r}: {name.vg} has several thin pools ({choices}).", "Say which: pool.")
+        raise UsageError(
+            f"target {place.target!r}: {name.vg} has several thin pools ({choices}).", "Set pool to one of them."
+        )
     return next(iter(pools.values()))
 
 
 def target_state(place: Place) -> TargetState:
-    """What is at a target; a swap that was cut counts as finished, as the next run will leave it."""
+    """The target as it is now. An interrupted swap counts as finished, since the next run finishes it."""
     name = parse(place.target)
     listing = reports.recent(name.vg)
     there = listing.by_name.get(name.lv)
@@ -112,7 +114,7 @@ def target_state(place: Place) -> TargetState:
         cut = swapping(listing, name)
         there = cut[0] if cut else None
     if there is not None:
-        _checked(there, f"target {place.target!r} is there and")
+        _checked(there, f"target {place.target!r}")
     pool = pool_for(place, listing)
     if there is None:
         return TargetState(False, {}, None, _free(pool))
@@ -123,8 +125,8 @@ def target_state(place: Place) -> TargetState:
 
 
 def _free(pool: Lv) -> int:
-    """Bytes that can be put into a pool before it counts as full."""
+    """Bytes that fit into a pool before it counts as full."""
     now = status(pool)
     if now is None:
-        return pool.size  # not active, so nobody can say yet
+        return pool.size  # not active: its fill isn't known
     return max(int(now.data * FULL / 100) - now.data_used, 0) * pool.chunk

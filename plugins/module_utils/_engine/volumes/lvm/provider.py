@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Provider ``lvm_thin``: thin LVs, read-only thin snapshots, changes from the pool's metadata."""
+"""Provider ``lvm_thin``: thin LVs. Snapshots are read-only thin LVs, changes come from the pool's metadata."""
 
 from __future__ import annotations
 
@@ -25,13 +25,10 @@ from ..provider import (
     TargetState,
     VolumeInfo,
 )
-from . import placement as lvm_place
-from . import reader as lvm_reading
-from . import snapshots as lvm_snapshots
-from . import target as lvm_target
-from . import usage as lvm_use
-from .listing import Listing, is_active, reports, volume_groups
+from . import placement, reader, snapshots, target, usage
 from .names import looks_like, parse
+from .report import VolumeGroup, is_active, reports, volume_groups
+from .snapshots import PROVIDER
 from .thin_pool import check_room, release_leaked, status
 
 _REMEMBERED = 5.0  # seconds
@@ -40,7 +37,8 @@ _REMEMBERED = 5.0  # seconds
 class LvmThinProvider:
     """Thin LVs, named ``vg/lv``."""
 
-    name = lvm_snapshots.PROVIDER
+    name = PROVIDER
+    naming = "a logical volume as vg/lv in a volume group of this host"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
 
@@ -54,7 +52,7 @@ class LvmThinProvider:
         return name is not None and (is_active(name.vg) or name.vg in self._volume_groups())
 
     def _volume_groups(self) -> list[str]:
-        """Names of the volume groups; a program tells them, so they are remembered for a moment."""
+        """Names of the volume groups. Listing them starts a program, so they are remembered for some seconds."""
         if self._groups is None or time.monotonic() - self._groups[0] > _REMEMBERED:
             try:
                 found = volume_groups()
@@ -66,54 +64,54 @@ class LvmThinProvider:
     def normalise(self, volume: str) -> str:
         return str(parse(volume))
 
-    # --- what is there
+    # --- volumes
 
     def looking_at(self, volumes: list[str]) -> contextlib.AbstractContextManager[None]:
         return reports.keeping()
 
     def info(self, volume: str) -> VolumeInfo:
-        lv, _listing = lvm_place.volume_of(volume)
+        lv, _listing = placement.volume_of(volume)
         return VolumeInfo(str(lv.name), lv.size, lv.uuid)
 
     def properties(self, volume: str) -> dict[str, Any]:
-        lv, listing = lvm_place.volume_of(volume)
+        lv, listing = placement.volume_of(volume)
         pool = listing.pool_of(lv)
         return {"pool": pool.name.lv, "chunk_size": pool.chunk, "zeroing": pool.zeroing}
 
     def children(self, volume: str) -> list[str]:
-        raise UsageError(f"recursive: {volume!r} is an LV, which has no volumes below it.")
+        raise UsageError(f"recursive: volume {volume!r} is an LV; it has no volumes below it.")
 
     def snapshots(self, volume: str) -> list[Snapshot]:
-        return lvm_snapshots.snapshots_of(volume, reports.of(parse(volume).vg))
+        return snapshots.snapshots_of(volume, reports.of(parse(volume).vg))
 
     def bases(self, volume: str) -> list[Snapshot]:
         return self.snapshots(volume)
 
     def unchanged(self, base: Snapshot) -> bool:
-        return lvm_reading.unchanged(base)
+        return reader.unchanged(base)
 
     def freezable(self, volume: str) -> list[str]:
-        """None, ever: raises VolumeError where a filesystem is mounted. LVM freezes it itself while it makes the
-        snapshot; what is frozen already makes that fail (seen with Linux 6.1: EBUSY)."""
-        lv, _listing = lvm_place.volume_of(volume)
-        mounts = lvm_use.mounts(lv)
+        """Always empty. Raises VolumeError if a filesystem is mounted: LVM itself freezes it for the snapshot, and
+        fails if it is frozen already (EBUSY with Linux 6.1)."""
+        lv, _listing = placement.volume_of(volume)
+        mounts = usage.mounts(lv)
         if mounts:
             raise VolumeError(
-                f"quiesce: fsfreeze: {mounts[0]} is in {volume}, of which LVM makes no snapshot while it is frozen.",
-                "Leave quiesce out: LVM itself freezes a mounted filesystem while it makes a snapshot. For several "
-                "volumes at one point in time use pre_command and post_command.",
+                f"quiesce: fsfreeze isn't for LVs: LVM can't take a snapshot of {volume} while {mounts[0]} is frozen.",
+                "Leave quiesce out: LVM itself freezes a mounted filesystem while it takes the snapshot. To have "
+                "several volumes at one point in time, use pre_command and post_command.",
                 code="quiesce",
             )
         return []
 
     def activity(self, volume: str) -> object:
-        return lvm_use.written(lvm_place.volume_of(volume)[0])
+        return usage.written(placement.volume_of(volume)[0])
 
     def atomic(self, volumes: list[str]) -> bool:
         return len(volumes) == 1
 
     def pressure(self, volume: str) -> list[Pressure]:
-        lv, listing = lvm_place.volume_of(volume)
+        lv, listing = placement.volume_of(volume)
         pool = listing.pool_of(lv)
         now = status(pool)
         if now is None:
@@ -122,7 +120,7 @@ class LvmThinProvider:
         return [Pressure(str(pool.name), 100.0 * used / most, what) for what, (used, most) in fill.items() if most]
 
     def pinned(self, volume: str) -> list[Snapshot]:
-        lv, listing = lvm_place.volume_of(volume)
+        lv, listing = placement.volume_of(volume)
         return _pinned(lv.pool_uuid, listing)
 
     # --- snapshots
@@ -130,52 +128,52 @@ class LvmThinProvider:
     def take(self, request: TakeRequest) -> tuple[list[Snapshot], list[str]]:
         with reports.keeping():
             for volume in request.volumes:
-                lvm_place.volume_of(volume)
-            return lvm_snapshots.Taking(request).run(), []
+                placement.volume_of(volume)
+            return snapshots.Taking(request).run(), []
 
     def remove(self, snapshot: Snapshot) -> None:
-        lvm_snapshots.remove(snapshot)
+        snapshots.remove(snapshot)
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
-        lvm_snapshots.hold(snapshot, holder, backup)
+        snapshots.hold(snapshot, holder, backup)
 
     def forget(self, volume: str, holder: str) -> None:
-        pass  # snapshots are all that keeps a base
+        pass  # only snapshots keep a base
 
     def open(self, snapshot: Snapshot) -> contextlib.AbstractContextManager[Reader]:
-        return lvm_reading.opened(snapshot)
+        return reader.opened(snapshot)
 
     def changes(
         self, base: Snapshot, snapshot: Snapshot
     ) -> contextlib.AbstractContextManager[tuple[Reader, Iterator[Change]]]:
-        return lvm_reading.changed(base, snapshot)
+        return reader.changed(base, snapshot)
 
     # --- restoring
 
     def target_state(self, place: Place) -> TargetState:
-        return lvm_place.target_state(place)
+        return placement.target_state(place)
 
     def recover(self, place: Place) -> None:
-        lvm_target.recover(parse(place.target))
+        target.recover(parse(place.target))
 
     def receive(self, request: ReceiveRequest) -> Target:
         unknown = [name for name in request.wanted if name != "all"]
         if unknown:
-            raise UsageError(f"an LV has no property {unknown[0]!r} that could be restored.")
+            raise UsageError(f"properties: {unknown[0]!r} is unknown; an LV has no properties to restore.")
         name = parse(request.place.target)
         with reports.keeping():
-            pool = lvm_place.pool_for(request.place, reports.recent(name.vg))
+            pool = placement.pool_for(request.place, reports.recent(name.vg))
             release_leaked(pool)
             check_room(pool)
-            return lvm_target.LvmTarget(name, pool, request.size)
+            return target.LvmTarget(name, pool, request.size)
 
 
-def _pinned(pool_uuid: str, listing: Listing) -> list[Snapshot]:
+def _pinned(pool_uuid: str, listing: VolumeGroup) -> list[Snapshot]:
     found = []
     for lv in listing.volumes:
-        record = lvm_snapshots.ours(lv)
+        record = snapshots.ours(lv)
         if record is not None and lv.pool_uuid == pool_uuid and record.made_by == "snapship":
             origin = listing.by_uuid.get(record.lineage)
             volume = str(origin.name) if origin is not None else record.volume
-            found.append(lvm_snapshots.snapshot(lv, record, volume, None))
+            found.append(snapshots.snapshot(lv, record, volume, None))
     return sorted(found, key=lambda each: each.created)

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Reading snapshots of thin LVs, and what differs between them, once they have proved to be what they were made as.
+"""Reads snapshots of thin LVs and their differences, after proving that nobody has written to them.
 
-A snapshot that was made writable, written and made read-only again looks as before to LVM. The pool's metadata tells:
-the pool's clock goes on with each snapshot, so all that a snapshot had when it was made is older than itself, and what
-was written to it later isn't. What was only discarded shows in the number of its chunks, noted when it was first read.
+A snapshot that was made writable, written to and made read-only again looks unchanged to LVM. The pool's metadata
+shows it: the pool's clock advances with each snapshot, so every block that a snapshot had at first is older than the
+snapshot, and a block written later isn't. Discarded blocks show in the number of mapped chunks, which is noted at the
+first reading.
 """
 
 from __future__ import annotations
@@ -21,25 +22,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...common.errors import VolumeError
-from ..device_reader import DeviceReader
+from ..device_reader import DeviceReader, Ranges
 from ..mounts import above, mount_table
 from ..provider import Change, Reader, Snapshot
-from ..ranges import Ranges
-from . import commands as lvm
-from . import tags as lvm_tags
-from . import thin_metadata
-from .listing import Lv, reports
+from . import commands, tags, thin_metadata
 from .names import parse
+from .report import Lv, reports
 from .snapshots import locate
 from .tags import Seen
 from .thin_pool import metadata_snapshot
 
-_PATIENCE = 5.0  # seconds in which another reader may take a device away that was just activated
+_PATIENCE = 5.0  # seconds; another reader may deactivate a device that was just activated
 
 
 @contextlib.contextmanager
 def opened(wanted: Snapshot) -> Iterator[Reader]:
-    """A snapshot and where it holds data. Raises VolumeError (``snapshot_gone``, ``snapshot_changed``)."""
+    """Open a snapshot and find where it holds data. Raises VolumeError (``snapshot_gone``, ``snapshot_changed``)."""
     listing = reports.recent(parse(wanted.volume).vg)
     lv = locate(wanted, listing)
     ranges = Ranges()
@@ -53,12 +51,14 @@ def opened(wanted: Snapshot) -> Iterator[Reader]:
 
 @contextlib.contextmanager
 def changed(base: Snapshot, wanted: Snapshot) -> Iterator[tuple[Reader, Iterator[Change]]]:
-    """A snapshot and what differs in it from its base. Raises as :func:`opened`."""
+    """Open a snapshot and find its differences from its base. Raises as :func:`opened`."""
     listing = reports.recent(parse(wanted.volume).vg)
     old, new = locate(base, listing), locate(wanted, listing)
     if old.pool_uuid != new.pool_uuid:
-        raise VolumeError(f"snapshots {base.name!r} and {wanted.name!r} are in different pools.", code="wrong_type")
-    # Beyond the base's end its mappings say nothing: they are what an LV had there before it was shrunk.
+        raise VolumeError(
+            f"snapshots {base.name!r} and {wanted.name!r} are in different thin pools.", code="wrong_type"
+        )
+    # Mappings past the base's end don't count: the LV had them there before it was shrunk.
     grown = Ranges() if new.size > old.size else None
     ranges = Ranges()
     with _device(new, wanted) as descriptor:
@@ -75,7 +75,7 @@ def changed(base: Snapshot, wanted: Snapshot) -> Iterator[tuple[Reader, Iterator
 
 
 def unchanged(base: Snapshot) -> bool:
-    """Whether the volume now has what this base has. Writes nothing but what the volume's users have written."""
+    """Whether the volume still has the content of this base. Only flushes what users of the volume have written."""
     listing = reports.fresh(parse(base.volume).vg)
     origin = listing.by_name.get(parse(base.volume).lv)
     try:
@@ -95,7 +95,7 @@ def unchanged(base: Snapshot) -> bool:
 
 
 def _flush(lv: Lv) -> None:
-    """Have what was written to filesystems on a volume, or to its device, written to it indeed."""
+    """Flush the filesystems on a volume, and its device."""
     if lv.device is None:
         return
     numbers = above("{}:{}".format(*lv.device))
@@ -108,78 +108,80 @@ def _flush(lv: Lv) -> None:
 
 
 def _sync(path: str) -> None:
-    """All of the filesystem that is mounted here, or a device."""
+    """Flush the filesystem that is mounted here, or a device."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if stat.S_ISBLK(os.fstat(descriptor).st_mode):
             os.fsync(descriptor)
-        elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:  # Python has none of its own
+        elif ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:  # Python has no syncfs
             os.sync()
     finally:
         os.close(descriptor)
 
 
 class _Finding(NamedTuple):
-    """What the pool's metadata says of a snapshot."""
+    """What the pool's metadata tells about a snapshot."""
 
     flaw: str | None
     seen: Seen | None
 
 
 def _examine(metadata: str, *snapshots: tuple[Lv, Ranges | None]) -> list[_Finding]:
-    """Whether snapshots are what they were made as; the mapped regions of each are added to its ranges."""
-    wanted = [thin_metadata.Wanted(lv.thin_id, lv.size, ranges) for lv, ranges in snapshots]
+    """Check that snapshots are unchanged. The mapped regions of each are added to its ranges."""
+    wanted = [thin_metadata.DeviceQuery(lv.thin_id, lv.size, ranges) for lv, ranges in snapshots]
     return [_finding(lv, found) for (lv, _ranges), found in zip(snapshots, thin_metadata.dump_all(metadata, wanted))]
 
 
 def _finding(lv: Lv, found: thin_metadata.Device | None) -> _Finding:
     if found is None:
-        return _Finding("its pool doesn't know it any more", None)
+        return _Finding("its thin pool has no such device any more", None)
     seen = Seen(found.creation_time, found.mapped)
-    if found.newest >= found.creation_time or lvm_tags.seen_in(lv.tags) not in (None, seen):
-        return _Finding("it was written to after it was made", seen)
+    if found.newest >= found.creation_time or tags.seen_in(lv.tags) not in (None, seen):
+        return _Finding("it was written to", seen)
     return _Finding(None, seen)
 
 
 def _judge(lv: Lv, wanted: Snapshot, finding: _Finding) -> None:
-    """Note what was found. Raises VolumeError (``snapshot_changed``) for a snapshot that isn't what it was made as."""
+    """Note the finding on the LV. Raises VolumeError (``snapshot_changed``) if the snapshot was changed."""
     if finding.flaw:
-        lvm.retag(lv, add=[lvm_tags.CHANGED])
-        said = f"snapshot {wanted.name!r} of {wanted.volume} can't be used: {finding.flaw}."
+        commands.retag(lv, add=[tags.CHANGED])
+        said = f"can't use snapshot {wanted.name!r} of {wanted.volume}: {finding.flaw}."
         raise VolumeError(said, code="snapshot_changed")
-    if finding.seen is not None and lvm_tags.seen_in(lv.tags) is None:
-        lvm.retag(lv, add=[finding.seen.tag()])
+    if finding.seen is not None and tags.seen_in(lv.tags) is None:
+        commands.retag(lv, add=[finding.seen.tag()])
 
 
 @contextlib.contextmanager
 def _device(lv: Lv, wanted: Snapshot) -> Iterator[int]:
-    """The device of a snapshot, active for as long as it is open here or elsewhere."""
+    """The open device of a snapshot. It stays active while it is open here or elsewhere."""
     descriptor = _open(lv, wanted)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
-        lvm.deactivate(lv)
+        commands.deactivate(lv)
 
 
 def _open(lv: Lv, wanted: Snapshot) -> int:
-    """Another reader of the same snapshot may deactivate it just before it is open here: tried again."""
+    """Open the device. Tries again, since another reader of the snapshot may deactivate it before it is open here."""
     until = time.monotonic() + _PATIENCE
     descriptor = _opened(lv)
     while descriptor is None:
-        lvm.activate(lv)
+        commands.activate(lv)
         descriptor = _opened(lv)
         if descriptor is not None:
             break
         if time.monotonic() >= until:
             locate(wanted, reports.fresh(lv.name.vg))
-            raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume}: its device {lv.name.device} didn't come.")
+            raise VolumeError(
+                f"snapshot {wanted.name!r} of {wanted.volume}: its device {lv.name.device} didn't appear."
+            )
         time.sleep(0.1)
     return descriptor
 
 
 def _opened(lv: Lv) -> int | None:
-    """The device of an LV, if it is there."""
+    """The open device of an LV, if the device exists."""
     with contextlib.suppress(OSError):
         descriptor = os.open(lv.name.device, os.O_RDONLY | os.O_CLOEXEC)
         if is_device(descriptor, lv):
@@ -189,7 +191,7 @@ def _opened(lv: Lv) -> int | None:
 
 
 def is_device(descriptor: int, lv: Lv) -> bool:
-    """Whether an open device is this very LV."""
+    """Whether an open device is this LV, by UUID."""
     number = os.fstat(descriptor).st_rdev
     try:
         with open(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/dm/uuid", encoding="ascii") as source:

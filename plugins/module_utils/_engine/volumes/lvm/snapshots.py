@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Snapshots of thin LVs: how they are known, made, tagged and removed.
+"""Snapshots of thin LVs: how they are recognised, made, tagged and removed.
 
-A snapshot has its record from the moment it is made, and its witness a moment later: which LV it is (uuid), which
-device of which pool, how large. One without a witness is what a run that died left.
+A snapshot has its record (tags) from the start. Its witness is noted right after: which LV it is (UUID), which device
+of which pool, and its size. A snapshot without a witness was left by a run that died.
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ from collections.abc import Iterator
 from ...common.errors import BusyError, SnapshipError, VolumeError
 from ...common.files import locked
 from ..provider import Snapshot, TakeRequest
-from . import commands as lvm
-from . import tags as lvm_tags
-from .listing import Listing, Lv, reports
+from . import commands, tags
 from .names import parse, snapshot_lv
+from .report import Lv, VolumeGroup, reports
 from .tags import Record, Witness
 from .thin_pool import check_room, release_leaked
 from .usage import resume_left
 
 PROVIDER = "lvm_thin"
 LOCKS = "/run/snapship/volumes"
-_TAKE_TIMEOUT = 300.0  # seconds to wait for another run that is making a snapshot of the same volume
+_TAKE_TIMEOUT = 300.0  # seconds to wait for another run that takes a snapshot of the same volume
 UNFINISHED = "it was never finished"
 
 
 def ours(lv: Lv) -> Record | None:
-    """What a snapshot of ours is; ``None`` for other volumes."""
-    return lvm_tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
+    """The record of a snapshot of ours; ``None`` for other volumes."""
+    return tags.record_in(lv.tags) if lv.is_thin and not lv.internal else None
 
 
-def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
+def snapshots_of(volume: str, listing: VolumeGroup) -> list[Snapshot]:
     """The snapshots of a volume, newest first.
 
-    They belong to the LV, whatever it is called now. Those that were made for shipping an earlier LV of this name are
-    listed too, with that as their flaw, so that they go when nothing rests on them.
+    They belong to the LV, whatever its name is now. Snapshots that were made to ship an earlier LV of this name are
+    listed too, with that as their flaw, so that they are removed when no backup depends on them.
     """
     now = listing.by_name.get(parse(volume).lv)
     found = []
@@ -53,14 +52,14 @@ def snapshots_of(volume: str, listing: Listing) -> list[Snapshot]:
         if now is not None and record.lineage == now.uuid:
             found.append(snapshot(lv, record, volume, None))
         elif record.volume == volume and record.made_by == "snapship":
-            gone = "the LV it was made of is gone" if now is None else "it was made of another LV that had this name"
+            gone = "its LV is gone" if now is None else "it belongs to an earlier LV of this name"
             found.append(snapshot(lv, record, volume, gone))
     return sorted(found, key=lambda each: each.created, reverse=True)
 
 
 def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
-    """A snapshot as use cases see it, its witness checked."""
-    witness = lvm_tags.witness_in(lv.tags)
+    """A snapshot as use cases see it, with its witness checked."""
+    witness = tags.witness_in(lv.tags)
     return Snapshot(
         name=record.name,
         volume=volume,
@@ -74,21 +73,21 @@ def snapshot(lv: Lv, record: Record, volume: str, flaw: str | None) -> Snapshot:
         path=f"/dev/{lv.name}",
         made_by=record.made_by,
         consistency=record.consistency,
-        holds=lvm_tags.holds_in(lv.tags),
+        holds=tags.holds_in(lv.tags),
         flaw=flaw or flaw_of(lv, witness),
     )
 
 
 def flaw_of(lv: Lv, witness: Witness | None) -> str | None:
-    """Why an LV isn't, or may not be, the snapshot that its tags say it is."""
+    """Why an LV isn't, or may not be, the snapshot that its tags name; ``None`` if it is."""
     if witness is None:
         return UNFINISHED
     if lv.uuid != witness.uuid:
-        return "it is another LV than the one that was made"
+        return "its tags were copied from another LV"
     if (lv.thin_id, lv.pool_uuid) != (witness.thin_id, witness.pool_uuid):
-        return "it is another device of its pool than the one that was made"
-    if lvm_tags.CHANGED in lv.tags:
-        return "it was written to after it was made"
+        return "it was replaced by another device of its thin pool"
+    if tags.CHANGED in lv.tags:
+        return "it was written to"
     if not lv.read_only:
         return "it was made writable"
     if lv.size != witness.size:
@@ -96,26 +95,26 @@ def flaw_of(lv: Lv, witness: Witness | None) -> str | None:
     return None
 
 
-def locate(wanted: Snapshot, listing: Listing) -> Lv:
+def locate(wanted: Snapshot, listing: VolumeGroup) -> Lv:
     """The LV of a snapshot. Raises VolumeError (``snapshot_gone``, ``snapshot_changed``)."""
     found = _candidates(wanted, listing)
     if not found:
         raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume} is gone.", code="snapshot_gone")
     lv = found[0]
-    flaw = flaw_of(lv, lvm_tags.witness_in(lv.tags))
+    flaw = flaw_of(lv, tags.witness_in(lv.tags))
     if flaw is not None:
-        said = f"snapshot {wanted.name!r} of {wanted.volume} can't be used: {flaw}."
+        said = f"can't use snapshot {wanted.name!r} of {wanted.volume}: {flaw}."
         raise VolumeError(said, code="snapshot_changed")
     return lv
 
 
-def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
-    """LVs with the tags of this snapshot, the one that was made first: tags can be copied."""
-    tag = lvm_tags.named("state", wanted.state_id)
+def _candidates(wanted: Snapshot, listing: VolumeGroup) -> list[Lv]:
+    """LVs with the tags of this snapshot, the original first: tags can be copied."""
+    tag = tags.named("state", wanted.state_id)
     found = [lv for lv in listing.volumes if tag in lv.tags and ours(lv) is not None]
 
     def strange(lv: Lv) -> bool:
-        witness = lvm_tags.witness_in(lv.tags)
+        witness = tags.witness_in(lv.tags)
         return witness is not None and witness.uuid != lv.uuid
 
     return sorted(found, key=strange)
@@ -125,11 +124,11 @@ def _candidates(wanted: Snapshot, listing: Listing) -> list[Lv]:
 
 
 class Taking:
-    """Snapshots of several volumes of one or more groups: all or none."""
+    """Takes snapshots of several volumes in one or more volume groups: all or none."""
 
     def __init__(self, request: TakeRequest) -> None:
         self._request = request
-        self._listings: dict[str, Listing] = {}
+        self._listings: dict[str, VolumeGroup] = {}
         self._origins: list[tuple[str, Lv]] = []
         self._made: list[tuple[str, Lv, str, str]] = []  # volume, origin, LV name, state id
 
@@ -145,12 +144,12 @@ class Taking:
                 raise
 
     def _look(self, stack: contextlib.ExitStack) -> None:
-        """Lock what is to be taken, sweep what runs that died left, refuse what can't be."""
+        """Lock the volumes, remove what runs that died left, and check that snapshots can be made."""
         uuids = {volume: _origin(reports.of(parse(volume).vg), volume).uuid for volume in self._request.volumes}
         for uuid in sorted(set(uuids.values())):
             stack.enter_context(_lock(uuid))
         for vg in sorted({parse(volume).vg for volume in self._request.volumes}):
-            # From before the locks, maybe: what looks unfinished in it may have been finished since.
+            # This listing may be from before the locks: another run may have finished a snapshot since.
             listing = reports.recent(vg)
             if _unfinished(listing, set(uuids.values())):
                 listing = reports.fresh(vg)
@@ -161,13 +160,13 @@ class Taking:
             listing = self._listings[parse(volume).vg]
             origin = _origin(listing, volume)
             if origin.uuid != uuids[volume]:
-                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+                raise VolumeError(f"volume {volume!r} was just replaced by another LV.", "Run it again.")
             pool = listing.pool_of(origin)
             resume_left(origin, pool)
             release_leaked(pool)
             check_room(pool)
             if any(each.name == self._request.name for each in snapshots_of(volume, listing)):
-                raise VolumeError(f"{volume} has a snapshot {self._request.name!r} already.", code="exists")
+                raise VolumeError(f"{volume} already has a snapshot {self._request.name!r}.", code="exists")
             self._origins.append((volume, origin))
 
     def _create(self, volume: str, origin: Lv) -> None:
@@ -188,68 +187,68 @@ class Taking:
             consistency=request.consistency,
             holds=dict(request.holds),
         )
-        tags = [word for tag in lvm_tags.snapshot_tags(planned) for word in ("--addtag", tag)]
-        # One that is about to be read is active from the start; several may have to wait for their turn.
+        noted = [word for tag in tags.snapshot_tags(planned) for word in ("--addtag", tag)]
+        # A single snapshot is read right away, so it is activated at once; several may have to wait for their turn.
         active = ["-K"] if request.holds and len(request.volumes) == 1 else []
-        command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *tags, "-n", lv_name, "--", str(origin.name)]
+        command = ["lvcreate", "-y", "-s", "-ky", *active, "-pr", *noted, "-n", lv_name, "--", str(origin.name)]
         self._made.append((volume, origin, lv_name, planned.state_id))
-        lvm.change(f"no snapshot of {volume} could be made", command)
+        commands.change(f"can't take a snapshot of {volume}", command)
 
     def _finish(self) -> list[Snapshot]:
-        """Note of each which thing it is."""
+        """Note the witness of each."""
         done = []
         listings = {vg: reports.fresh(vg) for vg in {parse(volume).vg for volume, *_rest in self._made}}
         for volume, origin, lv_name, state_id in self._made:
             lv = listings[parse(volume).vg].by_name.get(lv_name)
-            if lv is None or lvm_tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
-                raise VolumeError(f"the snapshot of {volume} vanished while it was made.", "Run it again.")
+            if lv is None or tags.named("state", state_id) not in lv.tags or lv.pool_uuid != origin.pool_uuid:
+                raise VolumeError(f"the snapshot of {volume} disappeared while it was made.", "Run it again.")
             if lv.origin_uuid != origin.uuid:
-                raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
-            lv = lvm.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
+                raise VolumeError(f"volume {volume!r} was just replaced by another LV.", "Run it again.")
+            lv = commands.retag(lv, add=[Witness(lv.uuid, lv.thin_id, lv.pool_uuid, lv.size).tag()])
             record = ours(lv)
             if record is None or record.lineage != origin.uuid:
-                raise VolumeError(f"the snapshot of {volume} isn't tagged as it was made.", "Run it again.")
+                raise VolumeError(f"the snapshot of {volume} has lost its tags.", "Run it again.")
             done.append(snapshot(lv, record, volume, None))
         return done
 
     def _undo(self) -> None:
         for volume, _origin_lv, lv_name, state_id in self._made:
             with contextlib.suppress(SnapshipError):
-                tag = lvm_tags.named("state", state_id)
+                tag = tags.named("state", state_id)
                 lv = reports.fresh(parse(volume).vg).by_name.get(lv_name)
                 if lv is not None and tag in lv.tags:
-                    lvm.remove(lv, tag)
+                    commands.remove(lv, tag)
 
 
-def _sweep(listing: Listing, lineages: set[str]) -> None:
-    """Remove what runs that died left of these LVs."""
+def _sweep(listing: VolumeGroup, lineages: set[str]) -> None:
+    """Remove unfinished snapshots of these LVs, which runs that died left."""
     for lv, record in _unfinished(listing, lineages):
         with contextlib.suppress(VolumeError):
-            lvm.remove(lv, lvm_tags.named("state", record.state_id))
+            commands.remove(lv, tags.named("state", record.state_id))
 
 
-def _unfinished(listing: Listing, lineages: set[str]) -> list[tuple[Lv, Record]]:
+def _unfinished(listing: VolumeGroup, lineages: set[str]) -> list[tuple[Lv, Record]]:
     """Snapshots of these LVs that have no witness."""
     found = []
     for lv in listing.volumes:
         record = ours(lv)
-        if record is None or lvm_tags.witness_in(lv.tags) is not None:
+        if record is None or tags.witness_in(lv.tags) is not None:
             continue
         if record.lineage in lineages and lv.uuid != record.lineage:
             found.append((lv, record))
     return found
 
 
-def _origin(listing: Listing, volume: str) -> Lv:
+def _origin(listing: VolumeGroup, volume: str) -> Lv:
     found = listing.by_name.get(parse(volume).lv)
     if found is None or not found.is_thin:
-        raise VolumeError(f"volume {volume!r} went away.", code="unknown_volume")
+        raise VolumeError(f"volume {volume!r} was removed or replaced.", code="unknown_volume")
     return found
 
 
 @contextlib.contextmanager
 def _lock(uuid: str) -> Iterator[None]:
-    with locked(os.path.join(LOCKS, uuid), _TAKE_TIMEOUT, "an LV of which a snapshot is made"):
+    with locked(os.path.join(LOCKS, uuid), _TAKE_TIMEOUT, "an LV whose snapshot is being taken"):
         yield
 
 
@@ -257,33 +256,33 @@ def _lock(uuid: str) -> Iterator[None]:
 
 
 def remove(wanted: Snapshot) -> None:
-    """Destroy a snapshot, and nothing but it. Raises BusyError while it is open."""
+    """Remove exactly this snapshot. Raises BusyError while it is open."""
     listing = reports.recent(parse(wanted.volume).vg)
-    tag = lvm_tags.named("state", wanted.state_id)
+    tag = tags.named("state", wanted.state_id)
     for lv in _candidates(wanted, listing):
-        witness = lvm_tags.witness_in(lv.tags)
+        witness = tags.witness_in(lv.tags)
         if lv.uuid == wanted.lineage or witness is not None and witness.uuid != lv.uuid:
             continue
         try:
-            lvm.remove(lv, tag)
+            commands.remove(lv, tag)
         except VolumeError as error:
             if error.code != "in_use":
                 raise
             raise BusyError(
-                f"snapshot {wanted.name!r} of {wanted.volume} is in use and was left.",
-                f"Close what has {lv.name} open.",
+                f"snapshot {wanted.name!r} of {wanted.volume} is in use; it was not removed.",
+                f"Close whatever has {lv.name} open.",
                 code="in_use",
             ) from error
 
 
 def hold(wanted: Snapshot, holder: str, backup: str | None) -> None:
-    """Note, or drop, one holder's hold. Raises VolumeError (``snapshot_gone``)."""
+    """Set, or remove, the hold of one holder. Raises VolumeError (``snapshot_gone``)."""
     found = _candidates(wanted, reports.recent(parse(wanted.volume).vg))
     if not found:
         if backup is None:
             return
         raise VolumeError(f"snapshot {wanted.name!r} of {wanted.volume} is gone.", code="snapshot_gone")
     lv = found[0]
-    add = set(lvm_tags.hold_tags(holder, backup) if backup is not None else [])
-    drop = set(lvm_tags.belonging(lv.tags, lvm_tags.hold_key(holder)))
-    wanted.holds = lvm_tags.holds_in(lvm.retag(lv, add=sorted(add - drop), drop=sorted(drop - add)).tags)
+    add = set(tags.hold_tags(holder, backup) if backup is not None else [])
+    drop = set(tags.belonging(lv.tags, tags.hold_key(holder)))
+    wanted.holds = tags.holds_in(commands.retag(lv, add=sorted(add - drop), drop=sorted(drop - add)).tags)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is noted on LVs, as tags: a snapshot's record, its witness, who holds it; what a restore is about.
+"""Notes on LVs, as tags: the record, witness and holds of a snapshot, and the state of a restore.
 
-A tag has at most 1024 characters of ``A-Za-z0-9_+.-/=!:&#`` (lvm(8)): longer texts are cut into several.
+A tag has at most 1024 characters of ``A-Za-z0-9_+.-/=!:&#`` (lvm(8)); a longer text becomes several tags.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def named(key: str, value: str) -> str:
 
 
 def value_of(tags: Iterable[str], key: str) -> str | None:
-    """The text noted under this key."""
+    """The text under this key."""
     start = named(key, "")
     return next((tag[len(start) :] for tag in tags if tag.startswith(start)), None)
 
@@ -41,7 +41,7 @@ def packed(key: str, fields: dict[str, Any]) -> list[str]:
 
 
 def unpacked(tags: Iterable[str], key: str) -> dict[str, Any] | None:
-    """Fields noted under this key; ``None`` where there are none, or not all of them."""
+    """The fields under this key; ``None`` if there are none, or some are missing."""
     pieces: dict[int, str] = {}
     start = f"{PREFIX}{key}."
     for tag in tags:
@@ -53,7 +53,7 @@ def unpacked(tags: Iterable[str], key: str) -> dict[str, Any] | None:
 
 
 def belonging(tags: Iterable[str], key: str) -> list[str]:
-    """The tags noted under this key."""
+    """All tags of this key."""
     return [tag for tag in tags if tag.startswith((f"{PREFIX}{key}.", f"{PREFIX}{key}="))]
 
 
@@ -61,7 +61,7 @@ def belonging(tags: Iterable[str], key: str) -> list[str]:
 
 
 def hold_key(holder: str) -> str:
-    """The key under which this holder's hold is noted."""
+    """The key of this holder's hold."""
     return "hold." + hashlib.sha256(holder.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -86,17 +86,14 @@ def holds_in(tags: list[str]) -> dict[str, str]:
 
 
 def snapshot_tags(snapshot: Snapshot) -> list[str]:
-    """What a snapshot LV has from the moment it is made: a state id to be read and the record."""
+    """The tags that a snapshot is created with: its state id in plain text, its record and its holds."""
     fields = {
         "format": _FORMAT,
         "name": snapshot.name,
         "volume": snapshot.volume,
         "lineage": snapshot.lineage,
         "state_id": snapshot.state_id,
-        "created": round(snapshot.created * 1e6),
-        "group": snapshot.group,
-        "made_by": snapshot.made_by,
-        "consistency": snapshot.consistency,
+        **record.fields_of(snapshot),
     }
     tags = [named("state", snapshot.state_id), *packed("record", fields)]
     for holder, backup in snapshot.holds.items():
@@ -105,7 +102,7 @@ def snapshot_tags(snapshot: Snapshot) -> list[str]:
 
 
 class Record(NamedTuple):
-    """What the tags of a snapshot LV say it is."""
+    """A snapshot, as its tags describe it."""
 
     name: str
     volume: str
@@ -138,7 +135,7 @@ def record_in(tags: list[str]) -> Record | None:
 
 
 class Witness(NamedTuple):
-    """Which thing a snapshot is, noted once it was made."""
+    """Which LV a snapshot is; noted right after it was made."""
 
     uuid: str
     thin_id: int
@@ -150,7 +147,7 @@ class Witness(NamedTuple):
 
 
 def witness_in(tags: list[str]) -> Witness | None:
-    """The witness; ``None`` for a snapshot that was never finished."""
+    """The witness; ``None`` for an unfinished snapshot."""
     parts = (value_of(tags, "witness") or "").split(":")
     if len(parts) != 4 or not parts[1].isdigit() or not parts[3].isdigit():
         return None
@@ -158,7 +155,7 @@ def witness_in(tags: list[str]) -> Witness | None:
 
 
 class Seen(NamedTuple):
-    """What the pool's metadata said of a snapshot when it was first read."""
+    """What the pool's metadata told about a snapshot at the first reading."""
 
     creation_time: int
     mapped: int
@@ -168,9 +165,9 @@ class Seen(NamedTuple):
 
 
 def seen_in(tags: list[str]) -> Seen | None:
-    """What was seen; ``None`` before the first reading."""
+    """The result of the first reading; ``None`` before it."""
     parts = (value_of(tags, "seen") or "").split(":")
     return Seen(int(parts[0]), int(parts[1])) if len(parts) == 2 and all(part.isdigit() for part in parts) else None
 
 
-CHANGED = named("changed", "written")  # it was found not to be what it was made as
+CHANGED = named("changed", "written")  # on a snapshot that somebody wrote to

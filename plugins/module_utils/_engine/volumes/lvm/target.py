@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A thin LV being restored: received beside its target, then swapped in by two renames.
+"""Restores a thin LV: receives it beside its target, then swaps the two by two renames.
 
-Two renames aren't one step: what is to become what is noted on the new LV before the first, so that the next run can
-undo (nothing was renamed yet) or finish what a killed one began.
+Two renames aren't atomic. The plan of the swap is noted on the new LV before the first one, so that the next run can
+undo a swap that was killed before any rename, or finish it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,25 @@ from typing import Any
 
 from ...common.errors import BusyError, SnapshipError, VolumeError
 from ..block_target import BlockTarget
-from . import commands as lvm
-from . import tags as lvm_tags
-from . import thin_metadata
-from .listing import Listing, Lv, reports
+from . import commands, tags, thin_metadata
 from .names import LvName, beside, kept_name
 from .reader import is_device
+from .report import Lv, VolumeGroup, reports
 from .thin_pool import FULL, metadata_snapshot, status
 from .usage import resume_left, used_by
 
-RESTORING = lvm_tags.named("restoring", "1")  # on an LV that is being received
-RESTORED = lvm_tags.named("restored", "1")  # on one that was received and is whole
+RESTORING = tags.named("restoring", "1")  # on an LV that is being received
+RESTORED = tags.named("restored", "1")  # on an LV that was received completely
 _SWAP = "swap"
-_LOOK_EVERY = 128 << 20  # bytes written between two looks at how full the pool is
-_STOP = (FULL + 100.0) / 2  # percent at which receiving stops: the rest is for those who use the pool
+_LOOK_EVERY = 128 << 20  # bytes written between two checks of the pool's fill
+_STOP = (FULL + 100.0) / 2  # percent at which receiving stops; the rest is for the pool's users
 
 
 class LvmTarget(BlockTarget):
-    """The LV that grows beside the target."""
+    """The LV that is received beside the target."""
 
     def __init__(self, name: LvName, pool: Lv, size: int) -> None:
-        """``size`` in bytes; LVM makes it whole extents. Raises VolumeError."""
+        """``size`` in bytes; LVM rounds it up to whole extents. Raises VolumeError."""
         self._target = name
         self._lv = _create(name, pool, size)
         self._pool = pool
@@ -45,14 +43,14 @@ class LvmTarget(BlockTarget):
         try:
             super().__init__(self._lv.name.device, str(name), pool.chunk, pool.zeroing)
             if not is_device(self.descriptor, self._lv):
-                raise VolumeError(f"{self._lv.name}: its device is that of something else.", "Check dmsetup ls.")
+                raise VolumeError(f"{self._lv.name}: its device belongs to another LV.", "See dmsetup ls.")
         except BaseException:
             self.abort()
             raise
 
     def write(self, offset: int, data: memoryview) -> None:
         super().write(offset, data)
-        self._written += len(data)  # counts of threads may get lost, which matters little here
+        self._written += len(data)  # not exact with several threads, which is good enough
         if self._written - self._looked >= _LOOK_EVERY:
             self._looked = self._written
             self._look()
@@ -61,24 +59,24 @@ class LvmTarget(BlockTarget):
         now = status(self._pool)
         if now is not None and max(now.data_percent, now.metadata_percent) >= _STOP:
             raise VolumeError(
-                f"no room to restore {self._target}: thin pool {self._pool.name} got {now.data_percent:.1f} % full "
-                f"(metadata {now.metadata_percent:.1f} %); what was there is untouched.",
-                "Extend the pool, or restore elsewhere.",
+                f"no space to restore {self._target}: thin pool {self._pool.name} is {now.data_percent:.1f} % full "
+                f"(metadata {now.metadata_percent:.1f} %). The target was not changed.",
+                "Extend the pool, or restore to another pool.",
                 code="pool_full",
             )
 
     def witness(self) -> dict[str, Any]:
-        """From here on each write shows: a snapshot, gone at once, makes the pool write elsewhere what is written."""
+        """Makes later writes detectable: a snapshot, removed at once, advances the pool's clock."""
         self.sync()
         name = LvName(self._target.vg, beside(self._target, "mark"))
         command = ["lvcreate", "-y", "-s", "-ky", "-pr", "--addtag", RESTORING, "-n", name.lv, "--", str(self._lv.name)]
         try:
-            lvm.change(f"{self._target} can't be marked", command)
+            commands.change(f"can't mark {self._target}", command)
         except VolumeError as error:
-            if error.code != "exists" or not lvm.remove_named(name, RESTORING):
+            if error.code != "exists" or not commands.remove_named(name, RESTORING):
                 raise
-            lvm.change(f"{self._target} can't be marked", command)
-        lvm.remove_named(name, RESTORING)
+            commands.change(f"can't mark {self._target}", command)
+        commands.remove_named(name, RESTORING)
         return content_witness(self._lv, self._pool)
 
     def commit(self, keep_as: str | None) -> str | None:
@@ -93,11 +91,13 @@ class LvmTarget(BlockTarget):
         if old is not None:
             busy = used_by(old)
             if busy:
-                raise BusyError(f"target {self._target} is open ({busy}).", "Stop what uses it.", code="target_busy")
+                raise BusyError(
+                    f"target {self._target} is in use ({busy}).", "Stop whatever uses it.", code="target_busy"
+                )
             wanted = keep_as if keep_as is not None else beside(self._target, "dropped")
             kept = kept_name(self._target.vg, wanted, listing.names)
         plan = {"target": self._target.lv, "old": old.uuid if old else None, "kept": kept, "drop": keep_as is None}
-        lvm.retag(self._lv, add=[RESTORED, *lvm_tags.packed(_SWAP, plan)], drop=[RESTORING])
+        commands.retag(self._lv, add=[RESTORED, *tags.packed(_SWAP, plan)], drop=[RESTORING])
         finish_swap(self._target)
         return str(LvName(self._target.vg, kept)) if kept and keep_as is not None else None
 
@@ -107,7 +107,7 @@ class LvmTarget(BlockTarget):
         with contextlib.suppress(SnapshipError):
             found = reports.fresh(self._target.vg).by_uuid.get(self._lv.uuid)
             if found is not None and RESTORING in found.tags:
-                lvm.remove(found, RESTORING)
+                commands.remove(found, RESTORING)
             elif found is not None:
                 recover(self._target)
 
@@ -116,8 +116,8 @@ def _create(name: LvName, pool: Lv, size: int) -> Lv:
     beside_name = beside(name, "restore")
     remove_left(name)
     size = max(-(-size // 512) * 512, 512)
-    lvm.change(
-        f"{name} can't be restored: no LV could be made beside it",
+    commands.change(
+        f"can't restore {name}: can't create an LV beside it",
         [
             *("lvcreate", "-y", "-Wn", "-kn", "-V", f"{size}b", "--addtag", RESTORING),
             *("-T", "-n", beside_name, "--", str(pool.name)),
@@ -125,28 +125,30 @@ def _create(name: LvName, pool: Lv, size: int) -> Lv:
     )
     made = reports.fresh(name.vg).by_name.get(beside_name)
     if made is None or RESTORING not in made.tags:
-        raise VolumeError(f"{name} can't be restored: the LV made beside it vanished.", "Run it again.")
+        raise VolumeError(f"can't restore {name}: the LV created beside it disappeared.", "Run it again.")
     return made
 
 
 def remove_left(name: LvName) -> None:
-    """Remove what a run that died left beside a target, unless it is complete and about to become it."""
+    """Remove what a run that died left beside a target, unless it is complete and waits for its swap."""
     for what in ("restore", "mark"):
         left = reports.recent(name.vg).by_name.get(beside(name, what))
         if left is None:
             continue
         if RESTORING not in left.tags:
-            raise VolumeError(f"{left.name} is in the way and isn't ours.", "Rename it.", code="exists")
+            raise VolumeError(f"{left.name} is in the way: snapship didn't create it.", "Rename it.", code="exists")
         try:
-            lvm.remove(left, RESTORING)
+            commands.remove(left, RESTORING)
         except VolumeError as error:
             if error.code == "in_use":
-                raise BusyError(f"{name} is being restored by another run.", "Wait for it.", code="locked") from error
+                raise BusyError(
+                    f"another run is restoring {name}.", "Wait until it has finished.", code="locked"
+                ) from error
             raise
 
 
 def content_witness(lv: Lv, pool: Lv) -> dict[str, Any]:
-    """How a restored LV is known to be unwritten since (reading only)."""
+    """What proves that nobody has written to a restored LV. Only reads."""
     with metadata_snapshot(pool) as metadata:
         found = thin_metadata.dump(metadata, lv.thin_id)
     if found is None:
@@ -154,20 +156,20 @@ def content_witness(lv: Lv, pool: Lv) -> dict[str, Any]:
     return {"identity": lv.uuid, "mapped": found.mapped, "newest": found.newest}
 
 
-# --- swapping
+# --- the swap
 
 
-def swapping(listing: Listing, name: LvName) -> tuple[Lv, dict[str, Any]] | None:
-    """The LV that is about to become this target, and how."""
+def swapping(listing: VolumeGroup, name: LvName) -> tuple[Lv, dict[str, Any]] | None:
+    """The LV that is about to become this target, and the plan of its swap."""
     for lv in listing.volumes:
-        plan = lvm_tags.unpacked(lv.tags, _SWAP)
+        plan = tags.unpacked(lv.tags, _SWAP)
         if plan is not None and plan.get("target") == name.lv:
             return lv, plan
     return None
 
 
 def finish_swap(name: LvName) -> None:
-    """Carry out what is noted; each step only if it wasn't done before."""
+    """Carry out the noted plan, without the steps that are done already."""
     listing = reports.recent(name.vg)
     found = swapping(listing, name)
     if found is None:
@@ -175,37 +177,37 @@ def finish_swap(name: LvName) -> None:
     new, plan = found
     there = listing.by_name.get(name.lv)
     if there is not None and there.uuid == plan["old"]:
-        lvm.rename(name.vg, name.lv, plan["kept"])
+        commands.rename(name.vg, name.lv, plan["kept"])
         there = None
     if there is None:
         try:
-            lvm.rename(name.vg, new.name.lv, name.lv)
+            commands.rename(name.vg, new.name.lv, name.lv)
         except VolumeError:
             _put_back(name, plan)
             raise
     elif there.uuid != new.uuid:
-        raise VolumeError(f"{name} was made anew while a restore was to take its place.", "Run it again.")
+        raise VolumeError(f"somebody created {name} again while a restore was about to replace it.", "Run it again.")
     if plan["drop"] and plan["old"]:
         _drop(listing, plan["old"])
-    lvm.retag(new, drop=lvm_tags.belonging(new.tags, _SWAP))
+    commands.retag(new, drop=tags.belonging(new.tags, _SWAP))
 
 
 def _put_back(name: LvName, plan: dict[str, Any]) -> None:
-    """Give the old LV its name again."""
+    """Give the old LV its name back."""
     old = reports.fresh(name.vg).by_uuid.get(plan["old"] or "")
     if old is not None and old.name.lv == plan["kept"]:
-        lvm.rename(name.vg, old.name.lv, name.lv)
+        commands.rename(name.vg, old.name.lv, name.lv)
 
 
-def _drop(listing: Listing, uuid: str) -> None:
-    """Remove the earlier restore that was replaced."""
+def _drop(listing: VolumeGroup, uuid: str) -> None:
+    """Remove the old target, if an earlier restore had created it."""
     old = listing.by_uuid.get(uuid)
     if old is not None and RESTORED in old.tags:
-        lvm.remove(old, RESTORED)
+        commands.remove(old, RESTORED)
 
 
 def recover(name: LvName) -> None:
-    """After a kill in the middle of a swap: finish it where the old LV had been renamed, else undo it."""
+    """After a kill during a swap: finish the swap if the old LV was renamed already, else undo it."""
     listing = reports.fresh(name.vg)
     mine = (listing.by_name.get(lv) for lv in (name.lv, beside(name, "restore")))
     resume_left(*(each for lv in mine if lv is not None and lv.is_thin for each in (lv, listing.pool_of(lv))))
@@ -217,6 +219,6 @@ def recover(name: LvName) -> None:
     if there is None or there.uuid == new.uuid:
         finish_swap(name)
         return
-    lvm.retag(new, add=[RESTORING], drop=[RESTORED, *lvm_tags.belonging(new.tags, _SWAP)])
+    commands.retag(new, add=[RESTORING], drop=[RESTORED, *tags.belonging(new.tags, _SWAP)])
     with contextlib.suppress(VolumeError):
-        lvm.remove(new, RESTORING)
+        commands.remove(new, RESTORING)

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What thin-provisioning-tools say of a pool's metadata: which regions of a device are mapped, what differs of two.
+"""Runs thin-provisioning-tools on a pool's metadata: mapped regions of a device, differences between two devices.
 
-All of it is read from a metadata snapshot (:func:`.thin_pool.metadata_snapshot`) as XML, one element a line, by blocks.
+They read a metadata snapshot (:func:`.thin_pool.metadata_snapshot`) and write XML with one element a line, which is
+parsed in pieces.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from typing import NamedTuple
 
 from ...common import processes
 from ...common.errors import VolumeError
-from ..ranges import Ranges
-from .listing import one_line
+from ..device_reader import Ranges
+from .report import one_line
 
 _READ = 1 << 20
-# Their thin_delta and thin_dump go wrong on live metadata.
+# thin_delta and thin_dump of these releases misread the metadata of active pools.
 _BROKEN = {(1, 0, 0), (1, 0, 1)}
 
 _BLOCK_SIZE = re.compile(rb'<superblock [^>]*\bdata_block_size="(\d+)"')
@@ -39,35 +40,35 @@ _DIFFERENCE = re.compile(rb'<(different|left_only|right_only) begin="(\d+)" leng
 
 
 class Device(NamedTuple):
-    """A thin device as the pool's metadata has it."""
+    """A thin device in the pool's metadata."""
 
     mapped: int  # chunks
-    creation_time: int  # of the pool's clock, which goes on with each snapshot that is made
-    newest: int  # time of its newest mapping; -1 without any
+    creation_time: int  # on the pool's clock, which advances with each snapshot
+    newest: int  # time of its newest mapping; -1 if it has none
 
 
-class Wanted(NamedTuple):
-    """A device to be looked at."""
+class DeviceQuery(NamedTuple):
+    """A device to look up."""
 
     thin_id: int
-    size: int = 0  # bytes below which its mapped regions are wanted
-    ranges: Ranges | None = None  # they are added here
+    size: int = 0  # mapped regions below this offset are wanted
+    ranges: Ranges | None = None  # and are added here
 
 
 def dump(metadata: str, thin_id: int, size: int = 0, ranges: Ranges | None = None) -> Device | None:
-    """What one device consists of; as :func:`dump_all`."""
-    return dump_all(metadata, [Wanted(thin_id, size, ranges)])[0]
+    """Look up one device; as :func:`dump_all`."""
+    return dump_all(metadata, [DeviceQuery(thin_id, size, ranges)])[0]
 
 
-def dump_all(metadata: str, devices: Sequence[Wanted]) -> list[Device | None]:
-    """What devices consist of, found in one go; ``None`` for one that the pool hasn't. Raises VolumeError."""
+def dump_all(metadata: str, devices: Sequence[DeviceQuery]) -> list[Device | None]:
+    """Look up devices in one pass; ``None`` for one that the pool doesn't have. Raises VolumeError."""
     known = {each.thin_id: _Dumped(each) for each in devices}
     block, current = 0, None
     words = [word for thin_id in known for word in ("--dev-id", str(thin_id))]
     for text in _output("thin_dump", ["-m", *words, metadata]):
         block = block or _block_size(text)
         if b"<ref " in text:
-            raise VolumeError("thin_dump wrote the metadata in a form that isn't known here (ref).", code="program")
+            raise VolumeError("thin_dump wrote an unknown element: ref.", code="program")
         before, *parts = _DEVICES.split(text)
         if current is not None:
             current.add(before, block)
@@ -80,7 +81,7 @@ def dump_all(metadata: str, devices: Sequence[Wanted]) -> list[Device | None]:
 class _Dumped:
     """What was read of a device so far."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: DeviceQuery) -> None:
         self.head: tuple[int, int] | None = None  # chunks, creation time
         self._wanted, self._newest = wanted, -1
 
@@ -125,19 +126,19 @@ def differences(metadata: str, left: int, right: int) -> Generator[tuple[int, in
         for kind, begin, length in _DIFFERENCE.findall(text):
             yield int(begin) * block, (int(begin) + int(length)) * block, kind != b"left_only"
     if pair is None or (int(pair[1]), int(pair[2])) != (left, right):
-        raise VolumeError(f"thin_delta didn't compare devices {left} and {right} as asked.", code="program")
+        raise VolumeError(f"thin_delta didn't compare devices {left} and {right}.", code="program")
 
 
 def _block_size(text: bytes) -> int:
-    """Bytes in a chunk; the first lines have it."""
+    """Bytes of a chunk, from the first lines."""
     found = _BLOCK_SIZE.search(text)
     if found is None:
-        raise VolumeError("what the tools say of the pool's metadata doesn't begin as it must.", code="program")
+        raise VolumeError("the thin-provisioning-tools wrote no valid superblock element.", code="program")
     return int(found[1]) * 512
 
 
 def _output(tool: str, words: list[str]) -> Iterator[bytes]:
-    """What a tool writes, in pieces of whole lines, complete. Raises VolumeError where it fails or ends early."""
+    """The complete output of a tool, in pieces of whole lines. Raises VolumeError if it fails or ends early."""
     tail = b""
     command = _command(tool, processes.environment()["PATH"])
     with tempfile.TemporaryFile() as said:
@@ -154,11 +155,11 @@ def _output(tool: str, words: list[str]) -> Iterator[bytes]:
     if process.returncode != 0:
         raise VolumeError(f"{tool} failed with {process.returncode}: {words_said}", code="program")
     if not tail.rstrip().endswith(b"</superblock>"):
-        raise VolumeError(f"{tool} ended before all of the metadata was written.", code="program")
+        raise VolumeError(f"{tool} ended early: its output is incomplete.", code="program")
 
 
 def _lines(process: processes.Process) -> Iterator[bytes]:
-    """Pieces that end where a line does."""
+    """Pieces that end at the end of a line."""
     rest = b""
     while process.stdout is not None:
         piece = process.stdout.read(_READ)
@@ -173,8 +174,9 @@ def _lines(process: processes.Process) -> Iterator[bytes]:
 
 @functools.cache
 def _command(tool: str, path: str) -> tuple[str, ...]:
-    """How to call one of the tools, found along ``path``. Raises UnknownError where they aren't installed,
-    VolumeError for a release that can't be trusted with live metadata."""
+    """The command of one of the tools, looked up in ``path``.
+
+    Raises UnknownError if it isn't installed, VolumeError for a release that misreads the metadata of active pools."""
     command: tuple[str, ...] = (tool,)
     place = shutil.which(tool, path=path)
     if place is None:
@@ -185,7 +187,7 @@ def _command(tool: str, path: str) -> tuple[str, ...]:
     version = _release_of(os.path.realpath(place), *command)
     if version in _BROKEN:
         raise VolumeError(
-            f"thin-provisioning-tools {'.'.join(map(str, version))} misread the metadata of pools in use.",
+            f"thin-provisioning-tools {'.'.join(map(str, version))} misreads the metadata of active pools.",
             "Install 1.0.2 or newer, or 0.9.",
             code="program",
         )
@@ -196,13 +198,13 @@ _releases: dict[str, tuple[int, ...]] = {}
 
 
 def _release_of(place: str, *command: str) -> tuple[int, ...]:
-    """The release of a program; all the tools are one file, mostly, which is asked once."""
+    """The release of a program. Usually all the tools are one file, which is asked once."""
     if place not in _releases:
         _releases[place] = release(processes.run([*command, "-V"]))
     return _releases[place]
 
 
 def release(said: str) -> tuple[int, ...]:
-    """The release that ``thin_delta -V`` names: ``0.9.0`` or ``thin_delta 1.0.4``."""
+    """The release from ``thin_delta -V``: ``0.9.0`` or ``thin_delta 1.0.4``."""
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", said)
     return tuple(int(part) for part in found.groups()) if found else ()

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A thin pool as device-mapper has it: how full it is, and its one metadata snapshot.
+"""A thin pool in device-mapper: how full it is, and its metadata snapshot.
 
-A pool has room for a single metadata snapshot, whoever made it. Ours are made one at a time (a lock), noted durably
-before they are, and released whatever happens: what a killed process or a power loss left is known by that note and
-released by the next run. Status line: Documentation/admin-guide/device-mapper/thin-provisioning.rst.
+A pool can have one metadata snapshot. Ours are made one at a time (a lock) and are always released. A note on disk is
+written before one is made: if the process is killed or the power fails, the next run finds the note and releases the
+metadata snapshot. Status line: Documentation/admin-guide/device-mapper/thin-provisioning.rst.
 """
 
 from __future__ import annotations
@@ -21,26 +21,25 @@ from typing import NamedTuple
 
 from ...common.errors import BusyError, VolumeError
 from ...common.files import locked, read_json, sync_folder, write_json
-from . import commands as lvm
-from . import device_mapper
-from .listing import Lv, pool_device
+from . import commands, device_mapper
 from .names import mapped_name
+from .report import Lv, pool_device
 
 LOCKS = "/run/snapship/thin-pools"
 NOTES = "/var/lib/snapship/metadata-snapshots"
-OURS_TIMEOUT = 1800.0  # seconds to wait for another run of ours, which may read the metadata of a huge pool
-OTHERS_TIMEOUT = 60.0  # seconds to wait for somebody else's metadata snapshot to go
-FULL = 95.0  # percent of data or metadata from which nothing of ours is put into a pool
+OURS_TIMEOUT = 1800.0  # seconds to wait for another run, which may be reading the metadata of a huge pool
+OTHERS_TIMEOUT = 60.0  # seconds to wait until another program releases its metadata snapshot
+FULL = 95.0  # percent of data or metadata from which we add nothing to a pool
 
 
 class PoolStatus(NamedTuple):
-    """A pool's fill; counts of blocks."""
+    """How full a pool is, in blocks."""
 
     metadata_used: int
     metadata: int
     data_used: int  # chunks
     data: int
-    held: int | None  # block of the metadata snapshot's root
+    held: int | None  # root block of the metadata snapshot; None without one
 
     @property
     def data_percent(self) -> float:
@@ -48,18 +47,18 @@ class PoolStatus(NamedTuple):
 
     @property
     def metadata_percent(self) -> float:
-        """Of what the kernel lets a pool use."""
+        """Percent of the metadata that the kernel lets a pool use."""
         return 100.0 * self.metadata_used / usable(self.metadata) if self.metadata else 0.0
 
 
 def usable(blocks: int) -> int:
-    """Of this many blocks of metadata, those that can be used: the kernel keeps a tenth, or 16 MiB, and stops a pool
-    that would need more (__set_metadata_reserve in dm-thin-metadata.c)."""
+    """How many of these metadata blocks a pool can use. The kernel reserves a tenth, at most 16 MiB, and stops a pool
+    that needs more (__set_metadata_reserve in dm-thin-metadata.c)."""
     return blocks - min(4096, blocks // 10)
 
 
 def status(pool: Lv) -> PoolStatus | None:
-    """``None`` where the pool isn't active. Raises VolumeError for a pool that failed."""
+    """The fill of a pool; ``None`` if the pool isn't active. Raises VolumeError if the pool has failed."""
     name = pool_device(pool)
     if not os.path.exists(f"/dev/mapper/{name}"):
         return None
@@ -68,12 +67,14 @@ def status(pool: Lv) -> PoolStatus | None:
     except OSError as error:
         if error.errno == errno.ENXIO:
             return None
-        raise VolumeError(f"pool {pool.name}: device-mapper says {error.strerror}.", code="program") from error
+        raise VolumeError(
+            f"can't read the status of thin pool {pool.name}: {error.strerror}.", code="program"
+        ) from error
     words = text.split()
     if len(words) < 4 or kind != "thin-pool" or "/" not in words[1]:
         raise VolumeError(
             f"thin pool {pool.name} has failed ({' '.join([kind, *words]).strip() or 'no status'}).",
-            "Repair it (lvconvert --repair) before anything else.",
+            "Repair it first: lvconvert --repair.",
             code="pool_failed",
         )
     metadata_used, metadata = (int(count) for count in words[1].split("/"))
@@ -82,26 +83,26 @@ def status(pool: Lv) -> PoolStatus | None:
 
 
 def check_room(pool: Lv) -> None:
-    """Raises VolumeError (``pool_full``) where a pool is too full to put anything in."""
+    """Raises VolumeError (``pool_full``) if a pool is too full to add anything."""
     now = status(pool)
     if now is None:
-        return  # it isn't active, so nobody can say yet
-    for what, percent in (("data", now.data_percent), ("metadata", now.metadata_percent)):
+        return  # not active: its fill isn't known
+    fill = (("data", now.data_percent, "-L"), ("usable metadata", now.metadata_percent, "--poolmetadatasize"))
+    for what, percent, option in fill:
         if percent >= FULL:
             raise VolumeError(
-                f"the {what} of thin pool {pool.name} is {percent:.1f} % full, of what the kernel lets a pool use; "
-                "nothing was changed.",
-                f"Extend it (lvextend {'--poolmetadatasize +SIZE ' if what == 'metadata' else '-L +SIZE '}{pool.name})"
-                " or remove snapshots: a pool that runs full stops every volume in it.",
+                f"the {what} of thin pool {pool.name} is {percent:.1f} % full. Nothing was changed.",
+                f"Extend it (lvextend {option} +SIZE {pool.name})"
+                " or remove snapshots: a full pool stops every volume in it.",
                 code="pool_full",
             )
 
 
 @contextlib.contextmanager
 def metadata_snapshot(pool: Lv) -> Iterator[str]:
-    """The metadata of a pool as of now, readable beside it while inside; yields the device to read.
+    """A snapshot of a pool's metadata, for as long as the context lasts; yields the device to read it from.
 
-    Raises BusyError where somebody else's metadata snapshot doesn't go away, VolumeError where there can be none.
+    Raises BusyError if another program's metadata snapshot stays, VolumeError if none can be made.
     """
     with _lock(pool, OURS_TIMEOUT), _active(pool):
         _release_ours(pool)
@@ -113,7 +114,7 @@ def metadata_snapshot(pool: Lv) -> Iterator[str]:
 
 
 def release_leaked(pool: Lv) -> None:
-    """Release the metadata snapshot that a killed run of ours left, if there is one and nobody is at work on it."""
+    """Release the metadata snapshot that a killed run left, if there is one and no run is using it."""
     if os.path.exists(_note(pool)):
         with contextlib.suppress(BusyError), _lock(pool, 0):
             _release_ours(pool)
@@ -126,8 +127,8 @@ def _lock(pool: Lv, timeout: float) -> Iterator[None]:
             stack.enter_context(locked(os.path.join(LOCKS, pool.uuid), timeout, f"thin pool {pool.name}"))
         except BusyError as error:
             raise BusyError(
-                f"another run has been reading the metadata of thin pool {pool.name} for {timeout:.0f} s.",
-                "Run it again when that has ended.",
+                f"another run has locked the metadata of thin pool {pool.name} for more than {timeout:.0f} s.",
+                "Run it again when that run has finished.",
                 code="busy",
             ) from error
         yield
@@ -135,15 +136,15 @@ def _lock(pool: Lv, timeout: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _active(pool: Lv) -> Iterator[None]:
-    """The pool active; inactive again afterwards if it was."""
+    """Activate the pool, and deactivate it afterwards if it was inactive."""
     was = os.path.exists(f"/dev/mapper/{pool_device(pool)}")
     if not was:
-        lvm.activate(pool)
+        commands.activate(pool)
     try:
         yield
     finally:
         if not was:
-            lvm.deactivate(pool)
+            commands.deactivate(pool)
 
 
 def _note(pool: Lv) -> str:
@@ -151,14 +152,14 @@ def _note(pool: Lv) -> str:
 
 
 def _release_ours(pool: Lv) -> None:
-    """What a run that died left."""
+    """Release what a run that died left."""
     path = _note(pool)
     noted = read_json(path) if os.path.exists(path) else None
     if noted is None:
         return
     now = status(pool)
     if now is None:
-        return  # it can't be released before the pool is active
+        return  # only an active pool can release it
     root = noted.get("root") if isinstance(noted, dict) else None
     if now.held is not None and root in (None, now.held):
         _message(pool, "release_metadata_snap")
@@ -176,9 +177,9 @@ def _reserve(pool: Lv) -> None:
     while not _try_reserve(pool):
         if time.monotonic() >= until:
             raise BusyError(
-                f"thin pool {pool.name} has a metadata snapshot that isn't ours, and a pool has room for one.",
-                f"Wait for the program that made it; if none is running: dmsetup message {pool_device(pool)} 0 "
-                "release_metadata_snap",
+                f"another program holds the metadata snapshot of thin pool {pool.name}; a pool can have only one.",
+                "Wait until that program has finished. If none is running, release it: "
+                f"dmsetup message {pool_device(pool)} 0 release_metadata_snap",
                 code="busy",
             )
         time.sleep(0.5)
@@ -221,7 +222,7 @@ def _message(pool: Lv, message: str) -> None:
         device_mapper.message(pool_device(pool), message)
     except OSError as error:
         raise VolumeError(
-            f"thin pool {pool.name} refuses {message}: {error.strerror}.",
-            "dmsetup status says which state it is in.",
+            f"thin pool {pool.name} refused {message}: {error.strerror}.",
+            f"See dmsetup status {pool_device(pool)}.",
             code="in_use" if error.errno == errno.EBUSY else "program",
         ) from error

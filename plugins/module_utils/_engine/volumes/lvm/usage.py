@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Who uses an LV's device."""
+"""Who uses the device of an LV."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ import os
 import time
 
 from ..mounts import above, mounted_on
-from . import commands as lvm
-from . import device_mapper
-from .listing import Lv, pool_device
+from . import commands, device_mapper
+from .report import Lv, pool_device
 
-_MOMENT = 1.0  # seconds; no program of LVM's has a device suspended for longer
+_MOMENT = 1.0  # seconds; an LVM program that is alive suspends a device for less
 
 
 def number(lv: Lv) -> str | None:
-    """``major:minor`` of an LV's device; ``None`` while it isn't active."""
+    """``major:minor`` of an LV's device; ``None`` if it isn't active."""
     return "{}:{}".format(*lv.device) if lv.device is not None else None
 
 
 def mounts(lv: Lv) -> list[str]:
-    """Mount points of filesystems on an LV, or on what lies on it."""
+    """Mount points of filesystems on an LV, or on devices built on it."""
     device = number(lv)
     return mounted_on(set(above(device))) if device is not None else []
 
 
 def used_by(lv: Lv) -> str | None:
-    """Who has an LV open; ``None`` where nobody has. What is open for a moment only (udev looks at devices) isn't
-    counted."""
+    """What has an LV open; ``None`` if nothing has. A device that is open only for a moment doesn't count, since udev
+    looks at devices."""
     device = number(lv)
     if device is None:
         return None
@@ -49,7 +48,7 @@ def used_by(lv: Lv) -> str | None:
 
 
 def _open_count(lv: Lv) -> int:
-    """How often a device is open, as device-mapper counts."""
+    """How many times a device is open, as device-mapper counts."""
     try:
         return device_mapper.open_count(lv.name.mapped)
     except OSError:
@@ -57,10 +56,10 @@ def _open_count(lv: Lv) -> int:
 
 
 def written(lv: Lv) -> tuple[str, ...] | None:
-    """Counters that grow when a volume is written to or discarded; ``None`` where they can't be had."""
+    """Counters that grow when a volume is written to or discarded; ``None`` if they can't be read."""
     device = number(lv)
     if device is None:
-        return ()  # nobody writes to what isn't active
+        return ()  # nobody can write to an inactive LV
     try:
         with open(f"/sys/dev/block/{device}/stat", encoding="ascii") as source:
             fields = source.read().split()
@@ -73,14 +72,14 @@ def written(lv: Lv) -> tuple[str, ...] | None:
 
 
 def resume_left(*volumes: Lv) -> None:
-    """Resume volumes and pools that a program of LVM's left suspended when it was killed or the power failed: all that
-    is done with them hangs. One that another program has suspended just now is left to it."""
+    """Resume volumes and pools that an LVM program left suspended when it was killed or the power failed: every access
+    to them hangs. If another program has suspended one just now, it is left alone."""
     left = [lv for lv in volumes if _suspended(lv)]
     if left:
         time.sleep(_MOMENT)
     for lv in left:
         if _suspended(lv):
-            lvm.refresh(lv)
+            commands.refresh(lv)
 
 
 def _suspended(lv: Lv) -> bool:
@@ -90,4 +89,4 @@ def _suspended(lv: Lv) -> bool:
         with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/dm/suspended", encoding="ascii") as source:
             return source.read().strip() == "1"
     except OSError:
-        return False  # it isn't active
+        return False  # not active

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Asking ZFS, and reading what it lists: columns divided by tabs, numbers in full."""
+"""Runs zfs and zpool, and reads their lists: columns separated by tabs, numbers in full."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ABSENT = ("dataset does not exist", "no such pool", "no such dataset")
 
 
 def zfs(*arguments: str) -> str:
-    """What ``zfs`` said. Raises ProgramError, in one line."""
+    """The output of ``zfs``. Raises ProgramError with its error message in one line."""
     return _flat(["zfs", *arguments])
 
 
 def zpool(*arguments: str) -> str:
-    """What ``zpool`` said. Raises ProgramError, in one line."""
+    """The output of ``zpool``. Raises ProgramError with its error message in one line."""
     return _flat(["zpool", *arguments])
 
 
@@ -33,19 +33,20 @@ def _flat(command: list[str]) -> str:
 
 
 def one_line(command: Sequence[str], status: int, said: str) -> ProgramError:
-    """The error for a program that failed, with what it said in one line."""
+    """The error for a program that failed, with its error message in one line."""
     return ProgramError(command[:2], status, " ".join(said.split()))
 
 
 def is_absent(error: ProgramError) -> bool:
-    """Whether a program failed only because something isn't there."""
+    """Whether a program failed only because something doesn't exist."""
     return any(text in error.said for text in _ABSENT)
 
 
 def rows(arguments: Sequence[str], columns: Sequence[str], names: Iterable[str]) -> Iterator[dict[str, str]]:
-    """What ``zfs list`` or ``zfs get`` (with all its options but ``-Hp`` and ``-o``) says of datasets, as few calls as
-    there can be; those that aren't there are left out. A value of the last column that was cut short, since somebody
-    put a line break into it, ends with one. Raises ProgramError for anything else."""
+    """Rows of ``zfs list`` or ``zfs get`` (``arguments`` with all options but ``-Hp`` and ``-o``) for these names, in
+    as few calls as possible. Names that don't exist are left out. If the value of the last column has a line break in
+    it, which only users' properties have, the value is cut there and ends with a line break. Raises ProgramError for
+    other failures."""
     for part in _parts(names):
         found: dict[str, str] = {}
         for line in _lines(["zfs", arguments[0], "-Hp", "-o", ",".join(columns), *arguments[1:], *part]):
@@ -84,5 +85,5 @@ def _parts(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def number(text: str) -> int:
-    """A number as ZFS prints it; 0 where there is none."""
+    """A number as ZFS prints it; 0 for anything else."""
     return int(text) if text.isdigit() else 0

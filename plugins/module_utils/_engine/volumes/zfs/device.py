@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The block devices of zvols, and who uses them."""
+"""The block devices of zvols, and what uses them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ...common.errors import VolumeError
 from .. import mounts
 
 _BLKZNAME = 0x8100127D  # _IOR(0x12, 125, char[256]): the name of the zvol (OpenZFS, include/sys/fs/zfs.h)
-_PATIENCE = 20.0  # seconds in which a device has to come
+_PATIENCE = 20.0  # seconds to wait for a device
 
 
 def device_of(volume: str) -> str | None:
-    """``/dev/zdN`` of a zvol, by what each such device says of itself; ``None`` where it has none."""
+    """``/dev/zdN`` of a zvol, found by asking each such device for its name; ``None`` if it has no device."""
     quick = os.path.realpath("/dev/zvol/" + volume.replace(" ", "+"))
     for path in dict.fromkeys([quick, *glob.glob("/dev/zd[0-9]*")]):
         if os.path.basename(path)[2:].isdigit() and _name_of(path) == volume:
@@ -47,19 +47,21 @@ def _name_of(path: str) -> str | None:
 
 
 def wait_for_device(volume: str) -> str:
-    """The device of a zvol that was just made. Raises VolumeError where none comes."""
+    """The device of a zvol that was just created. Raises VolumeError if none appears."""
     until = time.monotonic() + _PATIENCE
     while True:
         found = device_of(volume)
         if found is not None:
             return found
         if time.monotonic() >= until:
-            raise VolumeError(f"{volume}: no device came for this zvol within {_PATIENCE:.0f} s.", "See its volmode.")
+            raise VolumeError(
+                f"{volume}: the device of this zvol didn't appear within {_PATIENCE:.0f} s.", "See its volmode."
+            )
         time.sleep(0.05)
 
 
 def activity(volume: str) -> object:
-    """Counters that grow when a zvol is written to or discarded; ``None`` where it has no device."""
+    """Counters that grow when a zvol is written to or discarded; ``None`` if it has no device."""
     device = device_of(volume)
     if device is None:
         return None
@@ -72,13 +74,13 @@ def activity(volume: str) -> object:
 
 
 def mounted_on(volume: str) -> list[str]:
-    """Mount points of filesystems on a zvol, its partitions, and what is made of those (device mapper, raid)."""
+    """Mount points of filesystems on a zvol, its partitions and devices built on them (device mapper, RAID)."""
     device = device_of(volume)
     return mounts.mounted_on(set(_above(device))) if device is not None else []
 
 
 def _above(device: str) -> dict[str, str]:
-    """By ``major:minor`` the kernel's names of a device, its partitions, and what is made of those."""
+    """A device, its partitions and devices built on them: kernel names by ``major:minor``."""
     try:
         number = os.stat(device).st_rdev
     except OSError:
@@ -87,7 +89,7 @@ def _above(device: str) -> dict[str, str]:
 
 
 def used_by(volume: str) -> str | None:
-    """Who has a zvol open, ``None`` if nobody is known to."""
+    """What has a zvol open; ``None`` if nothing is known to."""
     device = device_of(volume)
     if device is None:
         return None
@@ -113,9 +115,9 @@ def _process_with(numbers: set[str]) -> str | None:
 
 
 def _claimed(device: str) -> str | None:
-    """Whether somebody has it for himself (open(2): O_EXCL of a block device), maybe in another namespace."""
+    """Whether somebody has opened it exclusively (open(2), O_EXCL of a block device), maybe in another namespace."""
     try:
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
     except OSError as error:
-        return "somebody" if error.errno == errno.EBUSY else None
+        return "opened exclusively" if error.errno == errno.EBUSY else None
     return None

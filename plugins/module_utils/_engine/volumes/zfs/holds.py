@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What rests on snapshots in ZFS: a property on the snapshot, and a bookmark that survives it."""
+"""Which backups depend on a snapshot: a property on the snapshot, and a bookmark that outlives it."""
 
 from __future__ import annotations
 
@@ -17,38 +17,40 @@ from ...common.files import try_lock
 from ...common.processes import ProgramError
 from ..provider import Snapshot
 from .commands import is_absent, zfs
-from .listing import Listing, Marked, look
+from .datasets import DatasetListing, Marked, look
 from .names import MOST, bookmark_name, holder_digest
 from .records import HOLDS, holds_text
 
 _DEVICE = "/dev/zfs"
 _PATIENCE = 60.0  # seconds
-# What ZFS says where a pool is too old for bookmarks: the snapshot alone is the base then.
+# ZFS's errors if a pool is too old for bookmarks: then only the snapshot can be the base.
 _NO_BOOKMARKS = ("not supported", "must be enabled", "upgraded")
 
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Held while a property that several runs change is read and written (a lock on ZFS' own device)."""
+    """A lock (on ZFS's own device) for reading and writing a property that several runs change."""
     try:
         descriptor = os.open(_DEVICE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise ConfigError(f"{_DEVICE} can't be opened: {error.strerror}.", "Load the zfs module.") from error
+        raise ConfigError(
+            f"can't open {_DEVICE}: {error.strerror}.", "Load the kernel module: modprobe zfs."
+        ) from error
     try:
         until = time.monotonic() + _PATIENCE
         while not try_lock(descriptor):
             if time.monotonic() >= until:
-                raise BusyError(f"{_DEVICE} is locked by another run.", "Wait for it.", code="locked")
+                raise BusyError(f"another run has locked {_DEVICE}.", "Wait until it has finished.", code="locked")
             time.sleep(0.02)
         yield
     finally:
         os.close(descriptor)
 
 
-def hold(snapshot: Snapshot, holder: str, backup: str | None) -> Listing | None:
-    """As the provider's: the property and the bookmark follow. One that is gone is left alone.
+def hold(snapshot: Snapshot, holder: str, backup: str | None) -> DatasetListing | None:
+    """As Provider.hold(): sets the property and makes the bookmark. Nothing happens if the snapshot is gone.
 
-    Returns what is there then, where that is known without looking again."""
+    Returns the volume's listing afterwards, if it is known without listing again."""
     marked = False
     with locked():
         found = look([snapshot.volume])
@@ -74,10 +76,10 @@ def hold(snapshot: Snapshot, holder: str, backup: str | None) -> Listing | None:
 
 
 def _spent(marks: list[Marked], snapshot: Snapshot, unshipped: set[str]) -> list[Marked]:
-    """Bookmarks, newest first, that aren't needed now that a backup rests on this snapshot.
+    """Bookmarks (of ``marks``, newest first) that aren't needed once a backup depends on this snapshot.
 
-    The one of the backup before it stays: with it the increment that was just shipped can be compared with its source.
-    ``unshipped`` states are of runs that were killed, and no backup rests on them.
+    The bookmark of the backup before it stays: the increment that was just shipped can be compared with its source by
+    it. ``unshipped`` states belong to runs that were killed: no backup depends on them.
     """
     older = [mark for mark in marks if mark.guid != snapshot.state_id and mark.created <= snapshot.created]
     shipped = [mark for mark in older if mark.guid not in unshipped]
@@ -94,20 +96,20 @@ def _note(snapshot: Snapshot, holds: dict[str, str]) -> str:
 
 
 def _bookmark(snapshot: Snapshot, holder: str, there: list[Marked]) -> bool:
-    """Make this holder's bookmark of a snapshot, unless it is there; returns whether it wasn't."""
+    """Make this holder's bookmark of a snapshot, unless it exists. Returns whether it was made."""
     mine = [mark for mark in there if mark.holder == holder_digest(holder)]
     if any(mark.guid == snapshot.state_id for mark in mine):
         return False
     taken = {mark.path for mark in there}
     first = f"{snapshot.volume}#{bookmark_name(holder, snapshot.created)}"
-    # another snapshot of the same point in time may have the first
+    # another snapshot of the same point in time may have the first name
     path = next(name for name in [first, *(f"{first}.{count}" for count in range(2, 9999))] if name not in taken)
     make_bookmark(snapshot.path, path)
     return True
 
 
 def make_bookmark(snapshot: str, bookmark: str) -> None:
-    """Make a bookmark, unless the pool or the length of its name prevents it: the snapshot alone is the base then."""
+    """Make a bookmark, if the pool has bookmarks and the name isn't too long. Otherwise only the snapshot is a base."""
     if len(bookmark) > MOST:
         return
     try:
@@ -118,7 +120,7 @@ def make_bookmark(snapshot: str, bookmark: str) -> None:
 
 
 def drop_bookmark(mark: Marked) -> None:
-    """Destroy a bookmark, which may be gone."""
+    """Destroy a bookmark, if it still exists."""
     try:
         zfs("destroy", mark.path)
     except ProgramError as error:
@@ -134,6 +136,6 @@ def forget(volume: str, holder: str) -> None:
 
 
 def first_bookmarks(snapshot: Snapshot) -> None:
-    """Bookmarks for all that hold a snapshot which was just made."""
+    """Make the bookmarks of all holders of a new snapshot."""
     for holder in snapshot.holds:
         make_bookmark(snapshot.path, f"{snapshot.volume}#{bookmark_name(holder, snapshot.created)}")

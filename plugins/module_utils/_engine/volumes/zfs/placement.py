@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Where a restore in ZFS is to go: what is at the target and beside it."""
+"""Finds the target of a restore, and the datasets around it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any, NamedTuple
 from ...common.errors import UsageError, VolumeError
 from .. import record
 from ..provider import TargetState
-from . import device as zfs_device
+from . import device
 from .commands import number, rows, zpool
 from .names import parent_of, pool_of
 
-STAMP = "snapship:restore"  # on what is received: for which target, and what both are about to become
+STAMP = "snapship:restore"  # on a received dataset: its target, and the plan of the swap
 _ASKED = ("type", "guid", "available", "written", "receive_resume_token", "canmount", "mountpoint", STAMP)
 _COLUMNS = ("name", "property", "source", "value")
 
 
-class Found(NamedTuple):
+class FoundDataset(NamedTuple):
     """A dataset at or around a target."""
 
     name: str
     values: dict[str, str]
-    own: dict[str, str]  # those of them that were set on it, not inherited
+    own: dict[str, str]  # values that were set here, not inherited
 
     @property
     def guid(self) -> str:
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
     @property
     def partial(self) -> bool:
-        """Whether a receive was cut off there."""
+        """Whether a receive was interrupted there."""
         return self.values["receive_resume_token"] not in ("-", "")
 
     @property
@@ -48,47 +48,47 @@ class Found(NamedTuple):
 
     @property
     def meant_for(self) -> str | None:
-        """The target it was received for, if we made it."""
+        """The target that it was received for; ``None`` if we didn't create it."""
         return self._stamp.get("target")
 
     @property
     def swap(self) -> dict[str, Any] | None:
-        """What was noted before its swap."""
+        """The plan that was noted before its swap."""
         return self._stamp.get("swap")
 
 
 def stamp(target: str, note: dict[str, Any] | None = None) -> str:
-    """The property, as ``zfs set`` takes it, of what is received for a target, with a note of its swap."""
+    """The stamp of a dataset that is received for a target, with the plan of its swap, as ``zfs set`` takes it."""
     return f"{STAMP}={record.pack({'target': target, 'swap': note})}"
 
 
-def find(names: Iterable[str]) -> dict[str, Found]:
-    """Those of these datasets that are there."""
+def find(names: Iterable[str]) -> dict[str, FoundDataset]:
+    """Those of these datasets that exist."""
     return _found(rows(["get", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, names))
 
 
-def find_pool(target: str) -> dict[str, Found]:
+def find_pool(target: str) -> dict[str, FoundDataset]:
     """All datasets in the target's pool."""
     return _found(rows(["get", "-r", "-t", "filesystem,volume", ",".join(_ASKED)], _COLUMNS, [pool_of(target)]))
 
 
-def find_stamped(target: str, pool: dict[str, Found] | None = None) -> list[Found]:
-    """All in the target's pool that was received for it, wherever it is by now; the target itself, too. ``pool``: what
-    find_pool() just found."""
+def find_stamped(target: str, pool: dict[str, FoundDataset] | None = None) -> list[FoundDataset]:
+    """All datasets in the target's pool that were received for it, whatever their names are now; the target itself,
+    too. ``pool``: the result of find_pool(), if it is at hand."""
     found = find_pool(target) if pool is None else pool
     return [each for each in found.values() if each.meant_for == target]
 
 
 def find_guid(pool: str, guid: str) -> str | None:
-    """The name that a dataset has now."""
+    """The present name of a dataset."""
     listed = rows(["list", "-r", "-t", "filesystem,volume"], ("guid", "name"), [pool])
     return next((row["name"] for row in listed if row["guid"] == guid), None)
 
 
-def _found(got: Iterable[dict[str, str]]) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+def _found(got: Iterable[dict[str, str]]) -> dict[str, FoundDataset]:
+    found: dict[str, FoundDataset] = {}
     for row in got:
-        each = found.setdefault(row["name"], Found(row["name"], {}, {}))
+        each = found.setdefault(row["name"], FoundDataset(row["name"], {}, {}))
         each.values[row["property"]] = row["value"]
         if row["source"] == "local":
             each.own[row["property"]] = row["value"]
@@ -96,7 +96,7 @@ def _found(got: Iterable[dict[str, str]]) -> dict[str, Found]:
 
 
 def ancestors(target: str) -> list[str]:
-    """The datasets above one, nearest first."""
+    """The parent datasets, nearest first."""
     found = []
     while parent_of(target):
         target = parent_of(target)
@@ -104,35 +104,36 @@ def ancestors(target: str) -> list[str]:
     return found
 
 
-def nearest(target: str, found: dict[str, Found]) -> Found:
-    """The nearest of the target's ancestors that is there. Raises UsageError or VolumeError where none can be used."""
+def nearest(target: str, found: dict[str, FoundDataset]) -> FoundDataset:
+    """The nearest parent of the target that exists. Raises UsageError or VolumeError if none can be used."""
     above = ancestors(target)
     if not above:
         raise UsageError(
-            f"target {target!r} is a pool, which can't be replaced.", f"Name a dataset in it, {target}/restored."
+            f"target {target!r} is a pool; a pool can't be replaced.",
+            f"Name a dataset in it, such as {target}/restored.",
         )
     parent = next((found[name] for name in above if name in found), None)
     if parent is None:
         raise VolumeError(
-            f"target {target!r}: no pool {pool_of(target)!r} is imported here.",
-            "Import it (zpool import), or restore elsewhere.",
+            f"target {target!r}: pool {pool_of(target)!r} isn't imported on this host.",
+            "Import it (zpool import), or restore to another pool.",
         )
     if parent.type != "filesystem":
         raise VolumeError(
-            f"target {target!r}: {parent.name} is a zvol, and nothing can be below it.", code="wrong_type"
+            f"target {target!r}: {parent.name} is a zvol and can't have datasets below it.", code="wrong_type"
         )
     return parent
 
 
 def newest_snapshot(dataset: str) -> str:
-    """GUID of the newest snapshot; empty where there is none."""
+    """GUID of the newest snapshot; empty without one."""
     listed = rows(["list", "-t", "snapshot", "-d", "1"], ("guid", "createtxg", "name"), [dataset])
     newest = max(listed, key=lambda row: number(row["createtxg"]), default=None)
     return newest["guid"] if newest else ""
 
 
-def witness(found: Found, newest: str | None = None) -> dict[str, Any]:
-    """How a restored dataset is known to be unwritten since. ``newest``: GUID of its newest snapshot, if known."""
+def witness(found: FoundDataset, newest: str | None = None) -> dict[str, Any]:
+    """What proves that nobody has written to a restored dataset. ``newest``: GUID of its newest snapshot, if known."""
     return {
         "identity": found.guid,
         "snapshot": newest_snapshot(found.name) if newest is None else newest,
@@ -140,12 +141,12 @@ def witness(found: Found, newest: str | None = None) -> dict[str, Any]:
     }
 
 
-def state(target: str, pool: dict[str, Found] | None = None) -> TargetState:
-    """What is at the target; half a swap looks as what recover() makes of it. ``pool``: what find_pool() just found."""
+def state(target: str, pool: dict[str, FoundDataset] | None = None) -> TargetState:
+    """The target as it is now; an interrupted swap counts as done. ``pool``: as in find_stamped()."""
     around = find([target, *ancestors(target)]) if pool is None else pool
     free = number(nearest(target, around).values["available"])
     if target in around:
-        zpool("sync", pool_of(target))  # what was written a moment ago counts, too
+        zpool("sync", pool_of(target))  # so that the latest writes count
         there = find([target]).get(target, around[target])
         return TargetState(True, witness(there), used_by(target), free)
     for half in find_stamped(target, pool):
@@ -156,13 +157,13 @@ def state(target: str, pool: dict[str, Found] | None = None) -> TargetState:
 
 
 def used_by(target: str) -> str | None:
-    """Who uses a dataset or one below it, so that it can't be renamed unnoticed; ``None`` if nobody is known to."""
+    """What uses a dataset or one below it, so that it can't be renamed; ``None`` if nothing is known to."""
     listed = rows(["list", "-r", "-t", "filesystem,volume"], ("name", "type", "mounted", "mountpoint"), [target])
     for row in listed:
         what = "" if row["name"] == target else f"{row['name']}: "
         if row["mounted"] == "yes":
             return f"{what}mounted on {row['mountpoint']}"
-        user = zfs_device.used_by(row["name"]) if row["type"] == "volume" else None
+        user = device.used_by(row["name"]) if row["type"] == "volume" else None
         if user:
             return what + user
     return None

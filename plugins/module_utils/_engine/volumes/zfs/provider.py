@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Provider ``zfs``: filesystems and zvols, their snapshots, and the streams that ZFS itself makes and takes."""
+"""Provider ``zfs``: filesystems and zvols. Backups are streams of ``zfs send``."""
 
 from __future__ import annotations
 
@@ -15,41 +15,38 @@ from typing import Any
 
 from ...common.errors import UsageError
 from ..provider import ByteSource, Place, Pressure, ReceiveRequest, Snapshot, TakeRequest, TargetState, VolumeInfo
-from . import device as zfs_device
-from . import holds as zfs_holds
-from . import placement as zfs_place
-from . import send as zfs_send
-from . import snapshots as zfs_take
-from . import swap as zfs_swap
+from . import device, holds, placement, sender, snapshots, swap
 from .commands import zfs, zpool
-from .listing import Dataset, Listing, look, look_below, properties_of, same_as_now
+from .datasets import Dataset, DatasetListing, look, look_below, properties_of, same_as_now
 from .names import is_beside, normalise, pool_of
-from .placement import Found
-from .receive import ZfsStreamTarget
+from .placement import FoundDataset
+from .records import PROVIDER
+from .stream_target import ZfsStreamTarget
 from .zvol_target import ZvolTarget
 
-_POOLS = "/proc/spl/kstat/zfs"  # a folder in it for each pool that is imported
-# Seconds for which what was found serves those who look again, and those who go on to change something.
+_POOLS = "/proc/spl/kstat/zfs"  # has a folder for each imported pool
+# Seconds for which a listing is used: by callers that only read, and by callers that are about to change something.
 _LOOK, _MOMENT = 60.0, 5.0
 
 
 class _Seen:
-    """What looking_at() was told, and found out."""
+    """The volumes of looking_at(), and what was found out about them."""
 
     def __init__(self, volumes: list[str]) -> None:
         self.volumes = set(volumes)
-        self.listing: Listing | None = None
-        self.stale: set[str] = set()  # what was changed since
+        self.listing: DatasetListing | None = None
+        self.stale: set[str] = set()  # volumes that were changed since
         self.same: dict[str, set[str]] | None = None
         self.properties: dict[str, dict[str, str]] | None = None
         self.fullness: dict[str, float] = {}
-        self.pools: dict[str, dict[str, Found]] = {}  # all around a target that is looked at next
+        self.pools: dict[str, dict[str, FoundDataset]] = {}  # the datasets around targets that are looked at next
 
 
 class ZfsProvider:
     """Filesystems and zvols, named as ZFS names them."""
 
-    name = "zfs"
+    name = PROVIDER
+    naming = "a dataset as pool/dataset in a pool that is imported here"
     sends = "zfs-send"
     receives: tuple[str, ...] = ("zfs-send", "thin-send-recv")
 
@@ -67,7 +64,7 @@ class ZfsProvider:
     def normalise(self, volume: str) -> str:
         return normalise(volume)
 
-    # --- what is there
+    # --- volumes
 
     @contextlib.contextmanager
     def looking_at(self, volumes: list[str]) -> Iterator[None]:
@@ -90,7 +87,7 @@ class ZfsProvider:
         return found
 
     def _changed(self, *volumes: str) -> None:
-        """These were written to: what was found out about them before isn't so any more."""
+        """Forget what is known of these volumes: they were changed."""
         self._local.__dict__.pop("ahead", None)
         seen = self._seen
         if seen is not None:
@@ -98,7 +95,7 @@ class ZfsProvider:
             seen.same = None
             seen.fullness = {}
 
-    def _listing(self, volume: str) -> Listing:
+    def _listing(self, volume: str) -> DatasetListing:
         seen = self._seen
         if seen is None or volume not in seen.volumes:
             return look([volume])
@@ -121,11 +118,11 @@ class ZfsProvider:
     def _dataset(self, volume: str) -> Dataset:
         found = self._listing(volume).datasets.get(volume)
         if found is None:
-            raise zfs_take.unknown(volume)
+            raise snapshots.unknown(volume)
         return found
 
     def _lasting(self, volume: str) -> Dataset:
-        """A dataset, as far as nothing done to its snapshots changes it."""
+        """A dataset, for what doesn't change with its snapshots."""
         seen = self._seen
         known = seen.listing.datasets.get(volume) if seen is not None and seen.listing is not None else None
         return known or self._dataset(volume)
@@ -133,8 +130,8 @@ class ZfsProvider:
     def _fullness(self) -> dict[str, float]:
         seen = self._seen
         if seen is None:
-            return zfs_take.fullness()
-        seen.fullness = seen.fullness or zfs_take.fullness()
+            return snapshots.fullness()
+        seen.fullness = seen.fullness or snapshots.fullness()
         return seen.fullness
 
     def info(self, volume: str) -> VolumeInfo:
@@ -151,7 +148,7 @@ class ZfsProvider:
         }
 
     def children(self, volume: str) -> list[str]:
-        """All that is listed here is at hand when these are looked at next."""
+        """The listing is kept for a looking_at() of these volumes that follows at once."""
         found = look_below(volume)
         self._local.ahead = found
         return sorted(name for name in found.datasets if name != volume and not is_beside(name))
@@ -166,24 +163,24 @@ class ZfsProvider:
         return base.method != "bookmark" and base.state_id in self._same(base.volume)
 
     def _same(self, volume: str) -> set[str]:
-        """GUIDs of the snapshots that are as the volume is now."""
+        """GUIDs of the snapshots that equal the volume as it is now."""
         seen = self._seen
         volumes = [volume] if seen is None or volume not in seen.volumes else seen.volumes
         if seen is not None and seen.same is not None and volume in seen.same:
             return seen.same[volume]
         for pool in sorted({pool_of(each) for each in volumes if self.claims(each)}):
-            zpool("sync", pool)  # what was written a moment ago counts, too
+            zpool("sync", pool)  # so that the latest writes count
         found = same_as_now(volumes)
         if seen is not None:
             seen.same = found
         return found.get(volume, set())
 
     def freezable(self, volume: str) -> list[str]:
-        """None for filesystems of ZFS itself: their snapshots are of one moment as they are."""
-        return zfs_device.mounted_on(volume)
+        """Empty for ZFS filesystems: their snapshots are atomic without freezing."""
+        return device.mounted_on(volume)
 
     def activity(self, volume: str) -> object:
-        return zfs_device.activity(volume)
+        return device.activity(volume)
 
     def atomic(self, volumes: list[str]) -> bool:
         return len({pool_of(volume) for volume in volumes}) == 1
@@ -194,11 +191,11 @@ class ZfsProvider:
 
     def pinned(self, volume: str) -> list[Snapshot]:
         found = look_below(pool_of(volume))
-        snapshots = [each for dataset in found.datasets for each in found.snapshots(dataset)]
-        return sorted((each for each in snapshots if each.made_by == "snapship"), key=lambda each: each.created)
+        listed = [each for dataset in found.datasets for each in found.snapshots(dataset)]
+        return sorted((each for each in listed if each.made_by == "snapship"), key=lambda each: each.created)
 
     def versions(self) -> dict[str, str]:
-        """The versions of ZFS' programs and of its kernel module, as they call themselves."""
+        """The versions of ZFS's programs and kernel module, as ``zfs version`` prints them."""
         lines = zfs("version").split()
         kernel = next((line for line in lines if line.startswith("zfs-kmod-")), "")
         program = next((line for line in lines if line.startswith("zfs-") and line != kernel), "")
@@ -211,9 +208,9 @@ class ZfsProvider:
         if seen is not None and seen.volumes.issuperset(request.volumes):
             datasets = {volume: self._lasting(volume) for volume in request.volumes}
         else:
-            datasets = zfs_take.look_at_datasets(request.volumes)
+            datasets = snapshots.look_at_datasets(request.volumes)
         try:
-            return zfs_take.take(request, datasets, self._fullness()), []
+            return snapshots.take(request, datasets, self._fullness()), []
         finally:
             self._changed(*request.volumes)
 
@@ -222,7 +219,7 @@ class ZfsProvider:
         known = seen.listing if seen is not None and snapshot.volume not in seen.stale else None
         listed = known is not None and known.age(snapshot.volume) < _MOMENT and known.lists(snapshot)
         try:
-            zfs_take.remove(snapshot, listed)
+            snapshots.remove(snapshot, listed)
         except BaseException:
             self._changed(snapshot.volume)
             raise
@@ -234,7 +231,7 @@ class ZfsProvider:
 
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
         self._changed(snapshot.volume)
-        found = zfs_holds.hold(snapshot, holder, backup)
+        found = holds.hold(snapshot, holder, backup)
         seen = self._seen
         if found is not None and seen is not None and seen.listing is not None and snapshot.volume in seen.volumes:
             seen.listing.replace([snapshot.volume], found)
@@ -242,7 +239,7 @@ class ZfsProvider:
 
     def forget(self, volume: str, holder: str) -> None:
         try:
-            zfs_holds.forget(volume, holder)
+            holds.forget(volume, holder)
         finally:
             self._changed(volume)
 
@@ -250,19 +247,19 @@ class ZfsProvider:
 
     @contextlib.contextmanager
     def send(self, base: Snapshot | None, snapshot: Snapshot, flags: list[str] | None) -> Iterator[ByteSource]:
-        chosen = zfs_send.flags_for(self._lasting(snapshot.volume).encrypted, flags, snapshot.volume)
-        with zfs_send.sending(base, snapshot, chosen) as sender:
-            yield sender
+        chosen = sender.flags_for(self._lasting(snapshot.volume).encrypted, flags, snapshot.volume)
+        with sender.sending(base, snapshot, chosen) as stream:
+            yield stream
 
     # --- restores
 
     def target_state(self, place: Place) -> TargetState:
         seen = self._seen
-        return zfs_place.state(place.target, seen.pools.pop(place.target, None) if seen is not None else None)
+        return placement.state(place.target, seen.pools.pop(place.target, None) if seen is not None else None)
 
     def recover(self, place: Place) -> None:
         self._changed(place.target)
-        found, seen = zfs_swap.recover(place.target), self._seen
+        found, seen = swap.recover(place.target), self._seen
         if found is not None and seen is not None:
             seen.pools[place.target] = found
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What we note on snapshots in ZFS, as properties of their own.
+"""Notes on snapshots in ZFS: user properties of our own.
 
-Properties are inherited from datasets, so each says whose snapshot it is on: what came by inheritance, or with a
-replica, counts for nothing.
+Snapshots inherit properties from datasets, and replicas copy them. So each note names the datasets it was made for,
+and counts only on a snapshot of one of these.
 """
 
 from __future__ import annotations
@@ -16,50 +16,44 @@ from typing import Any
 from ...common.errors import VolumeError
 from .. import record
 from ..provider import Snapshot, TakeRequest
-from .names import micros
 
+PROVIDER = "zfs"
 RECORD = "snapship:record"  # how the snapshot was made
-HOLDS = "snapship:holds"  # what rests on it
-_LONGEST = 8191  # bytes of a property's value
+HOLDS = "snapship:holds"  # which backups depend on it
+_LONGEST = 8191  # longest value of a property, bytes
 
 
 def _marks(datasets: list[str]) -> list[str]:
-    """GUIDs cut to 32 bits, since there is little room: enough to tell what came from another dataset."""
+    """GUIDs cut to 32 bits to save space: enough to tell datasets apart."""
     return [f"{int(guid) & 0xFFFFFFFF:08x}" for guid in datasets]
 
 
 def record_text(datasets: list[str], request: TakeRequest) -> str:
-    """The record of snapshots about to be made in one call of the datasets with these GUIDs."""
-    fields = {
-        "datasets": _marks(datasets),
-        "created": micros(request.created),
-        "group": request.group,
-        "made_by": request.made_by,
-        "consistency": request.consistency,
-    }
-    return _fitting(fields, "Its group has too many volumes, or its hooks say too much.")
+    """The record for snapshots that one call makes, of the datasets with these GUIDs."""
+    fields = {"datasets": _marks(datasets), **record.fields_of(request)}
+    return _fitting(fields, "Split the group, or let the hooks write less.")
 
 
 def holds_text(datasets: list[str], holds: dict[str, str]) -> str:
-    """What rests on snapshots of the datasets with these GUIDs."""
-    return _fitting({"datasets": _marks(datasets), "holds": holds}, "Too many remotes hold it.")
+    """The holds for snapshots of the datasets with these GUIDs."""
+    return _fitting({"datasets": _marks(datasets), "holds": holds}, "Ship the volume to fewer remotes.")
 
 
-def _fitting(fields: dict[str, Any], why: str) -> str:
+def _fitting(fields: dict[str, Any], cure: str) -> str:
     text = record.pack(fields)
     if len(text) > _LONGEST:
-        raise VolumeError(f"what is to be noted on a snapshot is more than ZFS can hold ({_LONGEST} bytes).", why)
+        raise VolumeError(f"the notes on a snapshot are too long: a ZFS property holds {_LONGEST} bytes.", cure)
     return text
 
 
 def snapshot_from(row: dict[str, str], dataset: str) -> Snapshot:
-    """A snapshot as listed, of the dataset with this GUID. One that somebody else made is a user's."""
+    """A listed snapshot of the dataset with this GUID. A snapshot without a record is a user's."""
     volume, _at, name = row["name"].partition("@")
     size = row["volsize"] if row["volsize"].isdigit() else row["logicalreferenced"]
     made = Snapshot(
         name=name,
         volume=volume,
-        provider="zfs",
+        provider=PROVIDER,
         state_id=row["guid"],
         created=float(row["creation"]),
         size=int(size) if size.isdigit() else 0,
@@ -76,7 +70,7 @@ def snapshot_from(row: dict[str, str], dataset: str) -> Snapshot:
 
 
 def _own(text: str, dataset: str) -> dict[str, Any]:
-    """What a property says that was set on a snapshot of this dataset; nothing for one that came from elsewhere."""
+    """The fields of a note that was made for this dataset; none of one that was inherited or copied."""
     fields = record.unpack(text) or {}
     marks = fields.get("datasets")
     return fields if isinstance(marks, list) and _marks([dataset])[0] in marks else {}
@@ -95,6 +89,6 @@ def _fill(made: Snapshot, fields: dict[str, Any]) -> None:
 
 
 def read_holds(text: str, dataset: str) -> dict[str, str]:
-    """What rests on a snapshot of the dataset with this GUID, by holder."""
+    """The holds of a snapshot of the dataset with this GUID, by holder."""
     holds = _own(text, dataset).get("holds")
     return {str(holder): str(backup) for holder, backup in holds.items()} if isinstance(holds, dict) else {}

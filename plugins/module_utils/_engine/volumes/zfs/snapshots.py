@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Making snapshots in ZFS, and destroying exactly those."""
+"""Takes snapshots in ZFS, and destroys exactly those."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ...common.errors import BusyError, SnapshipError, UnknownError, VolumeError
 from ...common.processes import ProgramError
 from ..provider import Snapshot, TakeRequest
 from .commands import is_absent, number, rows, zfs, zpool
+from .datasets import Dataset, look
 from .holds import first_bookmarks
-from .listing import Dataset, look
 from .names import pool_of, snapshot_path
-from .records import HOLDS, RECORD, holds_text, record_text
+from .records import HOLDS, PROVIDER, RECORD, holds_text, record_text
 
-FULL_PERCENT = 95.0  # from here on nothing is added to a pool: ZFS itself gets slow, and then refuses writes
-_SHOWN = 20  # names in an error
+FULL_PERCENT = 95.0  # we add nothing to a fuller pool: ZFS gets slow and then refuses writes
+_SHOWN = 20  # most names in an error
 _BUSY = ("dataset is busy", "being held", "dependent clones")
 
 
@@ -27,24 +27,27 @@ def fullness() -> dict[str, float]:
     """How full each pool is, percent."""
     lines = zpool("list", "-Hp", "-o", "name,capacity").splitlines()
     found = [line.partition("\t") for line in lines]
-    return {name: float(percent) for name, _tab, percent in found if percent.isdigit()}  # "-": it can't be told
+    return {name: float(percent) for name, _tab, percent in found if percent.isdigit()}  # "-": unknown
 
 
 def check_room(pools: list[str], what: str, known: dict[str, float]) -> None:
-    """Refuse to add anything to pools that are nearly full: ``known``. ``what`` begins the message."""
+    """Raises VolumeError (``pool_full``) if a pool is nearly full. ``known``: percent by pool; ``what`` begins the
+    text."""
     for pool in sorted(set(pools) & set(known)):
         if known[pool] >= FULL_PERCENT:
             raise VolumeError(
-                f"{what}: pool {pool} is {known[pool]:.0f} % full.",
-                "Remove snapshots or data there, or add disks to it; nothing was changed.",
+                f"{what}: pool {pool} is {known[pool]:.0f} % full. Nothing was changed.",
+                "Remove snapshots or data from it, or add disks.",
                 code="pool_full",
             )
 
 
 def take(request: TakeRequest, datasets: dict[str, Dataset], full: dict[str, float]) -> list[Snapshot]:
-    """All of a pool at one point in time; of several pools one after the other. All or none."""
+    """Take the snapshots of each pool at one point in time, one pool after the other. All or none."""
     paths = [snapshot_path(volume, request.name) for volume in request.volumes]
-    check_room([pool_of(volume) for volume in request.volumes], f"no snapshot of {', '.join(request.volumes)}", full)
+    check_room(
+        [pool_of(volume) for volume in request.volumes], f"can't take a snapshot of {', '.join(request.volumes)}", full
+    )
     by_pool: dict[str, list[str]] = {}
     for path in paths:
         by_pool.setdefault(pool_of(path), []).append(path)
@@ -65,7 +68,7 @@ def take(request: TakeRequest, datasets: dict[str, Dataset], full: dict[str, flo
 
 
 def look_at_datasets(volumes: list[str]) -> dict[str, Dataset]:
-    """These datasets. Raises UnknownError for one that isn't there."""
+    """These datasets. Raises UnknownError if one doesn't exist."""
     found = look(volumes).datasets
     for volume in volumes:
         if volume not in found:
@@ -74,7 +77,7 @@ def look_at_datasets(volumes: list[str]) -> dict[str, Dataset]:
 
 
 def _take(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) -> None:
-    """One call, one transaction."""
+    """Take snapshots in one call, which is one transaction."""
     guids = [datasets[path.partition("@")[0]].guid for path in paths]
     options = ["-o", f"{RECORD}={record_text(guids, request)}"]
     if request.holds:
@@ -85,17 +88,17 @@ def _take(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) 
         if "already exists" in error.said:
             there = next((path for path in paths if f"'{path}'" in error.said), paths[0])
             volume, _at, name = there.partition("@")
-            raise VolumeError(f"{volume} has a snapshot {name!r} already.", code="exists", volume=volume) from error
+            raise VolumeError(f"{volume} already has a snapshot {name!r}.", code="exists", volume=volume) from error
         if "out of space" in error.said or "quota" in error.said:
             what = ", ".join(request.volumes)
-            raise VolumeError(f"no room for a snapshot of {what}: {error.said}", code="no_space") from error
+            raise VolumeError(f"no space for a snapshot of {what}: {error.said}", code="no_space") from error
         if is_absent(error):
             raise unknown(paths[0].partition("@")[0]) from error
         raise
 
 
 def _made(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) -> list[Snapshot]:
-    """What was just made, in the order of the request."""
+    """The snapshots that were just taken, in the order of the request."""
     columns = ("name", "guid", "volsize", "logicalreferenced")
     names = [*request.volumes, *paths]
     found = {row["name"]: row for row in rows(["list", "-t", "filesystem,volume,snapshot"], columns, names)}
@@ -103,15 +106,15 @@ def _made(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) 
     for path in paths:
         row, volume = found.get(path), path.partition("@")[0]
         if volume not in found or found[volume]["guid"] != datasets[volume].guid:
-            raise VolumeError(f"volume {volume!r} was replaced a moment ago.", "Run it again.")
+            raise VolumeError(f"volume {volume!r} was just replaced by another dataset.", "Run it again.")
         if row is None:
-            raise VolumeError(f"snapshot {path!r} went away as soon as it was made.", code="snapshot_gone")
+            raise VolumeError(f"snapshot {path!r} was removed right after it was made.", code="snapshot_gone")
         size = number(row["volsize"]) or number(row["logicalreferenced"])
         made.append(
             Snapshot(
                 name=request.name,
                 volume=volume,
-                provider="zfs",
+                provider=PROVIDER,
                 state_id=row["guid"],
                 created=request.created,
                 size=size,
@@ -128,24 +131,26 @@ def _made(paths: list[str], request: TakeRequest, datasets: dict[str, Dataset]) 
 
 
 def unknown(volume: str) -> UnknownError:
-    """For a dataset that isn't there; names some that are."""
+    """The error for a dataset that doesn't exist; lists some that do."""
     pool = pool_of(volume)
     try:
         names = zfs("list", "-Hp", "-r", "-t", "filesystem,volume", "-o", "name", pool).splitlines()
     except SnapshipError:
         return UnknownError(
-            f"volume {volume!r}: no pool {pool!r} is imported here.", "Import it (zpool import).", code="unknown_volume"
+            f"volume {volume!r}: pool {pool!r} isn't imported on this host.",
+            "Import it (zpool import).",
+            code="unknown_volume",
         )
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return UnknownError(f"volume {volume!r}: there is no such dataset (there: {shown}).", code="unknown_volume")
+    return UnknownError(f"volume {volume!r}: no such dataset (existing: {shown}).", code="unknown_volume")
 
 
 def remove(snapshot: Snapshot, listed: bool) -> None:
-    """Destroy one snapshot; nothing where it is gone or its name is another's now. Raises BusyError, ``in_use``.
+    """Destroy one snapshot, unless it is gone or another snapshot has its name now. Raises BusyError, ``in_use``.
 
-    ``listed``: that it has its name was seen a moment ago.
+    ``listed``: a recent listing has it under its name.
     """
-    path = snapshot_path(snapshot.volume, snapshot.name)  # exactly one @, and none of the signs that mean several
+    path = snapshot_path(snapshot.volume, snapshot.name)  # exactly one @, and no characters that select several
     if not listed:
         found = list(rows(["list", "-t", "snapshot"], ("name", "guid"), [path]))
         if [row["guid"] for row in found] != [snapshot.state_id]:
@@ -156,7 +161,7 @@ def remove(snapshot: Snapshot, listed: bool) -> None:
         if any(text in error.said for text in _BUSY):
             raise BusyError(
                 f"snapshot {snapshot.name!r} of {snapshot.volume} is in use: {error.said}",
-                "It is being sent, held (zfs holds) or has clones.",
+                "Something is sending it, holds it (zfs holds) or was cloned from it.",
                 code="in_use",
             ) from error
         if not is_absent(error):

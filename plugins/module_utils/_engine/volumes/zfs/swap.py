@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Putting a restored dataset in the place of its target.
+"""Swaps a restored dataset with its target.
 
-Two renames aren't atomic: what is about to happen is noted on the restored dataset first, so that recover() can finish
-a swap that was cut. Nothing is ever mounted here.
+Two renames aren't atomic, so the plan is noted on the restored dataset first: recover() can finish an interrupted
+swap. Nothing is mounted here.
 
-What a filesystem on this very host had as its own mount point, the one that takes its place gets, and the old one isn't
-mounted by itself any more: otherwise the next boot would bring the old data back to where an application looks for it.
+The new filesystem takes over the mount point that was set on the old one, and the old one gets canmount=noauto.
+Otherwise the next boot would mount the old data where applications expect the new.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ...common.errors import SnapshipError, VolumeError
 from ...common.processes import ProgramError
 from .commands import rows, zfs
 from .names import MOST, beside, parent_of, pool_of, snapshot_path, storable
-from .placement import STAMP, Found, find, find_guid, find_pool, find_stamped, stamp, used_by
+from .placement import STAMP, FoundDataset, find, find_guid, find_pool, find_stamped, stamp, used_by
 
-_PLACED = ("mountpoint", "canmount")  # what a filesystem takes over from the one it replaces
+_PLACED = ("mountpoint", "canmount")  # what a filesystem takes over from the old one
 
 
-def swap(here: Found, target: str, old: str | None, keep_as: str | None, placed: dict[str, str]) -> str | None:
-    """Put a restored dataset in the target's place. ``old``: GUID of what was there when it was received; ``placed``:
-    properties to set when it is there.
+def swap(here: FoundDataset, target: str, old: str | None, keep_as: str | None, placed: dict[str, str]) -> str | None:
+    """Swap a restored dataset with the target. ``old``: GUID of the target when the restore began; ``placed``:
+    properties to set after the swap.
 
-    Returns the name under which that is kept, ``None`` where nothing was there or it was dropped.
+    Returns the name under which the old target is kept; ``None`` if there was none or it was destroyed.
     """
     there = find([target]).get(target)
     note: dict[str, Any] = {"type": here.type, "set": placed}
@@ -55,7 +55,7 @@ def swap(here: Found, target: str, old: str | None, keep_as: str | None, placed:
 
 
 def _moved(target: str, old: str, placed: dict[str, str]) -> dict[str, Any]:
-    """For what was there and moved away with its parent, which was restored in the same run."""
+    """The plan for an old target that was renamed together with its parent, which the same run has restored."""
     kept = find_guid(pool_of(target), old)
     there = find([kept]).get(kept) if kept else None
     if there is None:
@@ -63,46 +63,48 @@ def _moved(target: str, old: str, placed: dict[str, str]) -> dict[str, Any]:
     return {"old": old, "keep": there.name, "drop": False, "set": {**_taken_over(there), **placed}}
 
 
-def received(target: str) -> Found:
-    """What was received for a target, wherever it is by now: its parent may have been restored, and renamed, in the
-    same run."""
+def received(target: str) -> FoundDataset:
+    """The dataset that was received for a target, whatever its name is now: the same run may have restored, and so
+    renamed, its parent."""
     for each in find_stamped(target):
         if each.name != target:
             return each
-    raise VolumeError(f"what was restored for {target!r} is gone; what was there is untouched.")
+    raise VolumeError(f"the dataset restored for {target!r} disappeared. The target was not changed.")
 
 
-def _check_still(there: Found, old: str | None) -> None:
+def _check_still(there: FoundDataset, old: str | None) -> None:
     if there.guid != old:
         raise VolumeError(
-            f"target {there.name!r} was made, or replaced, while it was being restored; it was left alone.",
+            f"target {there.name!r} was created or replaced during the restore. The restore did not change it.",
             code="target_exists",
         )
     user = used_by(there.name)
     if user:
         raise VolumeError(
-            f"target {there.name!r} is open ({user}); it was left alone.", "Stop what uses it.", code="target_busy"
+            f"target {there.name!r} is in use ({user}). The target was not changed.",
+            "Stop whatever uses it.",
+            code="target_busy",
         )
 
 
-def _taken_over(there: Found) -> dict[str, str]:
+def _taken_over(there: FoundDataset) -> dict[str, str]:
     return {name: there.own[name] for name in _PLACED if name in there.own} if there.type == "filesystem" else {}
 
 
 def rename(name: str, new: str, kind: str) -> None:
-    """Rename a dataset; a filesystem stays mounted, or not, as it is."""
+    """Rename a dataset. A filesystem stays mounted or unmounted."""
     zfs("rename", *(["-u"] if kind == "filesystem" else []), name, new)
 
 
 def finish(target: str, note: dict[str, Any]) -> str | None:
-    """All that is left to do when the restored dataset has its name. Can be done again."""
+    """Everything that follows the second rename. It can be repeated."""
     settings = dict(note["set"])
     shown = settings.pop("canmount", "on")
     if settings:
         zfs("set", *(f"{name}={value}" for name, value in settings.items()), target)
     kept = _settle_old(target, note)
     if note["type"] == "filesystem":
-        # last and by itself: together with a mount point it would be mounted right away
+        # last and by itself: set together with a mount point, it would mount the filesystem
         zfs("set", f"canmount={shown}", target)
     elif "volmode" not in settings:
         zfs("inherit", "volmode", target)
@@ -122,7 +124,7 @@ def _settle_old(target: str, note: dict[str, Any]) -> str | None:
             destroy(there.name)
             return None
         except ProgramError:
-            pass  # somebody began to use it: it stays
+            pass  # somebody uses it: keep it
     if note.get("drop"):
         name = _free_name(target, _unnamed(target))
         rename(there.name, name, there.type)
@@ -131,14 +133,14 @@ def _settle_old(target: str, note: dict[str, Any]) -> str | None:
 
 
 def droppable(name: str) -> bool:
-    """Whether a dataset is as a restore leaves it: nothing below it, and no snapshot but the one it ended with."""
+    """Whether a dataset is as a restore leaves it: no datasets below it, and no snapshot but the restored one."""
     listed = list(rows(["list", "-r", "-t", "filesystem,volume,snapshot"], ("type",), [name]))
     kinds = [row["type"] for row in listed]
     return kinds.count("snapshot") <= 1 and len(kinds) - kinds.count("snapshot") == 1
 
 
 def destroy(name: str) -> None:
-    """Destroy a dataset that we made and its snapshots, each named: nothing that isn't listed here goes with it."""
+    """Destroy a dataset that we created and its snapshots, each by name: nothing else goes with it."""
     listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name",), [name])
     destroy_snapshots(name, [row["name"].partition("@")[2] for row in listed])
     zfs("destroy", name)
@@ -147,7 +149,7 @@ def destroy(name: str) -> None:
 def destroy_snapshots(volume: str, names: list[str]) -> None:
     """Destroy these snapshots of a dataset, in one call."""
     for name in names:
-        snapshot_path(volume, name)  # none of the signs that mean several
+        snapshot_path(volume, name)  # no characters that select several
     if names:
         zfs("destroy", f"{volume}@{','.join(names)}")
 
@@ -161,7 +163,7 @@ def _doomed(target: str) -> str:
 
 
 def _free_name(target: str, bare: str) -> str:
-    """A name in the target's parent that nothing has."""
+    """A free name in the target's parent."""
     parent = parent_of(target)
     taken = {row["name"] for row in rows(["list", "-d", "1", "-t", "filesystem,volume"], ("name",), [parent])}
     for number in itertools.count(1):
@@ -172,8 +174,8 @@ def _free_name(target: str, bare: str) -> str:
     return name
 
 
-def recover(target: str) -> dict[str, Found] | None:
-    """Finish, or forget, a swap that was cut. Returns all that is in the pool where nothing had to be done."""
+def recover(target: str) -> dict[str, FoundDataset] | None:
+    """Finish or undo an interrupted swap. Returns all datasets of the pool if there was none."""
     pool, done = find_pool(target), False
     for half in find_stamped(target, pool):
         note, done = half.swap, True
@@ -184,7 +186,7 @@ def recover(target: str) -> dict[str, Found] | None:
     return None if done else pool
 
 
-def _recover(half: Found, target: str, note: dict[str, Any]) -> None:
+def _recover(half: FoundDataset, target: str, note: dict[str, Any]) -> None:
     keep = note.get("keep")
     kept = find([keep]).get(keep) if keep and not find([target]) else None
     if kept is not None and kept.guid == note["old"]:

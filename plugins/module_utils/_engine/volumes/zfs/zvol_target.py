@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A zvol being restored block by block, beside its target."""
+"""Restores a zvol block by block, beside its target."""
 
 from __future__ import annotations
 
@@ -14,48 +14,47 @@ from ..provider import ReceiveRequest
 from .commands import zfs, zpool
 from .device import wait_for_device
 from .names import pool_of
-from .placement import Found, newest_snapshot, witness
-from .staging import Beside, discard
+from .placement import FoundDataset, newest_snapshot, witness
+from .staging_area import StagingArea, discard
 from .swap import received
 
-_BLOCK = 16 << 10  # bytes; volblocksize is this, or less, unless it is asked for
+_BLOCK = 16 << 10  # bytes; the default volblocksize (older releases: less)
 _MOST_BLOCK = 128 << 10
 _SNAPSHOT = "restored"
 
 
 class ZvolTarget(BlockTarget):
-    """A new sparse zvol. When it is whole a snapshot is made of it: what is written afterwards shows against that."""
+    """A new sparse zvol. When it is complete, a snapshot of it is taken: later writes show against that."""
 
     def __init__(self, request: ReceiveRequest) -> None:
-        self._beside = Beside(request)
-        self._beside.clear_elsewhere()
-        left = self._beside.found()
+        self._staging = StagingArea(request)
+        self._staging.clear_elsewhere()
+        left = self._staging.found()
         if left is not None:
             discard(left)
         block = _block(request.properties)
         size = -(-request.size // (block or _BLOCK)) * (block or _BLOCK)
         options = ["-o", f"volblocksize={block}"] if block else []
-        # As a whole device only: nobody is to look for partitions on it. And without an intent log, whose end would
-        # count as a write whenever the device is made anew: sync() takes care of all that was written.
-        options += ["-o", "volmode=dev", "-o", "sync=disabled", "-o", self._beside.stamp]
-        path = self._beside.path
+        # volmode=dev: nobody shall look for partitions on it. sync=disabled: no intent log, which would count as a
+        # write whenever the device is created again; sync() makes everything durable.
+        path = self._staging.path
         zfs("create", "-s", *options, "-V", str(size), path)
         try:
             super().__init__(wait_for_device(path), request.place.target, block or _BLOCK)
         except BaseException:
-            self._beside.abort()
+            self._staging.abort()
             raise
 
     def sync(self) -> None:
         super().sync()
-        zpool("sync", pool_of(self._beside.path))
+        zpool("sync", pool_of(self._staging.path))
 
     def witness(self) -> dict[str, Any]:
-        """Besides it lets go of the device: nothing can be read or written any more."""
+        """Also closes the device: nothing can be read or written any more."""
         return witness(self._sealed())
 
-    def _sealed(self) -> Found:
-        there = received(self._beside.target)
+    def _sealed(self) -> FoundDataset:
+        there = received(self._staging.target)
         if newest_snapshot(there.name):
             return there
         self.sync()
@@ -63,18 +62,18 @@ class ZvolTarget(BlockTarget):
         zfs("inherit", "sync", there.name)
         zfs("snapshot", f"{there.name}@{_SNAPSHOT}")
         zpool("sync", pool_of(there.name))
-        return received(self._beside.target)
+        return received(self._staging.target)
 
     def commit(self, keep_as: str | None) -> str | None:
-        return self._beside.commit(self._sealed(), keep_as)
+        return self._staging.commit(self._sealed(), keep_as)
 
     def abort(self) -> None:
         self.close()
-        self._beside.abort()
+        self._staging.abort()
 
 
 def _block(properties: dict[str, Any]) -> int | None:
-    """The volblocksize that the volume had, if it was a zvol."""
+    """The volblocksize of the backed-up volume, if it was a zvol."""
     found = properties.get("volblocksize")
     fits = isinstance(found, int) and 512 <= found <= _MOST_BLOCK and not found & (found - 1)
     return found if fits else None

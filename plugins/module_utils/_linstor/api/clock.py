@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Waiting for something that LINSTOR does by itself: how often to look, and for how long."""
+"""Time: how often to check something that LINSTOR does in the background, and for how long."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .replies import ControllerError
 
 T = TypeVar("T")
 
-FIRST = 0.25  # seconds: what is small is done soon
+FIRST = 0.25  # seconds: small things are done soon
 GROWTH = 1.6
 
 
 def now() -> float:
-    """Seconds since the epoch by this host's clock, against which ages are measured."""
+    """Seconds since the epoch by this host's clock. Ages are measured by it."""
     return time.time()
 
 
 class Pace:
     """Pauses that grow from a fraction of a second to ``interval`` seconds.
 
-    ``clock`` and ``sleep`` are those of :mod:`time`, unless a test stands in for time.
+    ``clock`` and ``sleep`` are those of :mod:`time`; tests replace them.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Pace:
         self._next = min(FIRST, interval)
 
     def again(self) -> None:
-        """Begin with short pauses: something new has been started."""
+        """Start over with short pauses, as something new has begun."""
         self._next = min(FIRST, self.interval)
 
     def step(self) -> float:
-        """How long the next pause is, in seconds."""
+        """The length of the next pause, in seconds."""
         pause = self._next
         self._next = min(self._next * GROWTH, self.interval)
         return pause
@@ -61,31 +61,31 @@ class Pace:
 
 
 def unreachable(error: RemoteError) -> bool:
-    """Whether it says that no controller answered, rather than that one refused: waiting may help."""
+    """Whether no controller answered, so that waiting may help. A refusal gives ``False``."""
     return not isinstance(error, ControllerError)
 
 
-def until(look: Callable[[], T | None], timeout: float, pace: Pace, what: str) -> T:
-    """What ``look`` finds; it is called until it isn't ``None``.
+def until(check: Callable[[], T | None], timeout: float, pace: Pace, what: str) -> T:
+    """Call ``check`` until it returns something other than ``None``; returns that.
 
-    A controller that doesn't answer meanwhile is waited for too. ``what`` completes "waited ... for", as in
-    "the restore of web". Raises BusyError (code ``timeout``) after ``timeout`` seconds, and whatever ``look`` raises.
+    It also waits for a controller that doesn't answer. ``what`` completes "waited ... for", as in "the restore of
+    web". Raises BusyError (code ``timeout``) after ``timeout`` seconds, and whatever ``check`` raises.
     """
     deadline = pace.clock() + timeout
     while True:
         trouble = ""
         try:
-            found = look()
+            found = check()
             if found is not None:
                 return found
         except RemoteError as error:
             if not unreachable(error):
                 raise
-            trouble = f" The controller: {error.msg}"
+            trouble = f" The controller doesn't answer: {error.msg}"
         if pace.clock() >= deadline:
             raise BusyError(
-                f"waited {show_duration(timeout)} for {what}.{trouble}",
-                "It may still end well: LINSTOR goes on by itself. Look later, or set a longer wait_timeout.",
+                f"waited {show_duration(timeout)} for {what} without success.{trouble}",
+                "LINSTOR goes on in the background and may still finish. Check later, or set a longer wait_timeout.",
                 code="timeout",
             )
         pace.pause(deadline)

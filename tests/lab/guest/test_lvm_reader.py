@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import BusyError, VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm import thin_pool as engine_pool
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import lvm
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Snapshot
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
@@ -37,7 +37,7 @@ from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
 )
 from ansible_collections.snapship.dr.tests.lab.guest.pools import ThinPool, call
 
-ENGINE = Path(engine_pool.__file__).parents[2]
+MODULE_UTILS = Path(lvm.__file__).parents[3]
 NEWER_TOOLS = "/opt/tpt1/usr/sbin"
 
 
@@ -137,7 +137,7 @@ def test_a_base_that_was_written_to(provider: LvmThinProvider, thin_pool: ThinPo
     assert provider.snapshots(volume)[0].flaw is None, "a look leaves no mark"
     (snapshot,) = take(provider, volume)
     _refused(provider, base, snapshot)
-    assert [each.flaw for each in provider.snapshots(volume)] == [None, "it was written to after it was made"]
+    assert [each.flaw for each in provider.snapshots(volume)] == [None, "it was written to"]
     with pytest.raises(VolumeError) as error, provider.open(base):
         pass
     assert error.value.code == "snapshot_changed"
@@ -192,11 +192,11 @@ def test_renamed_snapshots_and_volumes(provider: LvmThinProvider, thin_pool: Thi
     (snapshot,) = take(provider, renamed)
     assert increment(provider, image, found, snapshot) == content(renamed)
     (orphan,) = provider.snapshots(volume)
-    assert (orphan.state_id, orphan.flaw) == (base.state_id, "the LV it was made of is gone")
+    assert (orphan.state_id, orphan.flaw) == (base.state_id, "its LV is gone")
 
     call("lvcreate", "-q", "-V", "16M", "-T", thin_pool.name, "-n", volume.split("/")[1])
     (strange,) = provider.snapshots(volume)
-    assert strange.flaw == "it was made of another LV that had this name"
+    assert strange.flaw == "it belongs to an earlier LV of this name"
     assert strange.lineage != provider.info(volume).lineage
     assert not provider.unchanged(base)
 
@@ -246,7 +246,7 @@ def test_a_snapshot_whose_thin_id_is_used_again(provider: LvmThinProvider, thin_
     for tag in tags:
         call("lvchange", "-q", "--addtag", tag, other)
     (found,) = provider.snapshots(volume)
-    assert found.flaw == "it is another LV than the one that was made"
+    assert found.flaw == "its tags were copied from another LV"
     (snapshot,) = take(provider, volume)
     _refused(provider, base, snapshot)
 
@@ -286,8 +286,8 @@ def test_unchanged_counts_what_is_not_on_disk_yet(
 CHILD = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
-    from _engine.volumes.lvm import listing as lvm_listing, thin_pool
-    listing = lvm_listing.list_volumes(sys.argv[2])
+    from _engine.volumes.lvm import report, thin_pool
+    listing = report.list_volumes(sys.argv[2])
     pool = listing.by_name[sys.argv[3]]
     if sys.argv[4] == "noted":
         thin_pool.write_json(thin_pool._note(pool), {"pool": "x"})
@@ -298,7 +298,7 @@ CHILD = """
 
 
 def _killed(pool: ThinPool, when: str) -> None:
-    words = [sys.executable, "-c", textwrap.dedent(CHILD), ENGINE, pool.vg, pool.pool, when]
+    words = [sys.executable, "-c", textwrap.dedent(CHILD), MODULE_UTILS, pool.vg, pool.pool, when]
     assert subprocess.run([str(word) for word in words], check=False).returncode == -9
 
 
@@ -307,7 +307,7 @@ def test_a_metadata_snapshot_that_a_killed_run_left(
 ) -> None:
     volume = thin_pool.volume(16)
     write(volume, 0, b"x")
-    note = Path(engine_pool.NOTES) / lv(thin_pool.name, "lv_uuid")
+    note = Path(lvm.thin_pool.NOTES) / lv(thin_pool.name, "lv_uuid")
     _killed(thin_pool, "held")
     assert held(thin_pool) and note.exists()
     (made,) = take(provider, volume)
@@ -320,8 +320,8 @@ def test_a_metadata_snapshot_that_a_killed_run_left(
 
     call("dmsetup", "message", thin_pool.mapped, "0", "reserve_metadata_snap")
     try:
-        monkeypatch.setattr(engine_pool, "OTHERS_TIMEOUT", 1.0)
-        with pytest.raises(BusyError, match="isn't ours") as error:
+        monkeypatch.setattr(lvm.thin_pool, "OTHERS_TIMEOUT", 1.0)
+        with pytest.raises(BusyError, match="another program holds") as error:
             full(provider, made)
         assert f"dmsetup message {thin_pool.mapped} 0 release_metadata_snap" in error.value.hint
         take(provider, volume)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""On what LINSTOR builds a backup to a bucket, told beforehand: it falls back to a full one without a word."""
+"""The base that LINSTOR chooses for a backup to a bucket, predicted: LINSTOR doesn't report a full one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def take(cluster: Simulation, name: str) -> None:
 
 
 def as_told(db: Task, **request: Any) -> dict[str, Any]:
-    """Run it; what a check says before is what becomes of it."""
+    """Run it; the check before must predict the result."""
     told = only(db(check=True, **request))
     outcome = db(**request)
     item = only(outcome)
@@ -43,7 +43,7 @@ def test_of_snapshots_that_it_takes_itself_those_that_were_there_do_not_count(db
     assert as_told(db, snapshot="release")["type"] == "full"
     first = as_told(db)
     assert first["type"] == "full"
-    assert "that is the first" in first["reason"]
+    assert "this is the first one" in first["reason"]
     take(cluster, "second")
     second = as_told(db, snapshot="second")
     assert second["base"] == first["id"]
@@ -56,7 +56,7 @@ def test_one_that_was_there_is_built_on_the_one_just_before_it(db: Task, cluster
     take(cluster, "release")
     item = as_told(db, snapshot="release")
     assert item["type"] == "full"
-    assert "local, whose backup isn't on the remote" in item["reason"]
+    assert "the remote has no backup of its base local" in item["reason"]
     again = as_told(db, snapshot="local")
     assert again["base"] == first["id"]
 
@@ -117,7 +117,7 @@ def test_a_volume_that_has_grown(db: Task, cluster: Simulation) -> None:
     volume.content.resize(volume.size_kib << 10)
     item = as_told(db)
     assert item["type"] == "full"
-    assert "the size of its volumes has changed" in item["reason"]
+    assert "the size of its volumes changed" in item["reason"]
 
 
 def test_what_the_next_one_will_be_built_on_is_not_tidied_away(db: Task, cluster: Simulation) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A new resource that is restored from a snapshot of the same cluster: told by what it says it comes from."""
+"""Restore a snapshot to a new resource of the same cluster. The new resource records the snapshot."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from ..._engine.common.units import iso_time
 from ..api.cluster import Cluster
 from ..restores.deploy import define, unfold
 from ..state import provenance
-from ..state import resources as deployed
 from ..state.provenance import Provenance
-from ..state.resources import Deployed
+from ..state.resources import Deployed, read_definition
 from ..state.snapshots import Snap
 from ..state.storage_pools import read_pools
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """``nodes``: where to deploy it, else where the snapshot is; ``storage_pools``: new names by old ones."""
+    """``nodes``: where to deploy it, by default the snapshot's nodes; ``storage_pools``: new names by old ones."""
 
     to_resource: str = ""
     resource_group: str | None = None
@@ -37,7 +36,10 @@ class Options:
 
 @dataclasses.dataclass
 class Plan:
-    """``there`` is what has the name of the new resource; ``act`` says whether anything is to be done."""
+    """``there``: the existing resource of the new name. ``act``: a change is needed.
+
+    ``begun``: an earlier run was cut off.
+    """
 
     options: Options
     snap: Snap
@@ -64,38 +66,40 @@ class Plan:
 
 
 def plan(cluster: Cluster, resource: str, name: str, snaps: Sequence[Snap], options: Options) -> Plan:
-    """Reads only. What is there and doesn't come from that snapshot is never touched."""
+    """Reads only. An existing resource that isn't from this snapshot is never touched."""
     snap = find(resource, name, snaps)
     if options.to_resource.lower() == resource.lower():
-        raise UsageError("to_resource: a resource can't be restored beside itself.", "state: rolled_back is for that.")
-    there = deployed.look_at(cluster, options.to_resource)
-    source = deployed.look_at(cluster, resource)
+        raise UsageError(
+            "to_resource: it must not be the resource itself.", "Set state: rolled_back to go back in place."
+        )
+    there = read_definition(cluster, options.to_resource)
+    source = read_definition(cluster, resource)
     group = options.resource_group or (source.group if source else None) or None
-    made = Plan(options, snap, group, there)
+    plan = Plan(options, snap, group, there)
     if there is None:
         _check_places(cluster, snap, options)
-        return made
+        return plan
     told = provenance.read(there)
     if told is not None and told.snapshot == snap.uuid:
-        made.act, made.begun = told.pending, told.pending
+        plan.act, plan.begun = told.pending, told.pending
     elif there.sizes or there.diskful or there.diskless:
         raise VolumeError(
-            f"Resource {there.name!r} is there already, and wasn't restored from snapshot {name!r} of {resource}.",
-            "Choose another name, or remove it first.",
+            f"Resource {there.name!r} already exists, and wasn't restored from snapshot {name!r} of {resource}.",
+            "Choose another name, or remove that resource first.",
             "target_exists",
             volume=there.name,
         )
-    return made
+    return plan
 
 
 def _check_places(cluster: Cluster, snap: Snap, options: Options) -> None:
-    """LINSTOR restores a snapshot on nodes that have it only, and into pools that these have."""
+    """Raise VolumeError if a node doesn't have the snapshot or one of the storage pools."""
     lacking = [node for node in options.nodes if node.lower() not in [each.lower() for each in snap.nodes]]
     if lacking:
         raise VolumeError(
-            f"Snapshot {snap.name!r} of {snap.resource} isn't on {', '.join(lacking)}; it is on"
+            f"Snapshot {snap.name!r} of {snap.resource} isn't on {', '.join(lacking)}. It is on"
             f" {', '.join(sorted(snap.nodes)) or 'no node'}.",
-            "nodes names some of these, or is left out.",
+            "Set nodes to some of these, or leave it out.",
             "no_replica",
             volume=snap.resource,
         )
@@ -105,47 +109,47 @@ def _check_places(cluster: Cluster, snap: Snap, options: Options) -> None:
         for name in options.storage_pools.values():
             if name.lower() not in [each.lower() for each in there]:
                 raise VolumeError(
-                    f"storage_pools: node {node} has no storage pool {name!r} (it has"
-                    f" {', '.join(sorted(there)) or 'none'}).",
+                    f"storage_pools: node {node} has no storage pool {name!r}. Its pools:"
+                    f" {', '.join(sorted(there)) or 'none'}.",
                     code="no_pool",
                     volume=snap.resource,
                 )
 
 
-def apply(cluster: Cluster, made: Plan) -> Outcome:
-    """What was begun and not ended is removed and begun anew."""
-    if not made.act:
-        return made.preview()
-    to = made.options.to_resource
-    if made.begun:
-        cluster.change("resource_dfn_delete", to, what=f"removing {to}, which was begun and never finished")
-    _make(cluster, made)
-    return made.preview()
+def apply(cluster: Cluster, plan: Plan) -> Outcome:
+    """Create the resource. If an earlier run was cut off, remove what it left and start over."""
+    if not plan.act:
+        return plan.preview()
+    to = plan.options.to_resource
+    if plan.begun:
+        cluster.change("resource_dfn_delete", to, what=f"removing {to}, an unfinished restore")
+    _make(cluster, plan)
+    return plan.preview()
 
 
 def find(resource: str, name: str, snaps: Sequence[Snap]) -> Snap:
-    """The snapshot of that name that is whole."""
+    """The complete snapshot of that name. Raises UnknownError or VolumeError."""
     found = next((snap for snap in snaps if snap.name.lower() == name.lower()), None)
     if found is None:
         there = ", ".join(snap.name for snap in reversed(snaps)) or "none"
         raise UnknownError(
-            f"{resource} has no snapshot {name!r}; there are: {there}.", code="unknown_snapshot", volume=resource
+            f"{resource} has no snapshot {name!r}. Its snapshots: {there}.", code="unknown_snapshot", volume=resource
         )
     if not found.taken:
-        raise VolumeError(f"Snapshot {name!r} of {resource} isn't whole.", code="broken_snapshot", volume=resource)
+        raise VolumeError(f"Snapshot {name!r} of {resource} isn't complete.", code="broken_snapshot", volume=resource)
     return found
 
 
-def _make(cluster: Cluster, made: Plan) -> None:
-    """What it made is removed again where it fails."""
-    snap, to = made.snap, made.options.to_resource
+def _make(cluster: Cluster, plan: Plan) -> None:
+    """Create the resource. If that fails, remove what this run created."""
+    snap, to = plan.snap, plan.options.to_resource
     stamp = Provenance("", snap.name, snap.uuid, created=_created(snap))
-    there = deployed.look_at(cluster, to)
+    there = read_definition(cluster, to)
     created = there is None
-    there = there or define(cluster, to, made.group)
+    there = there or define(cluster, to, plan.group)
     try:
         provenance.write(cluster, there, dataclasses.replace(stamp, pending=True))
-        there = unfold(cluster, snap, there, made.options.nodes, made.options.storage_pools, [])
+        there = unfold(cluster, snap, there, plan.options.nodes, plan.options.storage_pools, [])
         provenance.write(cluster, there, stamp)
     except SnapshipError:
         if created:
@@ -160,4 +164,4 @@ def _created(snap: Snap) -> str:
 
 def _told(there: Deployed) -> Any:
     told = provenance.read(there)
-    return f"restored from snapshot {told.backup}" if told else "there"
+    return f"restored from snapshot {told.backup}" if told else "exists"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What LVM says of volume groups and logical volumes."""
+"""LVM's reports of volume groups and logical volumes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FIELDS = (
     *("thin_id", "chunk_size", "zero", "lv_permissions", "lv_kernel_major", "lv_kernel_minor", "metadata_lv"),
     "origin_uuid",
 )
-# Seconds for which a listing serves those who look, and those who go on to change something.
+# Seconds for which a listing is used: by callers that only read, and by callers that are about to change something.
 _LOOK, _MOMENT = 60.0, 5.0
 
 
 class Lv(NamedTuple):
-    """A logical volume; bytes."""
+    """A logical volume; sizes in bytes."""
 
     name: LvName
     vg_uuid: str
@@ -45,8 +45,8 @@ class Lv(NamedTuple):
     chunk: int  # of pools
     zeroing: bool  # of pools
     read_only: bool
-    device: tuple[int, int] | None  # major, minor while active
-    metadata: str  # of pools: the LV that holds the metadata
+    device: tuple[int, int] | None  # major and minor number; None while inactive
+    metadata: str  # of pools: the LV with the metadata
     origin_uuid: str  # of snapshots
 
     @property
@@ -59,16 +59,16 @@ class Lv(NamedTuple):
 
     @property
     def dm_uuid(self) -> str:
-        """What device-mapper knows it by."""
+        """Its UUID in device-mapper."""
         return "LVM-" + (self.vg_uuid + self.uuid).replace("-", "")
 
 
-class Listing:
-    """The logical volumes of one group at one moment."""
+class VolumeGroup:
+    """The logical volumes of one volume group at one moment."""
 
     def __init__(self, volumes: Iterable[Lv]) -> None:
         self.listed = time.monotonic()
-        self.by_uuid = {each.uuid: each for each in volumes}  # a volume of several segments comes several times
+        self.by_uuid = {each.uuid: each for each in volumes}  # LVM lists a volume once for each segment
         self.by_name = {each.name.lv: each for each in self.by_uuid.values()}
 
     @property
@@ -80,11 +80,11 @@ class Listing:
         return {name.strip("[]") for name in self.by_name}
 
     def replace(self, volume: Lv) -> None:
-        """Take over what was just changed."""
+        """Replace a volume that was just changed."""
         self.by_uuid[volume.uuid] = self.by_name[volume.name.lv] = volume
 
     def drop(self, volume: Lv) -> None:
-        """Forget what was just removed."""
+        """Forget a volume that was just removed."""
         self.by_uuid.pop(volume.uuid, None)
         self.by_name.pop(volume.name.lv, None)
 
@@ -92,20 +92,20 @@ class Listing:
         """The pool of a thin volume."""
         found = self.by_uuid.get(volume.pool_uuid)
         if found is None:
-            raise VolumeError(f"{volume.name} has no pool that LVM lists.", code="volume")
+            raise VolumeError(f"LVM lists no pool for {volume.name}.", code="volume")
         return found
 
 
 class Reports(threading.local):
-    """Listings, kept for a while in threads that asked for that."""
+    """Listings, kept for a while in threads that asked for it."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Listing] | None = None
+        self._kept: dict[str, VolumeGroup] | None = None
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
-        """Inside, in this thread, each volume group is listed once, and again after something was changed, or when
-        the listing has got old."""
+        """Inside, in this thread, each volume group is listed once, and again after a change or when the listing is too
+        old."""
         before = self._kept
         self._kept = {} if before is None else before
         try:
@@ -114,35 +114,35 @@ class Reports(threading.local):
             self._kept = before
 
     def drop(self) -> None:
-        """Something was changed."""
+        """Forget all listings: something was changed."""
         if self._kept is not None:
             self._kept.clear()
 
     def retagged(self, volume: Lv) -> None:
-        """Nothing but the tags of a volume was changed, to these."""
+        """Update a volume of which only the tags were changed, to these."""
         known = self._known(volume.name.vg, _LOOK)
         if known is not None and volume.uuid in known.by_uuid:
             known.replace(known.by_uuid[volume.uuid]._replace(tags=volume.tags))
 
     def removed(self, volume: Lv) -> None:
-        """Nothing but this volume was changed, which is gone."""
+        """Forget a volume that was removed, if nothing else was changed."""
         known = self._known(volume.name.vg, _LOOK)
         if known is not None:
             known.drop(volume)
 
-    def _known(self, vg: str, age: float) -> Listing | None:
+    def _known(self, vg: str, age: float) -> VolumeGroup | None:
         known = self._kept.get(vg) if self._kept is not None else None
         return known if known is not None and time.monotonic() - known.listed <= age else None
 
-    def of(self, vg: str) -> Listing:
-        """The volumes of a group, maybe as they were a while ago; none where there is no such group."""
+    def of(self, vg: str) -> VolumeGroup:
+        """The volumes of a group, maybe as they were a minute ago. An unknown group has none."""
         return self._known(vg, _LOOK) or self.fresh(vg)
 
-    def recent(self, vg: str) -> Listing:
-        """The volumes of a group as they are now, or were a moment ago and nothing was changed here since."""
+    def recent(self, vg: str) -> VolumeGroup:
+        """The volumes of a group as they are now, or were seconds ago and weren't changed here since."""
         return self._known(vg, _MOMENT) or self.fresh(vg)
 
-    def fresh(self, vg: str) -> Listing:
+    def fresh(self, vg: str) -> VolumeGroup:
         """The volumes of a group as they are now."""
         found = list_volumes(vg)
         if self._kept is not None:
@@ -153,20 +153,20 @@ class Reports(threading.local):
 reports = Reports()
 
 
-def list_volumes(vg: str) -> Listing:
-    """Ask LVM. An unknown group has no volumes. Raises VolumeError."""
+def list_volumes(vg: str) -> VolumeGroup:
+    """List the volumes of a group. An unknown group has none. Raises VolumeError."""
     command = ["lvs", "-a", "--reportformat", "json", "--units", "b", "--nosuffix", "-o", ",".join(_FIELDS), "--", vg]
     try:
         text = processes.run(command)
     except ProgramError as error:
         if f'Volume group "{vg}" not found' in error.said:
-            return Listing([])
-        raise VolumeError(f"volume group {vg} can't be listed: {one_line(error.said)}", code="program") from error
-    return Listing([_volume(row) for row in _rows(text, "lv")])
+            return VolumeGroup([])
+        raise VolumeError(f"can't list volume group {vg}: {one_line(error.said)}", code="program") from error
+    return VolumeGroup([_volume(row) for row in _rows(text, "lv")])
 
 
 def volume_groups() -> list[str]:
-    """Names of all volume groups; none where LVM isn't installed."""
+    """Names of all volume groups; none if LVM isn't installed."""
     try:
         return [
             row["vg_name"] for row in _rows(processes.run(["vgs", "--reportformat", "json", "-o", "vg_name"]), "vg")
@@ -176,7 +176,7 @@ def volume_groups() -> list[str]:
 
 
 def is_active(vg: str) -> bool:
-    """Whether a device of a volume of this group is there: then so is the group. No program is started for it."""
+    """Whether an LV of this group is active; if so, the group exists. Starts no program."""
     start = mapped_name(vg, "")
     try:
         names = [name for name in os.listdir("/dev/mapper") if name.startswith(start)]
@@ -198,7 +198,7 @@ def _rows(text: str, kind: str) -> list[dict[str, str]]:
     try:
         return [row for report in json.loads(text)["report"] for row in report.get(kind, [])]
     except (ValueError, KeyError, TypeError) as error:
-        raise VolumeError("what LVM reports can't be read as JSON.", code="program") from error
+        raise VolumeError("LVM's report isn't valid JSON.", code="program") from error
 
 
 def _volume(row: dict[str, Any]) -> Lv:
@@ -228,12 +228,12 @@ _NOISE = ("WARNING: Sum of all thin", "WARNING: You have not turned on", "WARNIN
 
 
 def one_line(said: str) -> str:
-    """What a program said, without its warnings about things that aren't wrong, in one line."""
+    """A program's error messages in one line, without warnings about harmless things."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if not line.startswith(_NOISE)]
-    return "; ".join(errors or lines) or "it said nothing"
+    return "; ".join(errors or lines) or "no error message"
 
 
 def pool_device(pool: Lv) -> str:
-    """The device-mapper name of a pool."""
+    """The name of a pool's device in device-mapper."""
     return mapped_name(pool.name.vg, pool.name.lv) + "-tpool"

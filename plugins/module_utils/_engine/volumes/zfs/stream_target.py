@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Receiving streams with ``zfs receive``, beside the target."""
+"""Restores a dataset: receives its streams with ``zfs receive`` beside the target."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from ...common.processes import ProgramError
 from ..provider import ReceiveRequest
 from .commands import number, one_line, rows, zfs, zpool
 from .names import MOST, is_component, pool_of
-from .placement import Found, witness
-from .send import widen
-from .staging import Beside, discard
+from .placement import FoundDataset, witness
+from .sender import widen
+from .staging_area import StagingArea, discard
 from .stream_header import SIZE, Begin, parse
 from .swap import destroy_snapshots, received
 
 
 class ZfsStreamTarget:
-    """A dataset that grows beside its target, state by state."""
+    """The dataset that is received beside the target, state by state."""
 
     def __init__(self, request: ReceiveRequest) -> None:
-        self._beside = Beside(request)
-        self._target, self.path = self._beside.target, self._beside.path
-        self._states: list[str] | None = None  # GUIDs of the whole states there, in order
-        self._names: dict[str, str] = {}  # of their snapshots, and the GUID of each
-        self._found: Found | None = None
+        self._staging = StagingArea(request)
+        self._target, self.path = self._staging.target, self._staging.path
+        self._states: list[str] | None = None  # GUIDs of the complete states, in order
+        self._names: dict[str, str] = {}  # names of their snapshots -> GUID
+        self._found: FoundDataset | None = None
 
     def has(self, state_ids: list[str]) -> int:
         self._states, self._names = [], {}
-        self._beside.clear_elsewhere()
-        found = self._beside.whole()
+        self._staging.clear_elsewhere()
+        found = self._staging.whole()
         if found is None:
             return 0
         there = self._snapshots()
@@ -50,7 +50,7 @@ class ZfsStreamTarget:
         return 0
 
     def _snapshots(self) -> list[str]:
-        """GUIDs, oldest first; their names are noted."""
+        """GUIDs of the snapshots, oldest first. Remembers their names."""
         listed = list(rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid", "createtxg"), [self.path]))
         self._names = {row["name"].partition("@")[2]: row["guid"] for row in listed}
         return [row["guid"] for row in sorted(listed, key=lambda row: number(row["createtxg"]))]
@@ -62,24 +62,24 @@ class ZfsStreamTarget:
         if self._states is None:
             self.has([])
         states = need(self._states, "has() sets it")
-        receiver = _Receiver(self._beside, state_id, states[-1] if states else None, self._names)
+        receiver = _Receiver(self._staging, state_id, states[-1] if states else None, self._names)
         try:
             yield receiver.write
             receiver.finish()
         except BaseException:
             receiver.kill()
             with contextlib.suppress(SnapshipError):
-                self._beside.whole()
+                self._staging.whole()
             raise
         if self._snapshots() != [*states, state_id]:
-            raise VolumeError(f"{self._target}: zfs receive said all is well, and state {state_id} isn't there.")
+            raise VolumeError(f"{self._target}: zfs receive reported success, but snapshot {state_id} is missing.")
         states.append(state_id)
 
     def sync(self) -> None:
         zpool("sync", pool_of(self._target))
 
     def witness(self) -> dict[str, Any]:
-        """To be followed by commit() at once."""
+        """As the interface; commit() must follow at once."""
         self._found = received(self._target)
         return witness(self._found, need(self._states, "it was received")[-1])
 
@@ -88,17 +88,17 @@ class ZfsStreamTarget:
         older = need(self._states, "it was received")[:-1]
         listed = rows(["list", "-t", "snapshot", "-d", "1"], ("name", "guid"), [found.name]) if older else []
         destroy_snapshots(found.name, [row["name"].partition("@")[2] for row in listed if row["guid"] in older])
-        return self._beside.commit(found, keep_as)
+        return self._staging.commit(found, keep_as)
 
     def abort(self) -> None:
-        self._beside.abort()
+        self._staging.abort()
 
 
 class _Receiver:
-    """A ``zfs receive``, started when the stream has said what it is."""
+    """A ``zfs receive``, started once the header of the stream was checked."""
 
-    def __init__(self, place: Beside, state: str, base: str | None, names: dict[str, str]) -> None:
-        """``names`` of snapshots that are there, and their GUIDs."""
+    def __init__(self, place: StagingArea, state: str, base: str | None, names: dict[str, str]) -> None:
+        """``names`` of existing snapshots -> GUID."""
         self._target, self._path, self._stamp = place.target, place.path, place.stamp
         self._state, self._base, self._names = state, base, names
         self._head = b""
@@ -106,7 +106,7 @@ class _Receiver:
         self._process: processes.Process | None = None
 
     def write(self, data: memoryview) -> None:
-        """All of it. Raises VolumeError with what ``zfs receive`` said when it no longer listens."""
+        """Write all of it. Raises VolumeError with the error message of ``zfs receive`` if that has ended."""
         if self._process is None:
             rest = SIZE - len(self._head)
             self._head += data[:rest]
@@ -119,11 +119,11 @@ class _Receiver:
 
     def _checked(self, begin: Begin) -> Begin:
         if (begin.state, begin.base) != (self._state, self._base):
-            what = f"an increment to {begin.base}" if begin.base else "a full"
+            what = f"an increment on {begin.base}" if begin.base else "a full stream"
             raise VolumeError(
-                f"{self._target}: this stream is {what} with state {begin.state}; state {self._state} "
-                f"{f'on top of {self._base}' if self._base else 'in full'} is needed.",
-                "The backup's segments aren't what its manifest says; see verify.",
+                f"{self._target}: wrong stream: got {what} to state {begin.state}, expected "
+                f"{f'an increment on {self._base}' if self._base else 'a full stream'} to state {self._state}.",
+                "The backup's segments don't match its manifest: run verify.",
                 code="wrong_stream",
             )
         return begin
@@ -137,7 +137,7 @@ class _Receiver:
         widen(need(self._process.stdin, "it was started with a pipe").fileno())
 
     def _name(self, begin: Begin) -> str:
-        """The snapshot's own name, made free where an older state has it; else one that says its state."""
+        """The snapshot's own name (an older snapshot of this name is renamed), or a name with its GUID."""
         if not is_component(begin.name) or len(f"{self._path}@{begin.name}") > MOST:
             return f"snapship-{begin.state}"
         if begin.name in self._names:
@@ -152,17 +152,19 @@ class _Receiver:
                 data = data[os.write(pipe, data) :]
         except BrokenPipeError:
             self._end()
-            raise VolumeError(f"{self._target}: zfs receive ended before its stream did.", code="receive") from None
+            raise VolumeError(
+                f"{self._target}: zfs receive ended before the end of the stream.", code="receive"
+            ) from None
 
     def finish(self) -> None:
-        """The stream is complete."""
+        """Wait until the complete stream is received."""
         if self._process is None:
-            parse(self._head)  # too short to be one
+            parse(self._head)  # too short: raises
         self._end()
         self._said.close()
 
     def _end(self) -> None:
-        """Wait for the end. Raises VolumeError where it failed."""
+        """Wait until zfs receive has ended. Raises VolumeError if it failed."""
         process = need(self._process, "write() has started it")
         need(process.stdin, "it was started with a pipe").close()
         status = process.wait()
@@ -172,14 +174,14 @@ class _Receiver:
         error: ProgramError = one_line(["zfs", "receive"], status, self._said.read(1 << 16).decode(errors="replace"))
         full = "out of space" in error.said or "quota" in error.said
         raise VolumeError(
-            f"{self._target} can't be restored: zfs receive failed with {status}: {error.said or 'it said nothing'}; "
-            "what was there is untouched.",
-            "Free some space, or restore elsewhere." if full else "See zpool status.",
+            f"can't restore {self._target}: zfs receive failed with {status}: {error.said or 'no error message'}. "
+            "The target was not changed.",
+            "Free some space, or restore to another pool." if full else "See zpool status.",
             code="no_space" if full else "receive",
         )
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill it, if it still runs."""
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.kill()

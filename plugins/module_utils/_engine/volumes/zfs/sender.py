@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Sending snapshots with ``zfs send``."""
+"""Sends snapshots with ``zfs send``."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from ..provider import Snapshot
 from .commands import one_line
 from .stream_header import SIZE, parse
 
-PIPE = 1 << 20  # bytes; as much as Linux lets anybody have
+PIPE = 1 << 20  # bytes; the most that Linux allows every user
 _SETPIPE_SZ = 1031
-_PLAIN = ["-L", "-e", "-c"]  # large blocks, embedded data, blocks as compressed as they are
-_RAW = ["-w"]  # encrypted blocks as they are; all of the above comes with it
+_PLAIN = ["-L", "-e", "-c"]  # large blocks, embedded data, blocks compressed as on disk
+_RAW = ["-w"]  # encrypted blocks as on disk; includes all of the above
 _KNOWN = frozenset((*_PLAIN, *_RAW))
 
 
 def flags_for(encrypted: bool, chain: list[str] | None, volume: str) -> list[str]:
-    """The options for a stream: a chain's, or those of a new one. Raises VolumeError, code ``flags_changed``."""
+    """The options for a stream: the chain's, or those of a new chain. Raises VolumeError, code ``flags_changed``."""
     if chain is None:
         return list(_RAW if encrypted else _PLAIN)
     if not set(chain) <= _KNOWN or ("-w" in chain) != encrypted:
         raise VolumeError(
-            f"{volume}: its chain was sent with {' '.join(chain) or 'no options'}, which doesn't fit "
+            f"{volume}: its chain was sent with {' '.join(chain) or 'no options'}, which doesn't match "
             f"{'an encrypted' if encrypted else 'an unencrypted'} dataset.",
-            "Ship a full.",
+            "Make a full backup.",
             code="flags_changed",
         )
     return list(chain)
@@ -51,7 +51,7 @@ class Sender:
         increment = ["-i", base.path] if base is not None else []
         self._command = ["zfs", "send", *flags, *increment, snapshot.path]
         self._said: IO[bytes] = tempfile.TemporaryFile(prefix="snapship-send-")  # noqa: SIM115  # close() does
-        self._head = b""  # what was read to look at it, and not handed out yet
+        self._head = b""  # read for the check, but not passed on yet
         try:
             self._process = start(self._command, stderr=self._said)
         except SnapshipError:
@@ -61,7 +61,7 @@ class Sender:
         widen(self._output)
 
     def begin(self) -> None:
-        """Wait for the first bytes, and see that they are of these very snapshots: names alone prove nothing."""
+        """Wait for the header of the stream and check that it is of these snapshots, by GUID: names can be reused."""
         while len(self._head) < SIZE:
             found = os.read(self._output, SIZE - len(self._head))
             if not found:
@@ -72,8 +72,8 @@ class Sender:
         wanted = self._base.state_id if self._base is not None else None
         if (begin.state, begin.base) != (self._snapshot.state_id, wanted):
             raise VolumeError(
-                f"{self._snapshot.volume}: {' '.join(self._command)} sends other snapshots than those meant: they were "
-                "renamed or replaced.",
+                f"{self._snapshot.volume}: {' '.join(self._command)} sends other snapshots: they were renamed or "
+                "replaced.",
                 "Run it again.",
                 code="snapshot_gone",
             )
@@ -91,7 +91,7 @@ class Sender:
         return done
 
     def _check(self) -> None:
-        """At the end of the stream: a sender that died must not look like one."""
+        """At the end of the stream, check that the sender didn't die."""
         status = self._process.wait()
         if status == 0:
             return
@@ -100,18 +100,18 @@ class Sender:
         error = one_line(self._command, status, said)
         if "does not exist" in said or "no such snapshot" in said:
             raise VolumeError(
-                f"{self._snapshot.volume}: a snapshot went away before it was sent: {error.said}",
+                f"{self._snapshot.volume}: a snapshot was removed before it was sent: {error.said}",
                 code="snapshot_gone",
             )
         killed = f" (killed by signal {-status})" if status < 0 else ""
         raise VolumeError(
-            f"{self._snapshot.volume}: zfs send failed with {status}{killed}: {error.said or 'it said nothing'}",
+            f"{self._snapshot.volume}: zfs send failed with {status}{killed}: {error.said or 'no error message'}",
             "See zpool status.",
             code="send",
         )
 
     def close(self) -> None:
-        """End it, if it still runs."""
+        """Kill it, if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
         if self._process.stdout is not None:
@@ -122,14 +122,14 @@ class Sender:
 
 @contextlib.contextmanager
 def sending(base: Snapshot | None, snapshot: Snapshot, flags: list[str]) -> Iterator[Sender]:
-    """A sender whose stream was seen to begin as it must."""
+    """A sender whose stream has the right header."""
     with contextlib.closing(Sender(base, snapshot, flags)) as sender:
         sender.begin()
         yield sender
 
 
 def widen(pipe: int) -> None:
-    """Let a pipe hold more, so that both its ends wait less; where that isn't allowed, it stays."""
+    """Enlarge a pipe, so that its ends wait less for each other; not an error if that isn't allowed."""
     try:
         fcntl.fcntl(pipe, _SETPIPE_SZ, PIPE)
     except OSError as error:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Datasets with their snapshots and bookmarks, as one listing found them."""
+"""Datasets with their snapshots and bookmarks, from one listing."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import NamedTuple
 from ..provider import Snapshot
 from .commands import number, rows
 from .names import parse_bookmark
-from .records import HOLDS, RECORD, snapshot_from
+from .records import HOLDS, PROVIDER, RECORD, snapshot_from
 
-# What a user may have put line breaks or tabs into comes last.
+# Properties that may have line breaks or tabs in them, put there by a user, come last.
 COLUMNS = (
     *("name", "type", "guid", "createtxg", "creation", "volsize", "logicalreferenced", "encryption", "volblocksize"),
     *("recordsize", RECORD, HOLDS),
@@ -30,7 +30,7 @@ class Dataset(NamedTuple):
     name: str
     type: str  # "filesystem" or "volume"
     guid: str
-    size: int  # bytes: of a zvol its size, of a filesystem what is in it
+    size: int  # bytes: the size of a zvol, the logical data of a filesystem
     block: int  # volblocksize or recordsize
     encrypted: bool
     encryption: str
@@ -40,17 +40,17 @@ class Marked(NamedTuple):
     """A bookmark of ours."""
 
     path: str
-    guid: str  # of the snapshot it stands for
-    holder: str  # its digest
+    guid: str  # of its snapshot
+    holder: str  # digest of its name
     created: float
 
 
-class Listing:
-    """What was found; unknown datasets are left out. Snapshots and bookmarks newest first."""
+class DatasetListing:
+    """A listing. Unknown datasets are left out. Snapshots and bookmarks are newest first."""
 
     def __init__(self, found: Iterable[dict[str, str]]) -> None:
         self._listed = time.monotonic()
-        self._again: dict[str, float] = {}  # those that were listed later, and when
+        self._again: dict[str, float] = {}  # volumes that were listed again, and when
         self.datasets: dict[str, Dataset] = {}
         self._found: dict[str, dict[str, dict[str, str]]] = {}
         for row in found:
@@ -60,8 +60,8 @@ class Listing:
             elif kind in ("snapshot", "bookmark"):
                 self._found.setdefault(owner, {})[row["name"]] = row
 
-    def replace(self, volumes: Iterable[str], fresh: Listing) -> None:
-        """Take what a later listing says of these."""
+    def replace(self, volumes: Iterable[str], fresh: DatasetListing) -> None:
+        """Take these volumes over from a later listing."""
         for volume in volumes:
             self.datasets.pop(volume, None)
             self._found.pop(volume, None)
@@ -72,11 +72,11 @@ class Listing:
             self._again[volume] = fresh._listed
 
     def age(self, volume: str = "") -> float:
-        """Seconds since it was made, or since this volume was listed last."""
+        """Seconds since this volume was listed."""
         return time.monotonic() - self._again.get(volume, self._listed)
 
     def lists(self, snapshot: Snapshot) -> bool:
-        """Whether this very snapshot is in it, under its name."""
+        """Whether this snapshot (by GUID) is listed under its name."""
         row = self._found.get(snapshot.volume, {}).get(snapshot.path)
         return row is not None and row["type"] == "snapshot" and row["guid"] == snapshot.state_id
 
@@ -85,7 +85,7 @@ class Listing:
         self._found.get(path.replace("#", "@").partition("@")[0], {}).pop(path, None)
 
     def note(self, snapshot: Snapshot, holds: str) -> None:
-        """Take over what was just noted on a snapshot."""
+        """Update the holds that were just noted on a snapshot."""
         self._found[snapshot.volume][snapshot.path][HOLDS] = holds
 
     def _rows(self, volume: str, kind: str) -> list[dict[str, str]]:
@@ -107,7 +107,7 @@ class Listing:
         return found
 
     def bases(self, volume: str) -> list[Snapshot]:
-        """Snapshots of a dataset, and bookmarks that stand for some that are gone."""
+        """Snapshots of a dataset, and bookmarks of snapshots that are gone."""
         snapshots = self.snapshots(volume)
         there = {snapshot.state_id for snapshot in snapshots}
         order = {row["guid"]: number(row["createtxg"]) for row in self._found.get(volume, {}).values()}
@@ -118,15 +118,15 @@ class Listing:
         return sorted(snapshots, key=lambda snapshot: order[snapshot.state_id], reverse=True)
 
 
-def look(volumes: Iterable[str]) -> Listing:
-    """Datasets with all their snapshots and bookmarks, in one call of ``zfs``."""
-    return Listing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-d", "1"], COLUMNS, volumes))
+def look(volumes: Iterable[str]) -> DatasetListing:
+    """List datasets with all their snapshots and bookmarks, in one call of ``zfs``."""
+    return DatasetListing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-d", "1"], COLUMNS, volumes))
 
 
 def same_as_now(volumes: Iterable[str]) -> dict[str, set[str]]:
-    """GUIDs of the snapshots since which nothing was written to a dataset, for each; in one call of ``zfs``.
+    """For each dataset, the GUIDs of the snapshots since which nothing was written to it; in one call of ``zfs``.
 
-    What was written but isn't on disk yet (``zpool sync``) isn't seen.
+    Data that isn't on disk yet (``zpool sync``) isn't seen.
     """
     found: dict[str, list[tuple[int, str, int]]] = {}
     columns = ("type", "guid", "createtxg", "written", "name")
@@ -138,7 +138,7 @@ def same_as_now(volumes: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _same(states: Iterable[tuple[int, str, int]]) -> set[str]:
-    """Of states in any order, the dataset as the last of them, those like it: each says what was written before it."""
+    """The states that equal the last one, which is the dataset itself. Each state has what was written before it."""
     same, written = set(), 0
     for _order, state, before in sorted(states, reverse=True):
         if written == 0:
@@ -147,9 +147,9 @@ def _same(states: Iterable[tuple[int, str, int]]) -> set[str]:
     return same
 
 
-def look_below(dataset: str) -> Listing:
-    """A dataset and all below it, with their snapshots and bookmarks."""
-    return Listing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-r"], COLUMNS, [dataset]))
+def look_below(dataset: str) -> DatasetListing:
+    """List a dataset and all datasets below it, with their snapshots and bookmarks."""
+    return DatasetListing(rows(["list", "-t", "filesystem,volume,snapshot,bookmark", "-r"], COLUMNS, [dataset]))
 
 
 def _dataset(row: dict[str, str]) -> Dataset:
@@ -166,11 +166,11 @@ def _dataset(row: dict[str, str]) -> Dataset:
 
 
 def _standing(mark: Marked, dataset: Dataset) -> Snapshot:
-    """A bookmark in the place of a snapshot that is gone."""
+    """A bookmark as the base that its snapshot was."""
     return Snapshot(
         name=mark.path.partition("#")[2],
         volume=dataset.name,
-        provider="zfs",
+        provider=PROVIDER,
         state_id=mark.guid,
         created=mark.created,
         size=0,
@@ -185,7 +185,7 @@ def _standing(mark: Marked, dataset: Dataset) -> Snapshot:
 
 
 def properties_of(volumes: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Properties set on datasets themselves, or received, without our own; in one call."""
+    """Properties that were set on these datasets or received, without our own; in one call."""
     found: dict[str, dict[str, str]] = {}
     columns = ("name", "property", "value")
     for row in rows(["get", "-s", "local,received", "-t", "filesystem,volume", "all"], columns, volumes):

@@ -15,24 +15,24 @@ from ..api.cluster import Cluster
 from ..api.replies import ControllerError
 from .remotes import find_remote
 
-#: seconds for which a list is asked for again
+#: seconds for which a refused list is requested again
 PATIENCE = 60.0
 _PAUSE = 2.0
 _ELSEWHERE = "cannot parse null string"
 
 
 class UnlistableError(RemoteError):
-    """The list can't be had for the time being."""
+    """The list can't be read at the moment."""
 
     code = "in_use"
 
 
 def backup_list(cluster: Cluster, remote: str, only: str | None = None, patience: float | None = None) -> Any:
-    """What a bucket has, from one request, as python-linstor tells it; ``only`` of one resource.
+    """The backups in a bucket, as python-linstor returns them; ``only`` those of one resource. One request.
 
-    LINSTOR fails to list any bucket as long as one of the cluster's snapshots is on its way to another remote: it looks
-    there for when its shipping to the bucket has begun. So it is asked again for ``patience`` seconds. Raises
-    UnlistableError after them.
+    LINSTOR can't list any bucket while the cluster ships a snapshot to another remote: it expects the start time of a
+    shipment to the bucket on that snapshot. So the request is repeated for ``patience`` seconds. Raises
+    UnlistableError after that.
     """
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
@@ -43,17 +43,17 @@ def backup_list(cluster: Cluster, remote: str, only: str | None = None, patience
                 raise
             if time.monotonic() >= end:
                 raise UnlistableError(
-                    f"{cluster.name} can't list the backups on {remote} while it ships something to another remote.",
-                    "That is how LINSTOR is (it says: Cannot parse null string); try again when that has ended.",
+                    f"{cluster.name} can't list the backups on {remote} while it ships a snapshot to another remote.",
+                    "This is a limit of LINSTOR (its error: Cannot parse null string). Try again after that shipment.",
                 ) from error
         time.sleep(_PAUSE)
 
 
 def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
-    """The list, from one request. Where that is refused, one more tells whether there is such a remote, and its type.
+    """The list, from one request. If LINSTOR refuses it, another request checks the remote and its type.
 
-    Raises UnknownError, UsageError with ``advice`` for a remote that keeps no list, or what the controller says.
-    The controller's own filter by resource isn't used: it leaves out that resource's backups that are under way.
+    Raises UnknownError, UsageError with ``advice`` for a remote that keeps no list, or the controller's own error.
+    The controller's filter by resource isn't used: it leaves out backups that are under way.
     """
     try:
         return backup_list(cluster, remote)
@@ -62,5 +62,5 @@ def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
             raise
         kind = find_remote(cluster, remote).type
         if kind != "s3":
-            raise UsageError(f"remote {remote!r} keeps no list of backups, as it is of type {kind}.", advice) from None
+            raise UsageError(f"remote {remote!r} is of type {kind}, which keeps no list of backups.", advice) from None
         raise
