@@ -7,7 +7,8 @@ export PYTHON
 # Ansible insists on a UTF-8 locale; bare machines have none set.
 export LC_ALL := C.UTF-8
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint test-unit test-integration lab test-lab lab-shell bench docs changelog zipapp format clean
+.PHONY: help venv demo test test-long lint test-unit test-integration lab test-lab lab-shell bench docs changelog zipapp \
+	format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -20,6 +21,9 @@ demo: ## back up, change, back up again and restore an image file; DEMO_REMOTE=s
 
 test: ## lint, test-unit, test-integration and test-lab, with one sum at the end
 	@dev/test lint test-unit test-integration test-lab
+
+test-long: ## what takes too long for test, in hours; some: make test-long LONG="kills lab"; a list: LONG=--list
+	@dev/test-long $(LONG)
 
 lint: ## the static gates; some of them: make lint GATES="ruff mypy"
 	@dev/lint $(GATES)

@@ -4,8 +4,8 @@
 """Checks the rules of the house in the plugins directory given: ``check_layers.py PLUGINS``.
 
 Rooms import downwards only, an import for types included. Names are nouns, folders and files stay small, one file
-starts programs, chains are walked in one place, a class name has one meaning, nothing uses a shell. CONTRIBUTING.md
-explains the rules. Exits with 1 and prints one line for each breach.
+starts programs, chains are walked in one place, registries alone know providers and types of remotes, a class name has
+one meaning, nothing uses a shell. CONTRIBUTING.md explains the rules. Exits with 1 and prints one line for each breach.
 """
 
 from __future__ import annotations
@@ -185,6 +185,34 @@ def _follows_bases(node: ast.AST) -> bool:
     return isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("bases")
 
 
+def registered_names(files: list[File]) -> set[str]:
+    """The names of providers and of types of remotes: constants ``name`` where these are declared."""
+    found: set[str] = set()
+    for file in files:
+        if file.room not in ("volumes", "remotes") or file.path.name not in ("provider.py", "type.py"):
+            continue
+        for node in ast.walk(file.tree):
+            named = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name"
+            if named or isinstance(node, ast.keyword) and node.arg == "name":
+                found |= _text(node.value)
+    return found
+
+
+def _text(node: ast.AST) -> set[str]:
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+
+
+def registry_breaches(file: File, names: set[str]) -> Iterator[Breach]:
+    """No name of a provider or type is compared outside of its own folder: what differs is in the registry."""
+    if file.package not in ("_engine", "_module") or file.room in ("volumes", "remotes"):
+        return
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Compare):
+            for side in (node.left, *node.comparators):
+                for name in sorted(_text(side) & names):
+                    yield node.lineno, f"{name} is compared with: ask the registry for what differs"
+
+
 def name_breaches(file: File, modules: set[str]) -> Iterator[Breach]:
     """Files are named by nouns; a use case has its module's name."""
     name = file.path.stem
@@ -242,6 +270,8 @@ def breaches(plugins: Path) -> Iterator[str]:
     modules = {file.path.stem.removeprefix("linstor_") for file in files if file.path.parts[0] == "modules"}
     found = [(file, breach) for file in files for rule in RULES for breach in rule(file)]
     found += [(file, breach) for file in files for breach in name_breaches(file, modules)]
+    registered = registered_names(files)
+    found += [(file, breach) for file in files for breach in registry_breaches(file, registered)]
     found += class_breaches(files)
     for file, (line, what) in sorted(found, key=lambda each: (each[0].path, each[1])):
         yield f"plugins/{file.path}:{line}: {what}"

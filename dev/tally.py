@@ -3,14 +3,15 @@
 
 """Sums up what the jobs of a test run left: ``python dev/tally.py RESULTS JOB...``.
 
-A job's directory holds pytest's junit files, ``NAME.tally`` files of other steps (passed, failed, skipped) and
-``ended`` (exit code, seconds). A job that failed without a failure in its results, or that ran nothing, counts as one
-failure. With ``CI=true`` whatever was skipped counts as failed. The last line is the sum; the exit code says whether
-anything failed.
+A job's directory holds pytest's junit files, ``NAME.tally`` files of other steps (passed, failed, skipped),
+``NAME.left-out`` files (``NAME: reason``) and ``ended`` (exit code, seconds). A job that failed without a failure in
+its results, or that ran nothing, counts as one failure. What was left out is told in one line a reason; with
+``CI=true`` whatever was skipped counts as failed. The last line is the sum; the exit code says whether anything failed.
 """
 
 from __future__ import annotations
 
+import collections
 import os
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def of_junit(file: Path) -> Count:
         # A test that passes and whose clean-up fails is counted twice by pytest, as a test and as an error.
         count = count.plus(Count(max(int(suite.get("tests", 0)) - bad - skipped, 0), bad, skipped))
     return count
+
+
+def left_out(job: str, directory: Path) -> list[str]:
+    """``NAME: reason`` of each step that was left out, and a line for each reason why tests were."""
+    lines = [file.read_text(encoding="utf-8").strip() for file in sorted(directory.glob("*.left-out"))]
+    reasons: collections.Counter[str] = collections.Counter()
+    for file in sorted(directory.glob("*.xml")):
+        for skipped in ElementTree.parse(file).getroot().iter("skipped"):
+            reasons[" ".join((skipped.get("message") or "no reason given").split())] += 1
+    return lines + [f"{count} of {job}: {reason}" for reason, count in sorted(reasons.items())]
 
 
 def of_job(directory: Path) -> tuple[Count, str]:
@@ -70,6 +81,9 @@ def main() -> int:
         count, remark = of_job(results / job)
         print(f"{job:20} {count} ({remark})")
         total = total.plus(count)
+    for job in jobs:
+        for line in left_out(job, results / job):
+            print(f"left out  {line}")
     print(total)
     return 1 if total.failed else 0
 

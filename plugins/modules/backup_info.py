@@ -134,7 +134,7 @@ backups:
       elements: str
       returned: with O(details=true) or O(id)
     provider:
-      description: Storage of the volume, V(file), V(lvm_thin) or V(zfs).
+      description: Storage of the volume, as in O(snapship.dr.backup#module:provider).
       type: str
       returned: with O(details=true) or O(id)
     snapshot:

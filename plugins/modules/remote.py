@@ -107,7 +107,7 @@ remotes:
       type: str
       returned: always
     type:
-      description: Type of the remote, V(s3) or V(directory).
+      description: The type of the remote.
       type: str
       returned: always
     layout:

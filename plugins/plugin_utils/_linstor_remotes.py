@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import LINSTOR_TYPES
+from ansible_collections.snapship.dr.plugins.module_utils._module.arguments import variable
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
-from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import FROM_ENVIRONMENT, Remote
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import Remote
 
 _KEYS = ("access_key", "secret_key")
 #: Inventories use the words of the module remote. Those of the module linstor_remote on the left are refused.
@@ -26,8 +27,8 @@ def linstor_options(remote: Remote) -> dict[str, Any]:
     options = {key: value for key, value in remote.options.items() if key != "layout"}
     if remote.type != "linstor":
         for key in _KEYS:
-            if not options.get(key) and os.environ.get(FROM_ENVIRONMENT[key]):
-                options[key] = os.environ[FROM_ENVIRONMENT[key]]
+            if not options.get(key) and os.environ.get(variable(key)):
+                options[key] = os.environ[variable(key)]
     if "endpoint_url" in options:
         options["endpoint"] = options.pop("endpoint_url")
     elif remote.type == "s3":
@@ -51,8 +52,7 @@ def check_linstor(remote: Remote, where: str, mistakes: Mistakes) -> None:
             mistakes.add(place, f"LINSTOR has no {key} for a remote of type {remote.type}; remove it.")
     for key in made_of.inventory_required:
         if not given.get(key):
-            variable = FROM_ENVIRONMENT.get(key)
-            hint = f", and {variable} isn't set here" if variable else ""
+            hint = f", and {variable(key)} isn't set here" if key in _KEYS else ""
             mistakes.add(place, f"{key} is missing{hint}; LINSTOR needs it.")
     if remote.type == "s3" and not given.get("endpoint"):
         mistakes.add(place, "LINSTOR needs region or endpoint_url.")

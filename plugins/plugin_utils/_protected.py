@@ -18,9 +18,9 @@ from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mista
 from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
     LINSTOR,
     NATIVE,
-    TYPES,
     Remote,
     check_native,
+    inventory_types,
     read,
 )
 
@@ -221,7 +221,8 @@ def _check_ages(mistakes: Mistakes, choice: Mapping[str, Any], where: str) -> No
 
 def _carries(reading: _Reading, remote: Remote, carrier: str, where: str) -> bool:
     """Whether this run ships to the remote. A remote that the carrier can't ship to is a mistake."""
-    carriers = TYPES[remote.type][1]
+    types = inventory_types()
+    carriers = types[remote.type].carriers
     if carrier == NATIVE and remote.options.get("layout") == "linstor":
         reading.mistakes.add(
             where, "LINSTOR ships to this remote (layout: linstor). A host can restore from it, but can't ship to it."
@@ -229,7 +230,7 @@ def _carries(reading: _Reading, remote: Remote, carrier: str, where: str) -> boo
         return False
     if carrier in carriers or (not carriers and remote.use != reading.use):
         return remote.use == reading.use
-    fitting = " or ".join(kind for kind, (_use, able) in TYPES.items() if carrier in able)
+    fitting = " or ".join(kind for kind, each in types.items() if carrier in each.carriers)
     problem = f"{_CARRIER[carrier]} can't ship to" if carriers else "nothing can ship yet to"
     reading.mistakes.add(where, f"{problem} type {remote.type}. Use a remote of type {fitting}.")
     return False

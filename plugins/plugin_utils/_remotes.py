@@ -10,30 +10,53 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import (
+    REMOTE_TYPES,
+    all_options,
+    parse_remote,
+    told_type,
+    type_names,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import LINSTOR_TYPES
+from ansible_collections.snapship.dr.plugins.module_utils._module.arguments import variable
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes, shown
 
 NATIVE, LINSTOR = "native", "linstor"
 USES = ("backup", "sync")
-#: What each type of remote is for unless its definition says otherwise, and who can ship to it.
-TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "s3": ("backup", (NATIVE, LINSTOR)),
-    "directory": ("backup", (NATIVE,)),
-    "ebs": ("backup", (LINSTOR,)),
-    "linstor": ("sync", (LINSTOR,)),
-    "ssh": ("sync", ()),
-}
-#: What a definition says to the roles rather than to a module.
+#: types that nothing can ship to yet, and their use
+PLANNED = {"ssh": "sync"}
+#: options for the roles, not for a module
 OURS = ("name", "use")
-#: Credentials that the controller may have in its environment, as the modules name them there.
-FROM_ENVIRONMENT = {
-    "access_key": "SNAPSHIP_ACCESS_KEY",
-    "secret_key": "SNAPSHIP_SECRET_KEY",
-    "session_token": "SNAPSHIP_SESSION_TOKEN",
-}
+
+
+class InventoryType(NamedTuple):
+    """A type of remote in an inventory: its use unless a definition says otherwise, and who can ship to it."""
+
+    use: str
+    carriers: tuple[str, ...]
+
+
+def inventory_types() -> dict[str, InventoryType]:
+    """All types by name: those of the engine, those of LINSTOR, and the planned ones."""
+    uses = {
+        **PLANNED,
+        **{name: each.use for registry in (LINSTOR_TYPES, REMOTE_TYPES) for name, each in registry.items()},
+    }
+    carriers = {NATIVE: REMOTE_TYPES, LINSTOR: LINSTOR_TYPES}
+    return {
+        name: InventoryType(uses[name], tuple(carrier for carrier, types in carriers.items() if name in types))
+        for name in dict.fromkeys((*REMOTE_TYPES, *LINSTOR_TYPES, *PLANNED))
+    }
+
+
+def restorable_types(carrier: str) -> list[str]:
+    """The types that a carrier can restore from by the name of a remote."""
+    if carrier == NATIVE:
+        return type_names()
+    return [name for name, linstor in LINSTOR_TYPES.items() if linstor.holds_backups and linstor.use == "backup"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +69,17 @@ class Remote:
     options: Mapping[str, Any] = dataclasses.field(repr=False)
 
     def native(self) -> dict[str, Any]:
-        """The options of the ``remote`` module. Keys that aren't given come from the controller's environment."""
+        """The options of the ``remote`` module. Missing credentials come from the controller's environment."""
         options = dict(self.options)
-        if self.type == "s3" and not any(options.get(key) for key in (*FROM_ENVIRONMENT, "profile")):
-            found = {key: os.environ.get(variable) for key, variable in FROM_ENVIRONMENT.items()}
+        native = REMOTE_TYPES.get(self.type)
+        if native and not any(options.get(key) for key in (*native.credentials, *native.other_credentials)):
+            found = {key: os.environ.get(variable(key)) for key in native.credentials}
             options.update({key: value for key, value in found.items() if value})
         return options
 
 
 def read(given: Iterable[Any], where: str, mistakes: Mistakes) -> dict[str, Remote]:
-    """The remotes by their names. What a type needs in particular is checked only where a remote is used."""
+    """The remotes by their names. The options of a type are checked only where a remote is used."""
     found: dict[str, Remote] = {}
     for number, each in enumerate(given, 1):
         place = f"{where}, entry {number}"
@@ -67,31 +91,34 @@ def read(given: Iterable[Any], where: str, mistakes: Mistakes) -> dict[str, Remo
             continue
         place = f"{where}, {name}"
         if name in found:
-            mistakes.add(place, "there are two remotes of this name.")
+            mistakes.add(place, "two remotes have this name.")
             continue
         mistakes.choice(options, "use", place, USES)
-        kind = options.get("type") or ("s3" if options.get("bucket") else "directory" if options.get("path") else None)
-        if kind not in TYPES:
-            what = "type is missing" if kind is None else f"type: {shown(kind)} is unknown"
-            mistakes.add(place, f"{what}; there are {', '.join(TYPES)}.")
+        types = inventory_types()
+        kind = options.get("type") or told_type(options)
+        if kind not in types:
+            what = f"type {shown(kind)} is unknown" if kind else "type is missing"
+            mistakes.add(place, f"{what}. Set one of {', '.join(types)}.")
             continue
-        if kind == "linstor" and options.get("use") == "backup":
-            mistakes.add(place, "use: another cluster is kept in sync; leave use out.")
+        if types[kind].carriers == (LINSTOR,) and types[kind].use == "sync" and options.get("use") == "backup":
+            mistakes.add(place, "use: backup isn't possible for another cluster. Leave use out: it is kept in sync.")
         rest = {key: value for key, value in options.items() if key not in OURS}
-        found[name] = Remote(name, kind, options.get("use") or TYPES[kind][0], {**rest, "type": kind})
+        found[name] = Remote(name, kind, options.get("use") or types[kind].use, {**rest, "type": kind})
     return found
 
 
 def check_native(remote: Remote, where: str, mistakes: Mistakes) -> None:
     """Whether the ``remote`` module will take the definition."""
-    known = {field.name for field in dataclasses.fields(RemoteSpec)} - {"name"}
+    known = {"type", *(option.name for option in all_options())}
     before = len(mistakes.found)
     mistakes.mapping(remote.options, f"{where}, {remote.name}", known)
     if len(mistakes.found) > before:
         return
     try:
-        RemoteSpec.parse(remote.name, remote.native())
+        parse_remote(remote.name, remote.native())
     except SnapshipError as error:
         mistakes.add(where, f"{error.msg} {error.hint}".strip())
     except (TypeError, ValueError, AttributeError):
-        mistakes.add(f"{where}, {remote.name}", "an option has a value of the wrong type; see snapship.dr.remote.")
+        mistakes.add(
+            f"{where}, {remote.name}", "an option has a value of the wrong type. See ansible-doc snapship.dr.remote."
+        )

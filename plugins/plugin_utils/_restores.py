@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""What is to be restored, as an inventory or extra variables say it, as calls of modules."""
+"""Turns the restores of an inventory or of extra variables into calls of modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import parse_time
 from ansible_collections.snapship.dr.plugins.plugin_utils._linstor_remotes import check_linstor
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes, shown
-from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import LINSTOR, NATIVE, Remote, check_native, read
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import (
+    LINSTOR,
+    NATIVE,
+    Remote,
+    check_native,
+    read,
+    restorable_types,
+)
 
 _WHICH = ("backup", "at", "group", "snapshot")
 _COMMON = ("remote", "source", "target", "volumes", "provider", "backup", "at")
@@ -42,12 +49,13 @@ OPTIONS = {
     ),
 }
 _THERE = "snapship_remotes"
-_RESTORABLE = {NATIVE: ("s3", "directory"), LINSTOR: ("s3",)}
 
 
 def plan(wanted: Iterable[Any], remotes: Iterable[Any], where: str) -> dict[str, Any]:
-    """All that is wrong (``mistakes``), and for each carrier (``native``, ``linstor``) the remotes that are used and
-    the jobs to do. Nothing in it is secret. ``where`` names the variable that it came from."""
+    """The ``mistakes``, and for each carrier (``native``, ``linstor``) the remotes used and the jobs to do.
+
+    Nothing in it is secret. ``where`` names the variable with the restores.
+    """
     mistakes = Mistakes()
     known = read(remotes, _THERE, mistakes)
     jobs: list[dict[str, Any]] = []
@@ -58,7 +66,7 @@ def plan(wanted: Iterable[Any], remotes: Iterable[Any], where: str) -> dict[str,
             continue
         for pair in job["volumes"]:
             if pair["target"] in targets:
-                mistakes.add(where, f"two volumes are to be restored to {pair['target']}.")
+                mistakes.add(where, f"two volumes have the target {pair['target']}.")
             targets[pair["target"]] = pair["source"]
         jobs.append(job)
     made: dict[str, Any] = {"mistakes": mistakes.found}
@@ -72,7 +80,7 @@ def plan(wanted: Iterable[Any], remotes: Iterable[Any], where: str) -> dict[str,
 
 
 def _read(given: Any, where: str, known: Mapping[str, Remote], mistakes: Mistakes) -> dict[str, Any]:
-    """One job; an empty one where something is wrong with it."""
+    """One job; an empty one after a mistake."""
     before = len(mistakes.found)
     carrier = LINSTOR if isinstance(given, Mapping) and given.get("provider") == "linstor" else NATIVE
     wish = mistakes.mapping(given, where, (*_COMMON, *OPTIONS[carrier]))
@@ -81,7 +89,7 @@ def _read(given: Any, where: str, known: Mapping[str, Remote], mistakes: Mistake
     received = mistakes.text(wish, "received_from", where)
     name = mistakes.text(wish, "remote", where, required=not received)
     if name and received:
-        mistakes.add(where, "give remote, or received_from, not both.")
+        mistakes.add(where, "remote and received_from are both set. Set one of them.")
     _check_remote(name, carrier, where, known, mistakes)
     volumes = _volumes(wish, where, mistakes)
     _check_options(wish, where, mistakes)
@@ -99,19 +107,20 @@ def _read(given: Any, where: str, known: Mapping[str, Remote], mistakes: Mistake
 def _check_remote(name: str, carrier: str, where: str, known: Mapping[str, Remote], mistakes: Mistakes) -> None:
     remote = known.get(name)
     if name and remote is None:
-        mistakes.add(where, f"{_THERE} has no remote {name} (there: {', '.join(sorted(known)) or 'none'}).")
-    if remote is None or remote.type in _RESTORABLE[carrier]:
+        mistakes.add(where, f"{_THERE} has no remote {name}. Its remotes: {', '.join(sorted(known)) or 'none'}.")
+    fitting = restorable_types(carrier)
+    if remote is None or remote.type in fitting:
         return
-    hint = f"what can be restored from here is {', '.join(_RESTORABLE[carrier])}."
-    if remote.type == "linstor" and carrier == LINSTOR:
-        hint = "what was shipped there is restored there: let the host be that cluster, and say received_from."
-    mistakes.add(where, f"remote {name} is of type {remote.type}; {hint}")
+    hint = f"Use a remote of type {' or '.join(fitting)}."
+    if carrier == LINSTOR and remote.use == "sync":
+        hint = "Restore on that cluster: let the host be that cluster, and set received_from."
+    mistakes.add(where, f"remote {name} is of type {remote.type}, which can't be restored from here. {hint}")
 
 
 def _volumes(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> list[dict[str, str]]:
     pairs = mistakes.items(wish.get("volumes"), f"{where}: volumes")
     if pairs and ("source" in wish or "target" in wish):
-        mistakes.add(where, "give volumes, or source and target, not both.")
+        mistakes.add(where, "volumes, and source or target, are both set. Set volumes, or source and target.")
     if not pairs:
         pairs = [{key: wish.get(key) for key in ("source", "target")}]
     read_pairs = []
@@ -128,11 +137,11 @@ def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> N
     mistakes.duration(wish, "wait_timeout", where)
     which = [key for key in _WHICH if key in wish]
     if len(which) > 1:
-        mistakes.add(where, f"{' and '.join(which)} can't be given together.")
+        mistakes.add(where, f"{' and '.join(which)} are both set. Set one of them.")
     if "at" not in wish:
         return
     if not isinstance(wish["at"], str):
-        mistakes.add(where, f"at: {shown(wish['at'])} was taken for something else by YAML; put quotes around it.")
+        mistakes.add(where, f"at: YAML read {shown(wish['at'])}, which isn't a string. Put quotes around the time.")
         return
     try:
         parse_time(wish["at"], "at")

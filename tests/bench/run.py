@@ -24,7 +24,7 @@ from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import encode, mint_id
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import parse_remote
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases.backup_info import Request, listing
@@ -160,7 +160,7 @@ def list_requests(folder: Path, count: int) -> int:
             "access_key": server.rw.access_key,
             "secret_key": server.rw.secret_key,
         }
-        catalog = SnapshipCatalog.open(RemoteSpec.parse("bench", spec))
+        catalog = SnapshipCatalog.open(parse_remote("bench", spec))
         for number in range(count):
             catalog.store.put(f"backups/bench/{encode('/srv/db.img')}/{mint_id(1.7e9 + 3600 * number)}~full", b"{}")
         counted: list[dict[str, int]] = []

@@ -108,7 +108,7 @@ def _round(victim: Victim, number: int) -> None:
     _after_kill(victim, set(before), gone)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_kill_at_any_moment(place: Place, request: pytest.FixtureRequest) -> None:
     seed = int(os.environ.get("SNAPSHIP_SEED", "0")) or random.randrange(1 << 31)
     print(f"SNAPSHIP_SEED={seed}")

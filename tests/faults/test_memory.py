@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.snapship.dr.tests.faults.operation import Operations
 from ansible_collections.snapship.dr.tests.faults.places import KEY, Place, directory_options
-from ansible_collections.snapship.dr.tests.support.filesystems import unavailable
+from ansible_collections.snapship.dr.tests.support.needs import unavailable
 
 GIB = 1 << 30
 SIZE = 3 * GIB + (100 << 20)

@@ -16,6 +16,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,7 +178,10 @@ def test_what_gets_out_is_found(tmp_path: Path, leak: str) -> None:
     scene.check()
     with scene.watched():
         if leak == "process":
-            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)", key], check=True)
+            with subprocess.Popen([sys.executable, "-c", "input()", key], stdin=subprocess.PIPE) as told:
+                while not any(scene.given_away(command) for command in scene.commands.copy()):
+                    time.sleep(0.02)
+                told.communicate(b"\n")
         elif leak == "world-readable":
             kept.chmod(0o644)
         elif leak == "journal":

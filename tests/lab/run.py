@@ -30,7 +30,7 @@ zpool create -O mountpoint=/tank tank "$3"
 """
 TAKEN_ALONG = ("CI", "TERM", "SNAPSHIP_SEED", "SNAPSHIP_KILLS", "SNAPSHIP_INCREMENTS")
 # The checkout is read-only in a guest, and all that its tests write has to fit.
-PYTEST_OPTIONS = ("-o", "cache_dir=/tmp/pytest-cache", "-o", "tmp_path_retention_policy=failed", "-o", "timeout=900")
+PYTEST_OPTIONS = ("-o", "cache_dir=/tmp/pytest-cache", "-o", "tmp_path_retention_policy=failed", "-o", "timeout=1800")
 
 
 def main() -> int:

@@ -33,7 +33,10 @@ _ENDS = {signal.SIGTERM, signal.SIGINT}
 
 def main() -> int:
     wanted = _parsed(sys.argv[1:])
-    # Blocked before threads start, so that no thread takes the signal.
+    # Blocked before threads start, so that no thread takes the signal. A background job of a shell inherits that SIGINT is
+    # ignored, and an ignored signal can't be waited for.
+    for end in _ENDS:
+        signal.signal(end, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     with contextlib.ExitStack() as stack:
         told = _start(stack, wanted)

@@ -3,21 +3,21 @@
 
 """pytest fixtures of real filesystems: XFS, btrfs and ext4 on loop devices, and a tmpfs that is soon full.
 
-They need root and the mkfs programs. Where these are missing a test is skipped with the reason; with ``CI=true`` that
-is a failure, so that a pipeline never passes by leaving them out.
+They need root and the mkfs programs; needs.py says what happens where these are missing.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.snapship.dr.tests.support.needs import SEARCH, need_program, need_root, unavailable
 
 IMAGE_BYTES = 24 << 30  # sparse: only what a test writes takes room
 SMALL_TMPFS_BYTES = 16 << 20
@@ -26,15 +26,7 @@ MKFS = {
     "btrfs": ["mkfs.btrfs", "-q"],
     "ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-m", "0"],
 }
-# Debian keeps these where an ordinary PATH doesn't look.
-SEARCH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-
-
-def unavailable(reason: str) -> None:
-    """Skips the test, or fails it where everything must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"with CI=true nothing may be skipped: {reason}", pytrace=False)
-    pytest.skip(reason)
+PACKAGES = {"mkfs.xfs": "xfsprogs", "mkfs.btrfs": "btrfs-progs", "mkfs.ext4": "e2fsprogs", "mount": "mount"}
 
 
 @contextmanager
@@ -54,11 +46,9 @@ def mounted(kind: str, directory: Path) -> Iterator[Path]:
 
 
 def _need(kind: str) -> None:
-    if os.geteuid() != 0:
-        unavailable(f"mounting {kind} needs root")
     program = MKFS[kind][0] if kind in MKFS else "mount"
-    if shutil.which(program, path=SEARCH) is None:
-        unavailable(f"{program} is not installed")
+    need_program(program, PACKAGES[program])
+    need_root(f"mounting {kind}")
 
 
 def _run(command: list[str]) -> None:

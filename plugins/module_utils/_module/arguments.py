@@ -12,6 +12,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
+from .._engine.remotes.registry import all_options, type_names
+from .._engine.remotes.spec import RemoteOption
 from .._engine.volumes.registry import provider_names
 
 Spec = dict[str, dict[str, Any]]
@@ -50,45 +52,29 @@ def config_dir() -> Spec:
     return _with_environment({"config_dir": {"type": "path"}})
 
 
-def s3_only() -> Spec:
-    """What only an S3 remote has."""
-    return {
-        "bucket": {"type": "str"},
-        "prefix": {"type": "str"},
-        "endpoint_url": {"type": "str"},
-        "region": {"type": "str"},
-        "access_key": {"type": "str", "no_log": True},
-        "secret_key": {"type": "str", "no_log": True},
-        "session_token": {"type": "str", "no_log": True},
-        "profile": {"type": "str"},
-        "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"], "default": "auto"},
-        "ca_path": {"type": "path"},
-        "validate_certs": {"type": "bool", "default": True},
-        "create_bucket": {"type": "bool", "default": False},
-        "object_lock_days": {"type": "int", "default": 0},
-        "storage_class": {"type": "str"},
-    }
+_KINDS: dict[str, dict[str, Any]] = {
+    "path": {"type": "path"},
+    "flag": {"type": "bool"},
+    "number": {"type": "int"},
+    "secret": {"type": "str", "no_log": True},
+    "secrets": {"type": "list", "elements": "str", "no_log": True},
+}
 
 
-def directory_only() -> Spec:
-    """What only a directory has."""
-    return {"path": {"type": "path"}}
+def _rules(option: RemoteOption) -> dict[str, Any]:
+    """An option of a remote as an argument spec has it."""
+    rules = dict(_KINDS.get(option.kind, {"type": "str"}))
+    if option.choices:
+        rules["choices"] = list(option.choices)
+    if option.default is not None:
+        rules["default"] = option.default
+    return rules
 
 
 def definition() -> Spec:
     """What a remote is made of; each option has an environment variable to fall back on."""
-    every_type: Spec = {
-        "type": {"type": "str", "choices": ["s3", "directory"]},
-        "layout": {"type": "str", "choices": ["snapship", "linstor"], "default": "snapship"},
-        "encryption_key": {"type": "str", "no_log": True},
-        "old_encryption_keys": {"type": "list", "elements": "str", "no_log": True},
-        "accept_unencrypted": {"type": "bool", "default": False},
-        "compression": {"type": "str", "choices": ["zstd", "none"], "default": "zstd"},
-        "bandwidth_limit": {"type": "str"},
-        "append_only": {"type": "bool", "default": False},
-        "grace_period": {"type": "str", "default": "1d"},
-    }
-    return _with_environment(merge(every_type, directory_only(), s3_only()))
+    kind: Spec = {"type": {"type": "str", "choices": type_names()}}
+    return _with_environment(merge(kind, {option.name: _rules(option) for option in all_options()}))
 
 
 def remote() -> Spec:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""A remote's definition from a module's parameters."""
+"""The definition of a remote from a module's parameters."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._engine.remotes.spec import told_type
-from .arguments import definition, directory_only, s3_only, variable
+from .._engine.remotes.registry import foreign_options, told_type
+from .arguments import definition, variable
 
 
 def remote_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a remote among ``params``, those that are set.
+    """The options of a remote among ``params`` that are set.
 
-    What the task says decides what kind it is, and the environment's values for another kind are left out: a
-    SNAPSHIP_BUCKET that is exported for other tasks is no mistake in the definition of a directory.
+    The task decides the type. Values from the environment that belong to another type are left out: a SNAPSHIP_BUCKET
+    that is exported for other tasks isn't a mistake in the definition of a directory.
+
+    ``params`` are a module's parameters, or the dictionary of its option ``remote_spec``.
     """
     options = {key: params[key] for key in definition() if params.get(key) is not None}
     said = {key: value for key, value in options.items() if os.environ.get(variable(key)) != str(value)}
     kind = told_type(said) or told_type(options)
-    foreign = {"directory": s3_only(), "s3": directory_only()}.get(kind or "", {})
+    foreign = foreign_options(kind)
     found = {key: value for key, value in options.items() if key in said or key not in foreign}
     return found if kind is None else {**found, "type": kind}
 
 
 def remote_spec(params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The inline definition, or ``None`` where the remote is given by its name."""
+    """The inline definition of a task, or ``None`` if it names a remote.
+
+    A key that isn't set is left out, so that the engine's defaults apply.
+    """
     given = params.get("remote_spec")
     return None if given is None else remote_options(given)

@@ -18,8 +18,8 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import (
-    Place,
     ReceiveRequest,
+    RestorePlace,
     Snapshot,
     TakeRequest,
     Target,
@@ -127,19 +127,19 @@ def differing(provider: LvmThinProvider, base: Snapshot, snapshot: Snapshot) -> 
 
 
 def receive(provider: LvmThinProvider, target: str, bytes_: int, pool: str | None = None) -> Target:
-    return provider.receive(ReceiveRequest(Place(target, pool), bytes_, {}, ["all"]))
+    return provider.receive(ReceiveRequest(RestorePlace(target, pool), bytes_, {}, ["all"]))
 
 
 def restore(provider: LvmThinProvider, target: str, image: bytes, keep_as: str | None = None) -> str | None:
     """As a restore does it."""
-    provider.recover(Place(target))
+    provider.recover(RestorePlace(target))
     received = receive(provider, target, len(image))
     for offset, piece in data_of(image):
         received.write(offset, memoryview(piece))
     received.sync()
     witness = received.witness()
     kept = received.commit(keep_as)
-    assert provider.target_state(Place(target)).witness == witness
+    assert provider.target_state(RestorePlace(target)).witness == witness
     return kept
 
 

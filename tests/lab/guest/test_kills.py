@@ -101,7 +101,7 @@ def make(kind: str, request: pytest.FixtureRequest) -> Kind:
     return Filesystem(pool) if kind == "filesystem" else Zvol(pool, 48)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["lvm", "filesystem"])
 def test_kill_at_any_moment(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     seed = int(os.environ.get("SNAPSHIP_SEED", "0")) or random.randrange(1 << 31)

@@ -22,7 +22,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import lvm
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm.provider import LvmThinProvider
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import RestorePlace
 from ansible_collections.snapship.dr.tests.lab.guest.lvm_work import (
     KIB,
     MIB,
@@ -64,29 +64,29 @@ def test_a_restored_lv_is_known_until_it_is_written(
     target = f"{thin_pool.vg}/db"
     source = thin_pool.volume(16)
     call("mkfs.ext4", "-q", f"/dev/{source}")
-    state = provider.target_state(Place(target))
+    state = provider.target_state(RestorePlace(target))
     assert (state.exists, state.busy, state.witness) == (False, None, {}) and state.free > 1024 * MIB
 
     assert restore(provider, target, content(source)) is None
 
     assert content(target) == content(source)
-    known = provider.target_state(Place(target)).witness
+    known = provider.target_state(RestorePlace(target)).witness
     assert known["identity"] == lv(target, "lv_uuid") and {"mapped", "newest"} < known.keys()
     call("mount", "-o", "ro", f"/dev/{target}", tmp_path)
-    assert provider.target_state(Place(target)).busy == f"mounted on {tmp_path}"
+    assert provider.target_state(RestorePlace(target)).busy == f"mounted on {tmp_path}"
     call("umount", tmp_path)
     (made,) = take(provider, target)
     assert full(provider, made) == content(source)
     provider.remove(made)
-    assert provider.target_state(Place(target)).witness == known, "reading and snapshots don't count"
+    assert provider.target_state(RestorePlace(target)).witness == known, "reading and snapshots don't count"
 
     write(target, 512, content(target)[512:1024])
-    written = provider.target_state(Place(target)).witness
+    written = provider.target_state(RestorePlace(target)).witness
     assert written != known, "one sector, and even the same data"
     assert restore(provider, target, content(source), "db.old") == f"{thin_pool.vg}/db.old"
-    known = provider.target_state(Place(target)).witness
+    known = provider.target_state(RestorePlace(target)).witness
     discard(target, 0, 64 * KIB)
-    assert provider.target_state(Place(target)).witness != known
+    assert provider.target_state(RestorePlace(target)).witness != known
 
 
 def test_what_is_there_is_kept_or_dropped(provider: LvmThinProvider, thin_pool: ThinPool) -> None:
@@ -94,7 +94,7 @@ def test_what_is_there_is_kept_or_dropped(provider: LvmThinProvider, thin_pool: 
     thin_pool.volume(8, "db.before-1")
     write(target, 0, b"users")
     (made,) = take(provider, target, made_by="user", name="daily")
-    assert provider.target_state(Place(target)).witness == {"identity": lv(target, "lv_uuid")}
+    assert provider.target_state(RestorePlace(target)).witness == {"identity": lv(target, "lv_uuid")}
 
     kept = restore(provider, target, image_of(8 * MIB, b"one"), "db.before-1")
     assert kept == f"{thin_pool.vg}/db.before-1-2" and content(kept)[:5] == b"users"
@@ -114,17 +114,17 @@ def test_busy_targets(provider: LvmThinProvider, thin_pool: ThinPool) -> None:
     target = thin_pool.volume(8)
     received = receive(provider, target, 8 * MIB)
     with open(f"/dev/{target}", "rb"):
-        assert provider.target_state(Place(target)).busy == "open in another process"
+        assert provider.target_state(RestorePlace(target)).busy == "open in another process"
         with pytest.raises(BusyError) as error:
             received.commit("kept")
         assert error.value.code == "target_busy"
         received.abort()
     call("dmsetup", "create", "over", "--table", f"0 100 linear /dev/{target} 0")
     try:
-        assert str(provider.target_state(Place(target)).busy).startswith("part of /dev/dm-")
+        assert str(provider.target_state(RestorePlace(target)).busy).startswith("part of /dev/dm-")
     finally:
         call("dmsetup", "remove", "over")
-    assert provider.target_state(Place(target)).busy is None
+    assert provider.target_state(RestorePlace(target)).busy is None
     assert names(thin_pool) == [target.split("/")[1]]
 
 
@@ -134,15 +134,15 @@ def test_where_a_target_can_be(
     vg = thin_pool.vg
     other = own_pool(mib=64, chunk="128k", metadata_mib=4)
     with pytest.raises(UsageError, match=f"{other.name}.*{thin_pool.name}|{thin_pool.name}.*{other.name}"):
-        provider.target_state(Place(f"{vg}/db"))
-    with pytest.raises(UsageError, match="no thin pool"):
-        provider.target_state(Place(f"{vg}/db", "nosuch"))
+        provider.target_state(RestorePlace(f"{vg}/db"))
+    with pytest.raises(UsageError, match="nosuch doesn.t exist"):
+        provider.target_state(RestorePlace(f"{vg}/db", "nosuch"))
     with pytest.raises(UsageError, match="isn't in"):
-        provider.target_state(Place(f"{vg}/db", "another/pool"))
+        provider.target_state(RestorePlace(f"{vg}/db", "another/pool"))
     with pytest.raises(UnknownError):
-        provider.target_state(Place("nosuch/db"))
+        provider.target_state(RestorePlace("nosuch/db"))
     with pytest.raises(VolumeError, match="thin pool") as error:
-        provider.target_state(Place(thin_pool.name))
+        provider.target_state(RestorePlace(thin_pool.name))
     assert error.value.code == "wrong_type"
     for pool, target in ((other.pool, "db"), (thin_pool.name, "db2")):
         received = receive(provider, f"{vg}/{target}", 5 * MIB + 7, pool)
@@ -155,7 +155,7 @@ def test_where_a_target_can_be(
         assert lv(f"{vg}/{target}", "pool_lv") == pool.split("/")[-1]
         image = content(f"{vg}/{target}")
         assert 5 * MIB + 7 <= len(image) <= 8 * MIB and image.rstrip(b"\0") == b"\0x" + bytes(5 * MIB - 2) + b"endend."
-    state = provider.target_state(Place(f"{vg}/db"))
+    state = provider.target_state(RestorePlace(f"{vg}/db"))
     assert state.exists and state.free <= 61 * MIB, "of the pool where it is"
 
 
@@ -184,7 +184,7 @@ def test_a_pool_that_gets_full(provider: LvmThinProvider, own_pool: Callable[...
     pool = own_pool(mib=192, metadata_mib=4)
     target, volume = f"{pool.vg}/db", pool.volume(64)
     write(volume, 0, os.urandom(50 * MIB))
-    assert provider.target_state(Place(target, pool.pool)).free <= 135 * MIB
+    assert provider.target_state(RestorePlace(target, pool.pool)).free <= 135 * MIB
     received = receive(provider, target, 256 * MIB, pool.pool)
     with pytest.raises(VolumeError, match="full") as error:
         for offset in range(0, 256 * MIB, MIB):
@@ -206,8 +206,8 @@ CHILD = """
     import sys
     sys.path.insert(0, sys.argv[1])
     from _engine.volumes.lvm.provider import LvmThinProvider
-    from _engine.volumes.provider import Place, ReceiveRequest
-    target = LvmThinProvider().receive(ReceiveRequest(Place(sys.argv[2]), 8 << 20, {}, []))
+    from _engine.volumes.provider import RestorePlace, ReceiveRequest
+    target = LvmThinProvider().receive(ReceiveRequest(RestorePlace(sys.argv[2]), 8 << 20, {}, []))
     target.write(0, memoryview(b"new"))
     target.sync()
     target.witness()
@@ -255,15 +255,15 @@ def test_a_swap_that_was_cut(
 ) -> None:
     target = f"{thin_pool.vg}/db"
     restore(provider, target, image_of(8 * MIB, b"old"))
-    old = provider.target_state(Place(target)).witness
+    old = provider.target_state(RestorePlace(target)).witness
     killed_at(tmp_path, target, keep_as, program, number, after)
 
-    seen = provider.target_state(Place(target))
+    seen = provider.target_state(RestorePlace(target))
     assert seen.exists and (seen.witness == old) == (expected == b"old")
-    provider.recover(Place(target))
-    assert provider.target_state(Place(target)).witness == seen.witness, "it is as was said"
+    provider.recover(RestorePlace(target))
+    assert provider.target_state(RestorePlace(target)).witness == seen.witness, "it is as was said"
     assert content(target)[:3] == expected
-    provider.recover(Place(target))
+    provider.recover(RestorePlace(target))
     kept = {"kept"} if keep_as and expected == b"new" else set()
     if kept:
         assert content(f"{thin_pool.vg}/kept")[:3] == b"old"
@@ -276,7 +276,7 @@ def test_what_a_killed_restore_left(provider: LvmThinProvider, thin_pool: ThinPo
     target = f"{thin_pool.vg}/db"
     killed_at(tmp_path, target, "", "lvremove", 1, False)  # the mark of its witness is there, too
     assert len(names(thin_pool)) == 2
-    state = provider.target_state(Place(target))
+    state = provider.target_state(RestorePlace(target))
     assert not state.exists
     (left, *_more) = names(thin_pool)
     with pytest.raises(VolumeError) as error:

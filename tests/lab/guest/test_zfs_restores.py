@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError, VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place, ReceiveRequest
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import ReceiveRequest, RestorePlace
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import (
@@ -55,11 +55,11 @@ def test_what_was_there_is_kept_and_its_place_taken(
     old = guid(target)
     child = second_zpool.filesystem("db/child")
     second_zpool.filesystem(KEEP)
-    state = provider.target_state(Place(target))
+    state = provider.target_state(RestorePlace(target))
     assert state.exists and state.busy == f"mounted on {place}" and state.free > MIB
     call("zfs", "unmount", target)
     call("zfs", "mount", child)
-    assert child in (provider.target_state(Place(target)).busy or "")
+    assert child in (provider.target_state(RestorePlace(target)).busy or "")
     with pytest.raises(VolumeError) as caught:
         restore(provider, target, [backup], KEEP)
     assert caught.value.code == "target_busy"
@@ -98,15 +98,15 @@ def test_a_restored_dataset_that_was_written_to_is_another(
 ) -> None:
     target = f"{second_zpool.name}/db"
     restore(provider, target, [backup])
-    before = provider.target_state(Place(target)).witness
+    before = provider.target_state(RestorePlace(target)).witness
     call("zfs", "set", "compression=zstd", target)
-    assert provider.target_state(Place(target)).witness == before
+    assert provider.target_state(RestorePlace(target)).witness == before
     call("zfs", "mount", target)
     (second_zpool.path(target) / "more").write_bytes(b"x")
-    after = provider.target_state(Place(target)).witness
+    after = provider.target_state(RestorePlace(target)).witness
     assert after["identity"] == before["identity"] and after != before
     call("zfs", "snapshot", f"{target}@users")
-    assert provider.target_state(Place(target)).witness != before
+    assert provider.target_state(RestorePlace(target)).witness != before
 
 
 def test_properties_come_on_request_and_never_the_place(
@@ -163,11 +163,11 @@ def test_a_swap_that_was_cut_is_finished_or_undone(
             pour(receiving, *backup)
             new = receiving.witness()
         status = cut(tmp_path, at, target, backup[0], keep)
-        half = provider.target_state(Place(target))
+        half = provider.target_state(RestorePlace(target))
         assert half.exists and half.witness["identity"] in (old, new["identity"])
-        provider.recover(Place(target))
+        provider.recover(RestorePlace(target))
 
-        state = provider.target_state(Place(target))
+        state = provider.target_state(RestorePlace(target))
         assert state.witness["identity"] == half.witness["identity"]
         swapped = state.witness == new
         beside = [kept] if keep and swapped else [] if swapped else [receiving.path]
@@ -198,8 +198,8 @@ def test_a_dataset_and_one_below_it_are_restored_in_one_run(
         before = [guid(each) for each in (above, below)] if round_ else []
         for each in (above, below):
             if round_:
-                assert provider.target_state(Place(each)).busy is None
-            provider.recover(Place(each))
+                assert provider.target_state(RestorePlace(each)).busy is None
+            provider.recover(RestorePlace(each))
         receiving = [provider.receive_streams(request(each)) for each in (above, below)]
         for each in receiving:
             each.has([backup[0]])
@@ -209,7 +209,7 @@ def test_a_dataset_and_one_below_it_are_restored_in_one_run(
             seen = each.witness()
             kept.append(each.commit("old"))
             target = above if each is receiving[0] else below
-            assert provider.target_state(Place(target)).witness == seen
+            assert provider.target_state(RestorePlace(target)).witness == seen
         if round_:
             assert kept == [f"{second_zpool.name}/old", f"{second_zpool.name}/old/wal"]
             assert [guid(str(each)) for each in kept] == before
@@ -222,12 +222,12 @@ def test_a_dataset_and_one_below_it_are_restored_in_one_run(
 def test_places_that_cant_be_restored_to(provider: ZfsProvider, second_zpool: Zpool, backup: tuple[str, bytes]) -> None:
     zvol = second_zpool.zvol(16)
     with pytest.raises(VolumeError) as caught:
-        provider.target_state(Place(f"{zvol}/below"))
+        provider.target_state(RestorePlace(f"{zvol}/below"))
     assert caught.value.code == "wrong_type"
     with pytest.raises(UsageError, match="pool"):
-        provider.target_state(Place(second_zpool.name))
+        provider.target_state(RestorePlace(second_zpool.name))
     with pytest.raises(VolumeError, match="imported"):
-        provider.target_state(Place("nopool/x"))
+        provider.target_state(RestorePlace("nopool/x"))
     receiving = provider.receive_streams(request(f"{second_zpool.name}/db"))
     pour(receiving, *backup)
     call("zfs", "create", f"{second_zpool.name}/db")  # somebody else was faster
@@ -241,13 +241,13 @@ def test_places_that_cant_be_restored_to(provider: ZfsProvider, second_zpool: Zp
 def test_a_zvol_that_is_open_is_busy(provider: ZfsProvider, second_zpool: Zpool, tmp_path: Path) -> None:
     volume = second_zpool.zvol(64)
     device = second_zpool.device(volume)
-    assert provider.target_state(Place(volume)).busy is None
+    assert provider.target_state(RestorePlace(volume)).busy is None
     with device.open("rb"):
-        assert provider.target_state(Place(volume)).busy == f"process {os.getpid()}"
+        assert provider.target_state(RestorePlace(volume)).busy == f"process {os.getpid()}"
     call("mkfs.ext4", "-q", device)
     call("mount", device, tmp_path)
     try:
-        assert provider.target_state(Place(volume)).busy == f"mounted on {tmp_path}"
+        assert provider.target_state(RestorePlace(volume)).busy == f"mounted on {tmp_path}"
     finally:
         call("umount", tmp_path)
 
@@ -255,7 +255,7 @@ def test_a_zvol_that_is_open_is_busy(provider: ZfsProvider, second_zpool: Zpool,
 @pytest.mark.parametrize("size", [16 * MIB, 3 * MIB + 5 * 512 + 1])
 def test_blocks_received_into_a_zvol(provider: ZfsProvider, second_zpool: Zpool, size: int) -> None:
     target = f"{second_zpool.name}/volume"
-    asked = ReceiveRequest(Place(target), size, {"volblocksize": 4 * KIB}, [])
+    asked = ReceiveRequest(RestorePlace(target), size, {"volblocksize": 4 * KIB}, [])
     for round_ in range(2):
         keep = "old" if round_ else None
         left = provider.receive(asked)
@@ -263,7 +263,9 @@ def test_blocks_received_into_a_zvol(provider: ZfsProvider, second_zpool: Zpool,
             left.write(0, memoryview(b"left by a run that died"))
             left.close()
         receiving = (
-            provider.receive(ReceiveRequest(Place(target), size, {"volblocksize": 4 * KIB}, [])) if round_ else left
+            provider.receive(ReceiveRequest(RestorePlace(target), size, {"volblocksize": 4 * KIB}, []))
+            if round_
+            else left
         )
         assert receiving.zeroed
         data = {0: os.urandom(MIB), 2 * MIB: os.urandom(300 * KIB), size - 7000: os.urandom(7000)}
@@ -282,7 +284,7 @@ def test_blocks_received_into_a_zvol(provider: ZfsProvider, second_zpool: Zpool,
         kept = receiving.commit(keep)
         assert kept == (f"{second_zpool.name}/old" if keep else None)
         assert not keep or guid(str(kept)) == before
-        state = provider.target_state(Place(target))
+        state = provider.target_state(RestorePlace(target))
         assert state.witness == seen and state.busy is None
         device = second_zpool.device(target)
         with device.open("rb") as file:
@@ -292,9 +294,9 @@ def test_blocks_received_into_a_zvol(provider: ZfsProvider, second_zpool: Zpool,
             expected[offset : offset + len(piece)] = piece
         assert whole == expected and size <= len(whole) < size + 128 * KIB
     scatter(device, MIB)
-    assert provider.target_state(Place(target)).witness != seen
+    assert provider.target_state(RestorePlace(target)).witness != seen
     assert prop("volblocksize", target) == "4096" and prop("volmode", target) == "default"
     assert prop("sync", target) == "standard"
-    gone = provider.receive(ReceiveRequest(Place(target), size, {}, []))
+    gone = provider.receive(ReceiveRequest(RestorePlace(target), size, {}, []))
     gone.abort()
     assert names(second_zpool.name) == [second_zpool.name, f"{second_zpool.name}/old", target]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import VolumeError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import Place
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import RestorePlace
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 from ansible_collections.snapship.dr.tests.lab.guest.pools import Zpool, call
 from ansible_collections.snapship.dr.tests.lab.guest.zfs_work import (
@@ -181,7 +181,7 @@ def test_a_restore_that_was_killed_goes_on_where_it_was(
             time.sleep(0.5)
             run.kill()
 
-    assert not provider.target_state(Place(target)).exists
+    assert not provider.target_state(RestorePlace(target)).exists
     receiving = provider.receive_streams(request(target))
     assert receiving.has([state for state, _data in chain]) == 2
     pour(receiving, *chain[2])
@@ -265,7 +265,7 @@ def test_a_target_pool_that_is_too_small(
     (zpool.path(volume) / "data").write_bytes(os.urandom(48 * MIB))
     (made,) = take(provider, volume)
     target = f"{small.name}/restored"
-    free = provider.target_state(Place(target)).free
+    free = provider.target_state(RestorePlace(target)).free
     assert 0 < free < 48 * MIB
 
     with pytest.raises(VolumeError) as caught:
@@ -273,4 +273,4 @@ def test_a_target_pool_that_is_too_small(
 
     assert caught.value.code == "no_space"
     assert names(small.name) == [small.name]
-    assert not provider.target_state(Place(target)).exists
+    assert not provider.target_state(RestorePlace(target)).exists

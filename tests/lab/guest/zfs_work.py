@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.provider import (
-    Place,
     ReceiveRequest,
+    RestorePlace,
     Snapshot,
     TakeRequest,
 )
@@ -61,7 +61,7 @@ def stream(
 
 
 def request(target: str, properties: dict[str, Any] | None = None, wanted: tuple[str, ...] = ()) -> ReceiveRequest:
-    return ReceiveRequest(Place(target), 0, properties or {}, list(wanted))
+    return ReceiveRequest(RestorePlace(target), 0, properties or {}, list(wanted))
 
 
 def pour(target: ZfsStreamTarget, state: str, data: bytes) -> None:
@@ -79,7 +79,7 @@ def restore(
     **options: Any,
 ) -> str | None:
     """A chain of (state id, stream) as a restore does it; what was there is kept."""
-    provider.recover(Place(target))
+    provider.recover(RestorePlace(target))
     receiving = provider.receive_streams(request(target, **options))
     done = receiving.has([state for state, _data in chain])
     for state, data in chain[done:]:
@@ -87,7 +87,7 @@ def restore(
     receiving.sync()
     seen = receiving.witness()
     kept = receiving.commit(keep_as)
-    assert provider.target_state(Place(target)).witness == seen
+    assert provider.target_state(RestorePlace(target)).witness == seen
     return kept
 
 

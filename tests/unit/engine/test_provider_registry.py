@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.regist
     provider_names,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
+from ansible_collections.snapship.dr.tests.support.second_lists import lists_in, project_files
 
 ROOT = Path(__file__).resolve().parents[3]
 REGISTRY = "plugins/module_utils/_engine/volumes/registry.py"
@@ -93,7 +93,7 @@ def planned(provider: str) -> list[list[str]]:
 def test_inventory_checks_take_it(tapes: Tapes) -> None:
     assert planned("tape") == [[], []]
     for mistakes in planned("disk"):
-        assert f"isn't one of {', '.join(provider_names())}, linstor." in mistakes[0]
+        assert f"Choose one of {', '.join(provider_names())}, linstor." in mistakes[0]
 
 
 def test_errors_name_it(tapes: Tapes) -> None:
@@ -147,40 +147,8 @@ def test_each_table_of_the_guide_has_a_row_for_each() -> None:
 # --- and nothing else
 
 
-def lists_in_text(text: str, names: list[str]) -> list[str]:
-    """Where two or more names follow one another with nothing but the marks and words of a list between them."""
-    name = rf"(?<![\w.-])(?:{'|'.join(names)})(?![\w-])"
-    between = r"[\"'`)]*\s*(?:,|\||/|or\b|and\b)\s*(?:or\b|and\b)?\s*[\"'`(VI]*"
-    return [found[0] for found in re.finditer(rf"{name}(?:{between}{name})+", text)]
-
-
-def lists_in_code(source: str, names: list[str]) -> list[str]:
-    """Collections that hold two or more names, as items, keys or values."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        items: list[ast.expr | None] = []
-        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-            items = [*node.elts]
-        elif isinstance(node, ast.Dict):
-            items = [*node.keys, *node.values]
-        values = {item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)}
-        if len(values & set(names)) > 1:
-            found.append(ast.unparse(node))
-    return found
-
-
-def lists_in(path: Path, names: list[str]) -> list[str]:
-    text = path.read_text(encoding="utf-8")
-    return lists_in_text(text, names) + (lists_in_code(text, names) if path.suffix == ".py" else [])
-
-
 def test_no_other_file_lists_them() -> None:
-    files = [
-        path
-        for folder in ("plugins", "roles", "docs")
-        for path in sorted((ROOT / folder).rglob("*"))
-        if path.suffix in (".py", ".yml", ".yaml", ".md", ".json", ".j2") and path.is_file()
-    ]
+    files = project_files()
     assert len(files) > 200
     found = {str(path.relative_to(ROOT)): lists_in(path, provider_names()) for path in files}
     assert {path: lists for path, lists in found.items() if lists and path not in DOCUMENTS} == {}

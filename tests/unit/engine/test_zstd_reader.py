@@ -17,12 +17,14 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import zstd_reader
+from ansible_collections.snapship.dr.tests.support.needs import need_program
 
 MIB = 1 << 20
 
 
 @pytest.fixture(params=["program", "library"], autouse=True)
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    need_program("zstd", "zstd")
     if request.param == "library":
         monkeypatch.setattr(zstd_reader.shutil, "which", lambda _name: None)
     return str(request.param)

@@ -107,20 +107,20 @@ def test_max_age_stands_in_for_every() -> None:
         (entry(remotes=[HOURLY, HOURLY]), "remote nas: the entry lists this remote twice"),
         (entry(remotes=[{"name": "nas"}]), "remote nas: every is missing"),
         (entry(remotes=[{"name": "nas", "every": 750}]), "every: 750 is a number, not a duration"),
-        (entry(remotes=[{"name": "nas", "every": "hourly"}]), "every: 'hourly' is no duration"),
+        (entry(remotes=[{"name": "nas", "every": "hourly"}]), "every: 'hourly' isn't a duration"),
         (entry(remotes=[{"name": "nas", "every": "0s"}]), "every: 0s must be more than 0s"),
         (entry(remotes=[{"name": "nas", "every": "1h", "rpo": "30m"}]), "rpo: 30m is shorter than every: 1h"),
         (entry(remotes=[{"name": "nas", "every": "1h", "max_chain": 3}]), "unknown option max_chain"),
         (entry(remotes=[{"name": "dr-site", "every": "1h"}]), "the host itself can't ship to type linstor"),
         (
             entry(provider="linstor", volumes="db"),
-            "LINSTOR can't ship to type directory. Use a remote of type s3 or ebs or linstor.",
+            "LINSTOR can't ship to type directory. Use a remote of type s3 or linstor or ebs.",
         ),
         (entry(retention={"dayly": 7}), "retention: unknown option dayly. Did you mean daily?"),
         (entry(retention={"daily": "seven"}), "retention: daily: 'seven' isn't a whole number"),
         (entry(retention={}), "retention: the rules keep nothing"),
         (entry(consistent="perhaps"), "consistent: 'perhaps' must be true or false"),
-        (entry(hook_timeout="60"), "hook_timeout: '60' is no duration"),
+        (entry(hook_timeout="60"), "hook_timeout: '60' isn't a duration"),
         (entry(pool_high="high"), "pool_high: 'high' isn't a whole number"),
     ],
 )
@@ -142,14 +142,14 @@ def test_two_entries_of_one_name_or_volume() -> None:
     [
         ("nas", "entry 1: 'nas' is a string, not a mapping"),
         ({"path": "/mnt"}, "entry 1: name is missing"),
-        ({"name": "nas", "type": "tape"}, "nas: type: 'tape' is unknown; there are s3, directory"),
+        ({"name": "nas", "type": "tape"}, "nas: type 'tape' is unknown. Set one of s3, directory"),
         ({"name": "nas"}, "nas: type is missing"),
         ({**NAS, "use": "fun"}, "nas: use: 'fun' is unknown. Choose one of backup, sync"),
-        ({**DR_SITE, "use": "backup"}, "dr-site: use: another cluster is kept in sync"),
+        ({**DR_SITE, "use": "backup"}, "dr-site: use: backup isn't possible for another cluster"),
         ({**NAS, "compresion": "none"}, "nas: unknown option compresion. Did you mean compression?"),
-        ({**NAS, "path": "relative"}, "remote 'nas': path 'relative' is not absolute"),
+        ({**NAS, "path": "relative"}, "remote 'nas': path 'relative' isn't absolute"),
         ({**NAS, "encryption_key": ""}, "remote 'nas': encryption_key is empty"),
-        ({"name": "nas", "type": "s3"}, "remote 'nas': type s3 needs bucket"),
+        ({"name": "nas", "type": "s3"}, "remote 'nas': bucket is missing"),
         ({"name": "nas", "bucket": "b", "grace_period": 5}, "remote 'nas': grace_period"),
     ],
 )
@@ -164,7 +164,7 @@ def test_a_host_itself_never_ships_to_where_linstor_does() -> None:
 
 
 def test_two_remotes_of_one_name() -> None:
-    assert mistakes([entry()], [NAS, NAS]) == ["snapship_remotes, nas: there are two remotes of this name."]
+    assert mistakes([entry()], [NAS, NAS]) == ["snapship_remotes, nas: two remotes have this name."]
 
 
 def test_remotes_that_are_not_used_here_need_not_be_complete() -> None:
@@ -248,18 +248,18 @@ def test_what_is_to_be_restored() -> None:
     ("wanted", "said"),
     [
         ({"source": "/srv/a", "target": "/srv/b"}, "remote is missing"),
-        ({"remote": "nass", "source": "/srv/a", "target": "/srv/b"}, "has no remote nass (there: dr-site, nas"),
+        ({"remote": "nass", "source": "/srv/a", "target": "/srv/b"}, "has no remote nass. Its remotes: dr-site, nas"),
         ({"remote": "nas", "source": "/srv/a"}, "target is missing"),
         (
             {"remote": "nas", "source": "/srv/a", "target": "/srv/b", "taget": 1},
             "unknown option taget. Did you mean target?",
         ),
-        ({"remote": "nas", "source": "/srv/a", "volumes": [{"source": "a", "target": "b"}]}, "not both"),
-        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": 5}, "at: 5 was taken for something else by YAML"),
-        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": "noon"}, "'noon' is no point in time"),
+        ({"remote": "nas", "source": "/srv/a", "volumes": [{"source": "a", "target": "b"}]}, "are both set"),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": 5}, "at: YAML read 5"),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": "noon"}, "'noon' isn't a point in time"),
         (
             {"remote": "nas", "source": "/srv/a", "target": "/b", "at": "2026-01-01", "group": "g"},
-            "can't be given together",
+            "at and group are both set",
         ),
         ({"remote": "nas", "source": "/srv/a", "target": "/b", "overwrite": "maybe"}, "must be true or false"),
         ({"remote": "peer", "source": "/srv/a", "target": "/b"}, "remote peer is of type ssh"),
@@ -274,6 +274,4 @@ def test_what_is_wrong_with_a_restore(wanted: Any, said: str) -> None:
 
 def test_two_volumes_for_one_target() -> None:
     twice = [{"remote": "nas", "source": name, "target": "/srv/new.img"} for name in ("/srv/a.img", "/srv/b.img")]
-    assert restore_plan(twice, REMOTES)["mistakes"] == [
-        "snapship_restore: two volumes are to be restored to /srv/new.img."
-    ]
+    assert restore_plan(twice, REMOTES)["mistakes"] == ["snapship_restore: two volumes have the target /srv/new.img."]

@@ -17,7 +17,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies i
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
 from ansible_collections.snapship.dr.tests.support.tls_front import TlsFront
-from ansible_collections.snapship.dr.tests.unit.linstor.reaching import HTML, JSON, answering, reach
+from ansible_collections.snapship.dr.tests.unit.linstor.endpoints import HTML, JSON, answering, reach
 
 
 def test_a_token_is_not_sent_in_the_clear() -> None:

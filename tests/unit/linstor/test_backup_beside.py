@@ -19,7 +19,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, retention, snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import (
     DR,
     S3,
     Task,

@@ -18,7 +18,7 @@ import yaml
 from ansible_collections.snapship.dr.plugins.modules import linstor_backup, linstor_backup_info, linstor_protection_info
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.examples import ANSIBLE_PLAYBOOK, of_module, of_page
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, SELF, join, point, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, SELF, join, point, protect
 
 Pair = tuple[Simulation, Simulation]
 SECRETS = {

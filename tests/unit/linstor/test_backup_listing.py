@@ -16,7 +16,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, protection_info
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases.protection_info import Promise
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, only, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, access, join, only, protect
 
 Pair = tuple[Simulation, Simulation]
 

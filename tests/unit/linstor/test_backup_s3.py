@@ -15,7 +15,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_delete
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, failure, only, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import S3, Task, failure, only, protect
 
 
 def posts(cluster: Simulation) -> int:
@@ -47,7 +47,7 @@ def test_increment(db: Task, cluster: Simulation) -> None:
     cluster.advance(7200)
     item = only(db.four_times())
     assert (item["type"], item["base"]) == ("incremental", full["id"])
-    assert item["reason"] == f"newest common state is {full['id']}"
+    assert item["reason"] == f"the newest common state is {full['id']}"
     assert 0 < item["bytes_stored"] < full["bytes_stored"]
 
 
@@ -78,7 +78,7 @@ def test_full_when_asked(db: Task, cluster: Simulation) -> None:
     only(db())
     cluster.advance(7200)
     item = only(db.four_times(type="full"))
-    assert (item["type"], item["reason"]) == ("full", "a full was asked for")
+    assert (item["type"], item["reason"]) == ("full", "type is full")
 
 
 def test_an_increment_is_no_full(db: Task, cluster: Simulation) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import (
     DR,
     SELF,
     Task,

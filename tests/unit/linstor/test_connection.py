@@ -15,7 +15,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, ScriptedHttp
-from ansible_collections.snapship.dr.tests.unit.linstor.reaching import JSON, VERSION, reach
+from ansible_collections.snapship.dr.tests.unit.linstor.endpoints import JSON, VERSION, reach
 
 NOTHING_LISTENS = "127.0.0.1:1"
 
@@ -116,13 +116,13 @@ def test_a_connection_that_was_closed_while_idle_costs_no_change(cluster: Simula
 
 
 def test_a_controller_that_takes_too_long(cluster: Simulation) -> None:
-    with Cluster(Access(controllers=(cluster.uri,), timeout=0.5)) as found:
+    with Cluster(Access(controllers=(cluster.uri,), timeout=3)) as found:
         found.read("remote_list")
-        cluster.request_fault("slow", path="/v1/remotes", seconds=2)
+        cluster.request_fault("slow", path="/v1/remotes", seconds=10)
         with pytest.raises(RemoteError) as told:
             found.read("remote_list")
         assert told.value.code == "timeout"
-        cluster.request_fault("slow", method="POST", path="/v1/controller/properties", seconds=2)
+        cluster.request_fault("slow", method="POST", path="/v1/controller/properties", seconds=10)
         with pytest.raises(LostReply):
             found.change("controller_set_prop", "Aux/x", "1", what="setting Aux/x")
 

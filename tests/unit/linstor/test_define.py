@@ -14,7 +14,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.remotes import find_remote, remote_url
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import remote
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, access, only
+from ansible_collections.snapship.dr.tests.unit.linstor.runs import Runs, access, only
 
 SECRETS = {"access_key": "AKIDEXAMPLE", "secret_key": "the s3cret key"}
 S3 = {"endpoint": "http://127.0.0.1:9", "bucket": "backups", "region": "us-east-1", **SECRETS}

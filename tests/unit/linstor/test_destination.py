@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import (
     DR,
     SELF,
     Task,

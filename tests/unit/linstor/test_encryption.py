@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import encryption
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, only
+from ansible_collections.snapship.dr.tests.unit.linstor.runs import Runs, only
 
 FIRST, SECOND, THIRD = "the first passphrase", "the second passphrase", "a third"
 # Entering what is entered already changes nothing; that is how LINSTOR tells whether it is the right one.

@@ -21,7 +21,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases impo
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.engine.place import Place
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, access, join, protect
 
 NAMES = ("db", "db2", "web")
 SHIPMENTS = ("fail", "cut", "full", "slow", "stuck")

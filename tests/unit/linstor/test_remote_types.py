@@ -18,9 +18,9 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases impo
 from ansible_collections.snapship.dr.plugins.modules import linstor_remote
 from ansible_collections.snapship.dr.plugins.plugin_utils import _linstor_remotes as inventory
 from ansible_collections.snapship.dr.plugins.plugin_utils._mistakes import Mistakes
-from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import TYPES, Remote
+from ansible_collections.snapship.dr.plugins.plugin_utils._remotes import Remote, inventory_types
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.settling import access
+from ansible_collections.snapship.dr.tests.unit.linstor.runs import access
 
 #: inventories use the words of the module remote
 WORDS = {"endpoint": "endpoint_url", "use_path_style": "addressing_style"}
@@ -50,7 +50,7 @@ def test_an_option_that_tells_the_type_belongs_to_one_type() -> None:
 
 
 def test_an_inventory_knows_each_type() -> None:
-    assert set(LINSTOR_TYPES) <= set(TYPES)
+    assert set(LINSTOR_TYPES) <= set(inventory_types())
 
 
 @pytest.mark.parametrize("kind", sorted(LINSTOR_TYPES))

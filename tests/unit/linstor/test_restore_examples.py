@@ -13,7 +13,7 @@ from ansible_collections.snapship.dr.plugins.modules import linstor_restore, lin
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Group, Pool
 from ansible_collections.snapship.dr.tests.support.examples import of_module
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, Task, join, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, Task, join, protect
 from ansible_collections.snapship.dr.tests.unit.linstor.test_backup_guide import play
 
 MODULES = (linstor_restore, linstor_retention, linstor_schedule)

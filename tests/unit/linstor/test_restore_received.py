@@ -14,7 +14,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
 from ansible_collections.snapship.dr.tests.linstor_sim import snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, Task, failure, four_times, join, only
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, Task, failure, four_times, join, only
 
 HOUR = 3600.0
 Two = tuple[Simulation, Simulation]
@@ -229,7 +229,7 @@ def test_nothing_to_do_over_many_takes_three_lists(shipped: Two) -> None:
         ({"resources": [{"source": "db", "target": "x1"}, {"source": "web", "target": "X1"}]}, "the same target"),
         ({"backup": "b", "at": "2026-01-01"}, "Set only one of backup, at"),
         ({"backup": "b", "resources": [{"source": n, "target": f"{n}2"} for n in ("db", "web")]}, "one resource"),
-        ({"at": "yesterday"}, "no point in time"),
+        ({"at": "yesterday"}, "a point in time"),
         ({"download_only": True}, "download_only"),
         ({"discard_changes": True}, "needs overwrite"),
         ({"wait_timeout": "5"}, "wait_timeout"),

@@ -21,7 +21,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore, retention
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import (
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import (
     DR,
     S3,
     Task,

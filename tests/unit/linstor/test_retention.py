@@ -19,7 +19,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import retention
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, failure, join, only, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, failure, join, only, protect
 
 HOUR = 3600.0
 #: in use, with LINSTOR's signed numbers

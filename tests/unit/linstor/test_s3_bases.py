@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import retention
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, failure, only, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import S3, Task, failure, only, protect
 
 
 @pytest.fixture

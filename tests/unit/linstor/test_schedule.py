@@ -16,7 +16,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.schedules.enablement import slot_of
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import schedule
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import S3, Task, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import S3, Task, protect
 
 CONCURRENT = "BackupShipping/MaxConcurrentBackupsPerNode"
 

@@ -14,7 +14,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.snapshots import resource_copy
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.settling import Runs, access, only
+from ansible_collections.snapship.dr.tests.unit.linstor.runs import Runs, access, only
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.snapshots import Snap, list_snapshots
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.support.scripted_http import Reply, Request, ScriptedHttp
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import access, join
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import access, join
 
 VERSION = {"version": "1.33.3", "git_hash": "x", "build_time": "y", "rest_api_version": "1.27.0"}
 SOURCE, TARGET, OLD = "BackupShipping/Source/", "BackupShipping/Target/", "BackupShipping/"

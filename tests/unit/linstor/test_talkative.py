@@ -20,7 +20,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases impo
     snapshot,
 )
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
-from ansible_collections.snapship.dr.tests.unit.linstor.driving import DR, S3, Task, access, join, protect
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, access, join, protect
 
 WORDS = (
     {"ret_code": 1 << 63 | 7, "message": "mind the gap"},

@@ -71,10 +71,12 @@ def test_an_error_can_come_with_a_good_status(cluster: Simulation, lin: Any) -> 
 
 
 def test_idle_connections_are_closed() -> None:
-    with Simulation(idle_seconds=0.1) as simulation, connected(simulation) as client:
-        time.sleep(0.5)
+    with Simulation(idle_seconds=1) as simulation, connected(simulation) as client:
+        pause = 1.5
         with pytest.raises(linstor.LinstorNetworkError):
-            client.node_list()
+            while client.node_list():  # a busy machine may close it later
+                time.sleep(pause)
+                pause *= 2
 
 
 def test_faults_wait_their_turn(cluster: Simulation, lin: Any) -> None:
@@ -197,7 +199,7 @@ def test_the_program_says_where_it_is_and_takes_orders() -> None:
                 assert json.load(reply)["POST /v1/remotes/{remote}/backups/ship"] == 1
         finally:
             os.kill(program.pid, signal.SIGTERM)
-        assert program.wait(10) == 0
+        assert program.wait(120) == 0
 
 
 def order(url: str, what: dict[str, Any]) -> None:

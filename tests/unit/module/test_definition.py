@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import SECRETS, RemoteSpec
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import (
+    all_options,
+    parse_remote,
+    secret_options,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_options, remote_spec
 
@@ -22,12 +24,12 @@ def options_of(given: dict[str, object]) -> dict[str, object]:
 
 
 def test_the_options_are_those_of_the_engine() -> None:
-    assert set(arguments.definition()) == {field.name for field in dataclasses.fields(RemoteSpec)} - {"name"}
+    assert set(arguments.definition()) == {"type", *(option.name for option in all_options())}
 
 
 def test_every_secret_is_hidden() -> None:
     hidden = {option for option, rules in arguments.definition().items() if rules.get("no_log")}
-    assert hidden == set(SECRETS)
+    assert hidden == set(secret_options())
 
 
 def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +58,7 @@ def test_the_environment_of_another_type_is_left_out(monkeypatch: pytest.MonkeyP
     found = options_of(given)
     assert not {"bucket", "endpoint_url"} & set(found)
     assert found["type"] == "directory"
-    RemoteSpec.parse("nas", found)
+    parse_remote("nas", found)
 
 
 def test_what_the_task_says_of_another_type_stays_for_the_engine_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +66,7 @@ def test_what_the_task_says_of_another_type_stays_for_the_engine_to_refuse(monke
     found = options_of({"type": "directory", "path": "/srv/backup", "bucket": "mine"})
     assert found["bucket"] == "mine"
     with pytest.raises(UsageError, match="bucket is for type s3"):
-        RemoteSpec.parse("nas", found)
+        parse_remote("nas", found)
 
 
 def test_the_environment_alone_defines_a_remote(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import open_store
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.spec import RemoteSpec
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import open_store, parse_remote
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 
 Opener = Callable[..., Any]
@@ -35,7 +34,7 @@ def opener() -> Iterator[Opener]:
     opened = []
 
     def open_it(**options: Any) -> Any:
-        opened.append(open_store(RemoteSpec.parse("offsite", options)))
+        opened.append(open_store(parse_remote("offsite", options)))
         return opened[-1]
 
     yield open_it

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError, RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes import throttle
+from ansible_collections.snapship.dr.tests.support.standing_time import StandingTime
 
 LARGE = 3 << 20
 MISSING = "data/web1/tank%2Fdb/1/00000000"
@@ -49,7 +51,7 @@ def test_what_is_missing_is_none(store: Any) -> None:
 def test_a_longer_object_than_the_limit_is_refused(store: Any) -> None:
     store.put("data/a", b"12345")
     assert store.get("data/a", 5) == b"12345"
-    with pytest.raises(CorruptError, match="data/a .* 5 bytes"):
+    with pytest.raises(CorruptError, match="data/a: .* 5 bytes"):
         store.get("data/a", 4)
 
 
@@ -129,8 +131,17 @@ def test_deleting_tolerates_what_is_missing(store: Any) -> None:
     assert keys(store) == ["data/b"]
 
 
+@pytest.fixture
+def slowed(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
+    """The waits that a bandwidth limit asks for, from when it began."""
+    standing = StandingTime()
+    monkeypatch.setattr(throttle, "time", standing)
+    return standing
+
+
 def test_the_clock_is_about_right(store: Any) -> None:
-    assert abs(store.now() - time.time()) < 3
+    before = time.time()
+    assert before - 3 < store.now() < time.time() + 3
 
 
 def test_probing_finds_everything_and_leaves_nothing(store: Any) -> None:
@@ -181,14 +192,13 @@ def test_many_threads_share_a_store(store: Any) -> None:
     assert len(keys(store)) == 32
 
 
-def test_the_bandwidth_limit_counts_for_all_threads_together(opened: Any) -> None:
+def test_the_bandwidth_limit_counts_for_all_threads_together(opened: Any, slowed: StandingTime) -> None:
     store = opened(bandwidth_limit="2M")
-    started = time.monotonic()
     run_all(lambda number: store.put(f"data/{number}", bytes(1 << 20)), 3)
-    sent = time.monotonic() - started
-    assert 1.2 < sent < 3
+    sent = max(slowed.asked)
+    assert 1.2 < sent < 1.7
     assert store.get("data/1", 1 << 20) == bytes(1 << 20)
-    assert time.monotonic() - started - sent > 0.3
+    assert max(slowed.asked) > sent + 0.3
 
 
 def run_all(work: Any, count: int) -> None:
@@ -219,14 +229,13 @@ def test_a_part_of_an_object(store: Any) -> None:
 def test_a_part_that_is_not_there_whole_is_refused(store: Any) -> None:
     store.put("data/a", b"12345")
     for offset, length in ((0, 6), (4, 2), (5, 1), (100, 10)):
-        with pytest.raises(CorruptError, match="data/a .* shorter"):
+        with pytest.raises(CorruptError, match="data/a: .* shorter"):
             store.get_range("data/a", offset, length)
 
 
-def test_a_part_is_read_as_slowly_as_all_else(opened: Any) -> None:
+def test_a_part_is_read_as_slowly_as_all_else(opened: Any, slowed: StandingTime) -> None:
     content = os.urandom(300_000)
     opened().put("data/a", content)
     slow = opened(bandwidth_limit="200K")
-    started = time.monotonic()
     assert slow.get_range("data/a", 100_000, 200_000) == content[100_000:]
-    assert time.monotonic() - started > 0.6
+    assert max(slowed.asked) > 0.6

@@ -6,38 +6,45 @@
 from __future__ import annotations
 
 import threading
-import time
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.throttle import Throttle
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes import store
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.store import Throttle
+from ansible_collections.snapship.dr.tests.support.standing_time import StandingTime
 
 
-def test_the_rate_is_kept_by_one() -> None:
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
+    standing = StandingTime()
+    monkeypatch.setattr(store, "time", standing)
+    return standing
+
+
+def test_the_rate_is_kept_by_one(time: StandingTime) -> None:
     throttle = Throttle(1_000_000)
-    started = time.monotonic()
     for _slice in range(10):
         throttle.take(50_000)
-    assert 0.4 < time.monotonic() - started < 4  # 0.5 on a machine that does nothing else
+    assert time.asked == pytest.approx([0.05 * number for number in range(1, 10)])
 
 
-def test_the_rate_is_kept_by_many_together() -> None:
+def test_the_rate_is_kept_by_many_together(time: StandingTime) -> None:
     throttle = Throttle(1_000_000)
-    started = time.monotonic()
     threads = [threading.Thread(target=lambda: [throttle.take(25_000) for _slice in range(5)]) for _thread in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 0.4 < time.monotonic() - started < 4  # 0.5 on a machine that does nothing else
+    assert sorted(time.asked) == pytest.approx([0.025 * number for number in range(1, 20)])
 
 
-def test_idling_earns_nothing() -> None:
+def test_idling_earns_nothing(time: StandingTime) -> None:
     throttle = Throttle(1_000_000)
     throttle.take(1)
-    time.sleep(0.3)
-    started = time.monotonic()
+    time.now += 0.3
     throttle.take(200_000)
     throttle.take(1)
-    assert time.monotonic() - started > 0.15
+    assert time.asked == pytest.approx([0.2])
 
 
 def test_slices_suit_the_rate() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from ..common.units import show_bytes
+from ..remotes.registry import place_in_words
 
 
 class Column(NamedTuple):
@@ -54,11 +55,7 @@ def moment(value: Any) -> str:
 
 def place(value: Any) -> str:
     """A remote's location in words."""
-    kind, _bar, rest = plain(value).partition("|")
-    if kind != "s3":
-        return rest
-    endpoint, bucket, prefix = [*rest.split("|", 2), "", ""][:3]
-    return f"s3://{bucket}/{prefix}".rstrip("/") + f" at {endpoint}"
+    return place_in_words(plain(value))
 
 
 def _escaped(letter: str) -> str:

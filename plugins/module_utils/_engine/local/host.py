@@ -22,6 +22,7 @@ from typing import Any, Callable
 from ..common.errors import ConfigError, UnknownError, UsageError
 from ..common.files import locked, read_json, sync_folder, write_json, write_private
 from ..common.keys import decode, encode
+from ..remotes.registry import parse_remote
 from ..remotes.spec import RemoteSpec
 
 Progress = Callable[[str, int, int], None]
@@ -105,14 +106,14 @@ class Host:
     def find_remote(self, name: str) -> RemoteSpec | None:
         """The remote of this name, if it is defined on this host."""
         stored = read_json(self._remote_path(name))
-        return RemoteSpec.parse(name, stored) if stored is not None else None
+        return parse_remote(name, stored) if stored is not None else None
 
     def remote(self, name: str | None, spec: Mapping[str, Any] | None = None) -> RemoteSpec:
         """The remote of this name, or the one defined inline. Raises UnknownError with the directory searched."""
         if spec is not None:
             if name is not None:
                 raise UsageError("remote and remote_spec are both given.", "Set one of them.")
-            return RemoteSpec.parse(str(spec.get("name") or "inline"), spec)
+            return parse_remote(str(spec.get("name") or "inline"), spec)
         if not name:
             raise UsageError("no remote is given.", "Set remote (a name) or remote_spec (a definition).")
         found = self.find_remote(name)

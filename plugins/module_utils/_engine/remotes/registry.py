@@ -2,23 +2,158 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
-"""From a remote's definition to the store itself."""
+
+"""The one list of types of remotes, and definitions read by it. Whatever offers, checks or names a type asks here."""
 
 from __future__ import annotations
 
-from .directory.store import DirectoryStore
-from .s3.client import open_client
-from .s3.store import S3Store
-from .spec import RemoteSpec
+from collections.abc import Mapping
+from typing import Any
+
+from ..common.errors import UsageError
+from ..common.units import parse_duration, parse_size
+from .directory.type import DIRECTORY
+from .s3.type import S3
+from .spec import COMMON, RemoteOption, RemoteSpec, RemoteType
 from .store import ObjectStore
+
+#: By name. A new type joins this tuple; tests/unit/remotes/test_registry.py lists the documents.
+REMOTE_TYPES: dict[str, RemoteType] = {each.name: each for each in (S3, DIRECTORY)}
+
+
+def type_names() -> list[str]:
+    """The choices of an option ``type``."""
+    return list(REMOTE_TYPES)
+
+
+def type_of(spec: RemoteSpec) -> RemoteType:
+    """The type of a remote."""
+    return REMOTE_TYPES[spec.type]
+
+
+def all_options() -> tuple[RemoteOption, ...]:
+    """All options of all types but ``type``, each once."""
+    own = {option.name: option for each in REMOTE_TYPES.values() for option in each.options}
+    return (COMMON[0], *own.values(), *COMMON[1:])
+
+
+def foreign_options(kind: str | None) -> frozenset[str]:
+    """Options that only other types have; none where the type isn't known."""
+    if kind not in REMOTE_TYPES:
+        return frozenset()
+    own = {option.name for option in (*COMMON, *REMOTE_TYPES[kind].options)}
+    return frozenset(option.name for option in all_options() if option.name not in own)
+
+
+def secret_options() -> tuple[str, ...]:
+    """The names of options whose values are never shown."""
+    return tuple(option.name for option in all_options() if option.secret)
+
+
+def told_type(options: Mapping[str, Any]) -> str | None:
+    """The type that these options state or imply; ``None`` where that isn't clear."""
+    given: str | None = options.get("type")
+    if given:
+        return given
+    fitting = [each.name for each in REMOTE_TYPES.values() if options.get(each.telling)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def telling_options() -> list[str]:
+    """The options that say where a remote is, one of each type."""
+    return [each.telling for each in REMOTE_TYPES.values()]
+
+
+def parse_remote(name: str, given: Mapping[str, Any]) -> RemoteSpec:
+    """The definition from a user's words; options that are ``None`` count as not given.
+
+    Raises UsageError naming the option that is wrong, missing or doesn't go with the type.
+    """
+    values = {key: value for key, value in given.items() if value is not None and key != "name"}
+    known = {"type": RemoteOption("type", ""), **{option.name: option for option in all_options()}}
+    strange = sorted(set(values) - set(known))
+    if strange:
+        raise UsageError(
+            f"remote {name!r}: unknown option{'s' * (len(strange) > 1)} {', '.join(strange)}.",
+            f"The options are {', '.join(sorted(known))}.",
+        )
+    if not isinstance(name, str) or not name:
+        raise UsageError("the name of a remote is missing.", "Set name.")
+    kind = _kind(name, values)
+    empty = [key for key in secret_options() if values.get(key) == ""]
+    if empty:  # a variable that came out empty must not switch encryption off
+        raise UsageError(f"remote {name!r}: {', '.join(empty)} is empty.", "Set a value, or leave the option out.")
+    _refuse_foreign(name, kind, values, known)
+    options = {option.name: values.pop(option.name, option.default) for option in kind.options}
+    for key, value in {**values, **options}.items():
+        _check_value(name, known[key], value)
+    kind.check(name, options)
+    for option in COMMON:
+        if option.name in values and option.kind in ("size", "duration"):
+            parse = parse_size if option.kind == "size" else parse_duration
+            values[option.name] = parse(values[option.name], f"remote {name!r}: {option.name}")
+    values["old_encryption_keys"] = list(values.get("old_encryption_keys") or [])
+    values.pop("type", None)
+    return RemoteSpec(name=name, type=kind.name, options=options, **values)
+
+
+def _kind(name: str, values: Mapping[str, Any]) -> RemoteType:
+    given = values.get("type")
+    if given is not None:
+        if given not in REMOTE_TYPES:
+            raise UsageError(f"remote {name!r}: type {given!r} is unknown.", f"Set one of {', '.join(type_names())}.")
+        return REMOTE_TYPES[given]
+    for each in REMOTE_TYPES.values():
+        if values.get(each.telling):
+            return each
+    places = " or ".join(f"{each.telling} ({each.title})" for each in REMOTE_TYPES.values())
+    raise UsageError(f"remote {name!r}: its place is missing.", f"Set {places}.")
+
+
+def _refuse_foreign(name: str, kind: RemoteType, values: dict[str, Any], known: Mapping[str, RemoteOption]) -> None:
+    """Drop defaults of other types' options, which modules and stored definitions have; refuse other values."""
+    odd = []
+    for key in sorted(foreign_options(kind.name) & set(values)):
+        value = values.pop(key)
+        if value and value != known[key].default:
+            odd.append(key)
+    for each in REMOTE_TYPES.values():
+        theirs = [option.name for option in each.options if option.name in odd]
+        if theirs:
+            raise UsageError(
+                f"remote {name!r}: {', '.join(theirs)} {'is' if len(theirs) == 1 else 'are'} for type {each.name}; "
+                f"the type here is {kind.name}.",
+                f"Type {kind.name} takes {', '.join(option.name for option in kind.options)}.",
+            )
+
+
+def _check_value(name: str, option: RemoteOption, value: Any) -> None:
+    if option.choices and value not in option.choices:
+        raise UsageError(
+            f"remote {name!r}: {option.name} {value!r} is unknown.", f"Set one of {', '.join(option.choices)}."
+        )
+    if option.kind == "number" and int(value) < 0:
+        raise UsageError(f"remote {name!r}: {option.name} is {value}.", "Set 0 or more.")
+
+
+def public(spec: RemoteSpec) -> dict[str, Any]:
+    """All options of all types in one level, for results: secrets replaced by whether they are set."""
+    shown = {option.name: _unset(option) for option in all_options()}
+    shown.update(spec.to_json())
+    return {name: bool(value) if name in secret_options() else value for name, value in shown.items()}
+
+
+def _unset(option: RemoteOption) -> Any:
+    """An option of another type, as results show it."""
+    return "" if option.name == "prefix" else option.default
+
+
+def place_in_words(location: str) -> str:
+    """A store's location as people say it."""
+    kind = REMOTE_TYPES.get(location.partition("|")[0])
+    return kind.place(location) if kind else location
 
 
 def open_store(spec: RemoteSpec) -> ObjectStore:
-    """The store that ``spec`` describes; nothing is asked of it yet.
-
-    Raises RemoteError with code ``library`` where boto3 is needed and missing, ``access_key`` without credentials,
-    ``tls`` or ``config`` for a set-up of this host that can't be used.
-    """
-    if spec.type == "directory":
-        return DirectoryStore(spec)
-    return S3Store(spec, open_client(spec))
+    """The store of a remote; nothing is asked of it yet. Raises RemoteError as the type's ``open``."""
+    return type_of(spec).open(spec)

@@ -17,6 +17,8 @@ resolved, timed out), ``clock_skew``, ``full`` (no space, quota), ``missing`` (t
 from __future__ import annotations
 
 import builtins
+import threading
+import time
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, Union
 
@@ -104,3 +106,27 @@ class ObjectStore(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+
+
+_LARGEST = 1 << 20
+_SMALLEST = 4 << 10
+
+
+class Throttle:
+    """A bandwidth limit of ``rate`` bytes a second that all threads of a store share. Idle time earns no credit."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._free_at = 0.0
+        #: bytes to ask for at a time, so that the line is used evenly: about an eighth of a second's worth
+        self.slice = max(_SMALLEST, min(_LARGEST, rate // 8))
+
+    def take(self, count: int) -> None:
+        """Wait until ``count`` more bytes are within the limit."""
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._free_at)
+            self._free_at = start + count / self._rate
+        if start > now:
+            time.sleep(start - now)

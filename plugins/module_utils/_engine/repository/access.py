@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..common.errors import SnapshipError, UnknownError
 from ..common.outcome import Outcome
 from ..local.host import Host
+from ..remotes.registry import type_of
 from ..remotes.spec import RemoteSpec
 from .catalog import Catalog
 from .linstor_bucket.catalog import LinstorCatalog
@@ -64,7 +65,7 @@ def open_for_reading(plan: Reads, request: OnRemote) -> Catalog | None:
     plan.remote_name = spec.name
     plan.catalog = catalog = open_catalog(spec)
     plan.origin = catalog.origin(plan.host, request.origin)
-    catalog.absent = spec.type == "directory" and not catalog.store.exists()
+    catalog.absent = type_of(spec).local and not catalog.store.exists()
     return catalog
 
 

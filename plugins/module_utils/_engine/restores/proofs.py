@@ -18,7 +18,7 @@ from ..repository.catalog import Catalog, require_objects
 from ..repository.manifest import Manifest
 from ..streams import thin
 from ..streams.codec import codec_for
-from ..volumes.provider import BlockProvider, Place, Provider, Reader, ReceiveRequest, Snapshot, StreamProvider
+from ..volumes.provider import BlockProvider, Provider, Reader, ReceiveRequest, RestorePlace, Snapshot, StreamProvider
 from ..volumes.registry import provider_for
 from .fetch import check_kind, fetch
 
@@ -186,7 +186,7 @@ def _restore(task: Task) -> Proof:
     name = task.scratch or f"{backup.fields['volume']}-snapship-verify"
     given = task.provider or (None if task.scratch else backup.fields.get("provider"))
     provider: Provider = provider_for(name, given)
-    place = Place(provider.normalise(name), task.pool)
+    place = RestorePlace(provider.normalise(name), task.pool)
     check_kind(backup, provider, place.target)
     there = provider.target_state(place)
     if there.exists:

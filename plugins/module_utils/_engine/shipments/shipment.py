@@ -252,7 +252,7 @@ class Shipment:
 
     def _lock_chain(self, fields: dict[str, Any]) -> None:
         """Extend the locks of the chain's data: they must last as long as this backup's."""
-        days = self.catalog.spec.object_lock_days
+        days = self.catalog.spec.options.get("object_lock_days", 0)
         if not days or self.key.base is None:
             return
         chains = self.catalog.chains(self.head["origin"], self.head["volume"])

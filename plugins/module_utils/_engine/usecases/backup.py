@@ -17,6 +17,7 @@ from ..common.outcome import Outcome
 from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration, show_duration
 from ..common.workers import Workers
 from ..local.host import Host
+from ..remotes.registry import type_of
 from ..repository.access import warn_of_missing
 from ..repository.backup_item import from_manifest
 from ..repository.snapship_catalog import SnapshipCatalog
@@ -106,8 +107,7 @@ def plan(host: Host, request: Request) -> Plan:
         return Plan(run, plans, missing_remote=spec)
     run.catalog = SnapshipCatalog.open(spec)
     run.remote_name = spec.name
-    # Only an inline definition creates its directory: where that of a defined remote is gone, it isn't mounted.
-    makes = spec.create_bucket or (spec.type == "directory" and request.remote_spec is not None)
+    makes = type_of(spec).creates(spec, request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
     _check_clock(run.catalog)
     with looking_at(units):

@@ -15,6 +15,7 @@ from ..common.errors import SnapshipError, UnknownError
 from ..common.keys import ANY, BackupKey, decode, encode
 from ..common.units import iso_time
 from ..local.host import Host
+from ..remotes.registry import type_of
 from ..repository.access import OnRemote, open_catalog
 from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog
@@ -36,7 +37,7 @@ def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     """The backups, newest first. Without details this costs list requests only (1,000 keys each)."""
     catalog = open_catalog(host.remote(request.remote, request.remote_spec))
     try:
-        catalog.absent = catalog.spec.type == "directory" and not catalog.store.exists()
+        catalog.absent = type_of(catalog.spec).local and not catalog.store.exists()
         if catalog.absent:
             catalog.store.probe(False, False)  # raises with the store's own words
         origin = None if request.origin == ANY else catalog.origin(host, request.origin)

@@ -15,7 +15,8 @@ from ..common.errors import SnapshipError, UnknownError, UsageError
 from ..common.fingerprints import digest
 from ..common.outcome import Outcome
 from ..local.host import Host
-from ..remotes.spec import SECRETS, RemoteSpec
+from ..remotes.registry import parse_remote, public, secret_options, type_of
+from ..remotes.spec import RemoteSpec
 from ..remotes.store import Capabilities
 from ..repository.access import open_catalog
 from ..repository.catalog import Catalog
@@ -72,7 +73,7 @@ def plan(host: Host, request: Request) -> Plan:
     before = host.find_remote(request.name)
     if request.state == "absent":
         return Plan(request, before, None)
-    after = RemoteSpec.parse(request.name, request.options)
+    after = parse_remote(request.name, request.options)
     plan = Plan(request, before, after)
     if request.probe == "always" or (request.probe == "on_change" and before != after):
         plan.lacking = lacking(after.compression, after.encryption_key is not None)
@@ -83,15 +84,15 @@ def plan(host: Host, request: Request) -> Plan:
                 catalog.store.probe(False, False)
         finally:
             catalog.store.close()
-    elif after.type == "directory":
+    elif type_of(after).local:
         plan.create = _missing(open_catalog(after))
     return plan
 
 
 def _missing(catalog: Catalog) -> bool:
-    """Whether to create it: a missing directory always, a missing bucket only with create_bucket."""
-    makes = (catalog.spec.type == "directory" or catalog.spec.create_bucket) and not catalog.spec.read_only
-    return makes and not catalog.store.exists()
+    """Whether the place is missing and will be created."""
+    creates = type_of(catalog.spec).creates(catalog.spec, True) and not catalog.spec.read_only
+    return creates and not catalog.store.exists()
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
@@ -131,7 +132,7 @@ def _remembered(host: Host, spec: RemoteSpec) -> Capabilities | None:
 
 
 def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
-    shown = spec.public()
+    shown = public(spec)
     shown["location"] = open_catalog(spec).store.location
     shown["capabilities"] = dict(found._asdict()) if found else None
     return shown
@@ -146,9 +147,9 @@ def _diff(before: RemoteSpec | None, after: RemoteSpec | None) -> tuple[dict[str
 def _fingerprinted(spec: RemoteSpec | None, salt: bytes) -> dict[str, Any]:
     if spec is None:
         return {}
-    shown = spec.public()
+    shown = public(spec)
     values = spec.to_json()
-    for name in SECRETS:
+    for name in secret_options():
         if shown[name]:
             shown[name] = f"(set, fingerprint {digest(repr(values[name]), salt, 4, cost=1024).hex()})"
         else:

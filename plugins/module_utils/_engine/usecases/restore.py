@@ -23,7 +23,7 @@ from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 from ..restores.backup_choice import WantedBackup, find_chain
 from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
-from ..volumes.provider import Place, Provider, ReceiveRequest, TargetState
+from ..volumes.provider import Provider, ReceiveRequest, RestorePlace, TargetState
 from ..volumes.registry import provider_for
 
 
@@ -50,7 +50,7 @@ class RestoreItem:
     """One volume to restore: its source, its target, and what was found."""
 
     source: str
-    place: Place
+    place: RestorePlace
     provider: Provider
     chains: Chains | None = None
     manifests: list[Manifest] = dataclasses.field(default_factory=list)
@@ -137,7 +137,7 @@ def _check_properties(plan: Plan) -> None:
 
 def _item(request: Request, source: str, target: str) -> RestoreItem:
     provider = provider_for(target, request.provider)
-    return RestoreItem(source, Place(provider.normalise(target), request.pool), provider)
+    return RestoreItem(source, RestorePlace(provider.normalise(target), request.pool), provider)
 
 
 def _below(item: RestoreItem) -> list[str]:

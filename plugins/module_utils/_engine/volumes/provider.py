@@ -162,7 +162,7 @@ class TargetState(NamedTuple):
     free: int  # bytes that can be written there
 
 
-class Place(NamedTuple):
+class RestorePlace(NamedTuple):
     """Where to restore to."""
 
     target: str
@@ -172,7 +172,7 @@ class Place(NamedTuple):
 class ReceiveRequest(NamedTuple):
     """What to receive, and where."""
 
-    place: Place
+    place: RestorePlace
     size: int  # bytes of the volume
     properties: dict[str, Any]  # of the backed-up volume, as Provider.properties() returned them
     wanted: list[str]  # names of properties to set; "all" means all that are safe to set
@@ -249,10 +249,10 @@ class Provider(Protocol):
     def unchanged(self, base: Snapshot) -> bool:
         """Whether the volume still has the content of this base; false if that can't be told. Only reads."""
 
-    def target_state(self, place: Place) -> TargetState:
+    def target_state(self, place: RestorePlace) -> TargetState:
         """The target as it is now. Only reads."""
 
-    def recover(self, place: Place) -> None:
+    def recover(self, place: RestorePlace) -> None:
         """Finish or undo the swap of a restore that was killed. Writes."""
 
 

@@ -99,7 +99,7 @@ def _missing_replicas(item: Item, before: Deployed | None, after: Deployed) -> N
     lost = sorted(set(before.diskful) - set(after.diskful)) if before is not None else []
     if lost:
         item.warnings.append(
-            f"the replicas on {', '.join(lost)} are lost; the resource is now only on {', '.join(after.diskful)}. "
+            f"the resource no longer has replicas on {', '.join(lost)}, only on {', '.join(after.diskful)}. "
             "LINSTOR creates them again if the property Snapshot/BalanceAfterRestore is set. Otherwise, run: linstor "
             "resource create"
         )

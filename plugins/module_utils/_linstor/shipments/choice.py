@@ -152,7 +152,7 @@ def no_base(resource: str, reason: str) -> VolumeError:
 
 def _choose(history: History, demand: Demand) -> BaseChoice:
     if demand.kind == "full":
-        return BaseChoice(True, None, "a full was asked for")
+        return BaseChoice(True, None, "type is full")
     complete = [each for each in history.backups if each.complete]
     choice = _on_bucket(history, demand) if history.listed else _on_cluster(complete)
     if not complete:
@@ -165,8 +165,8 @@ def _on_cluster(complete: list[RemoteBackup]) -> BaseChoice:
     """For a LINSTOR remote: the base is the newest shipped snapshot that still exists here."""
     base = next((each for each in complete if each.snap is not None), None)
     if base is None:
-        return BaseChoice(False, None, "no snapshot here has the same state as a backup on the remote")
-    return BaseChoice(False, base, f"newest common state is {base.id}")
+        return BaseChoice(False, None, "this cluster and the remote have no state in common")
+    return BaseChoice(False, base, f"the newest common state is {base.id}")
 
 
 def _on_bucket(history: History, demand: Demand) -> BaseChoice:
@@ -175,7 +175,7 @@ def _on_bucket(history: History, demand: Demand) -> BaseChoice:
         return BaseChoice(False, None, why)
     shipped = history.shipped(snap)
     if shipped is not None and shipped.buildable:
-        return BaseChoice(False, shipped, f"newest common state is {shipped.id}")
+        return BaseChoice(False, shipped, f"the newest common state is {shipped.id}")
     own = demand.snapshot is None
     if shipped is not None and under_way(shipped, history.now) and (own or demand.wait):
         return BaseChoice(False, shipped, f"its base is {shipped.id}, which is {shipped.state}")
@@ -193,7 +193,7 @@ def _bucket_base(history: History, demand: Demand) -> tuple[Snap | None, str]:
         return base_of(wanted, history.snaps)
     if history.base_record is not None:
         return own_base(history.base_record, history.snaps)
-    return None, "no snapshot here has the same state as a backup on the remote"
+    return None, "this cluster and the remote have no state in common"
 
 
 def _full_is_due(history: History, demand: Demand, base: RemoteBackup) -> str | None:

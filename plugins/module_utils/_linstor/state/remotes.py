@@ -28,8 +28,8 @@ class LinstorType:
     """A type of remote and its options. LINSTOR tells the ``public`` options except those ``untold``.
 
     ``required``: what creates a remote. ``telling``: options that no other type has, so that they tell the type.
-    ``holds_backups``: whether backups can be shipped there. An inventory has the options ``inventory_only`` besides,
-    and needs those in ``inventory_required``, both in the inventory's words.
+    ``holds_backups``: whether backups can be shipped there. ``use``: its role in an inventory. An inventory also has
+    the options ``inventory_only``, and needs those in ``inventory_required``, both in the inventory's words.
     """
 
     public: tuple[str, ...]
@@ -39,6 +39,7 @@ class LinstorType:
     untold: tuple[str, ...] = ()
     booleans: tuple[str, ...] = ()
     holds_backups: bool = True
+    use: str = "backup"
     inventory_only: tuple[str, ...] = ()
     inventory_required: tuple[str, ...] = ()
 
@@ -62,6 +63,7 @@ LINSTOR_TYPES = {
         required=("url",),
         telling=("url", "cluster_id"),
         untold=("cluster_id",),
+        use="sync",
         inventory_only=("peer", "reverse_name", "reverse_url", "reverse_passphrase"),
     ),
     "ebs": LinstorType(

@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from ...common.errors import CorruptError, RemoteError
 from ...common.keys import corrupt
 from ..spec import RemoteSpec
-from ..store import Buffer, Capabilities, Entry
-from ..throttle import Throttle
-from .incoming import FOLDER, Incoming, remove_orphans
+from ..store import Buffer, Capabilities, Entry, Throttle
+from .temporary import FOLDER, Incoming, remove_orphans
 from .tree import folder, make_durable, remove_if_empty, subfolders, walk
 
 Names = list[str]  # in the class, list is a method
@@ -36,7 +35,7 @@ class DirectoryStore:
     """
 
     def __init__(self, spec: RemoteSpec) -> None:
-        self._root = str(spec.path)
+        self._root = str(spec.options["path"])
         self._append_only = spec.append_only
         self.label = self._root
         self.location = f"directory|{os.path.realpath(self._root)}"

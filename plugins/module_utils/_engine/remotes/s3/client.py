@@ -12,8 +12,8 @@ import types
 from typing import Any, NamedTuple
 
 from ...common.errors import RemoteError
-from ..spec import RemoteSpec
 from .payload import sign_known_digests
+from .settings import S3Settings
 
 _CONNECTIONS = 32
 _ATTEMPTS = 4
@@ -31,8 +31,8 @@ class Opened(NamedTuple):
     aws: bool  # whether this is Amazon's own service
 
 
-def open_client(spec: RemoteSpec) -> Opened:
-    """A client for ``spec``; no request is made yet (but an instance role's keys may be fetched).
+def open_client(settings: S3Settings) -> Opened:
+    """A client for these settings; no request is made yet (but an instance role's keys may be fetched).
 
     Raises RemoteError: ``library`` without boto3, ``access_key`` without credentials, ``tls`` for a bad ca_path.
     """
@@ -45,14 +45,18 @@ def open_client(spec: RemoteSpec) -> Opened:
             "Install it for the Python that runs this: the package python3-boto3, or pip install boto3.",
             code="library",
         ) from None
-    session = botocore.session.Session(profile=spec.profile)
+    session = botocore.session.Session(profile=settings.profile)
     try:
-        if spec.access_key and spec.secret_key:
-            session.set_credentials(spec.access_key, spec.secret_key, spec.session_token)
+        if settings.access_key and settings.secret_key:
+            session.set_credentials(settings.access_key, settings.secret_key, settings.session_token)
         credentials = session.get_credentials()
-        region = spec.region or session.get_config_variable("region") or _DEFAULT_REGION
+        region = settings.region or session.get_config_variable("region") or _DEFAULT_REGION
         client = session.create_client(
-            "s3", region_name=region, endpoint_url=spec.endpoint_url, verify=_verify(spec), config=_config(spec)
+            "s3",
+            region_name=region,
+            endpoint_url=settings.endpoint_url,
+            verify=_verify(settings),
+            config=_config(settings),
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise RemoteError(
@@ -61,7 +65,9 @@ def open_client(spec: RemoteSpec) -> Opened:
             code="config",
         ) from None
     if credentials is None:
-        raise RemoteError(_no_credentials(spec), "Set access_key and secret_key, or one of these.", code="access_key")
+        raise RemoteError(
+            _no_credentials(settings), "Set access_key and secret_key, or one of these.", code="access_key"
+        )
     sign_known_digests(client, credentials)
     endpoint = client.meta.endpoint_url
     aws = ".amazonaws.com" in endpoint
@@ -79,7 +85,7 @@ def _no_reply(**_kwargs: Any) -> Any:
     return types.SimpleNamespace(status_code=404), {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
 
 
-def _config(spec: RemoteSpec) -> Any:
+def _config(settings: S3Settings) -> Any:
     from botocore.config import Config
 
     options: dict[str, Any] = {
@@ -93,13 +99,13 @@ def _config(spec: RemoteSpec) -> Any:
     for option in ("request_checksum_calculation", "response_checksum_validation"):
         if option in Config.OPTION_DEFAULTS:
             options[option] = "when_required"
-    if spec.addressing_style != "auto":
-        options["s3"] = {"addressing_style": spec.addressing_style}
+    if settings.addressing_style != "auto":
+        options["s3"] = {"addressing_style": settings.addressing_style}
     return Config(**options)
 
 
-def _verify(spec: RemoteSpec) -> None | bool | str:
-    if not spec.validate_certs:
+def _verify(settings: S3Settings) -> None | bool | str:
+    if not settings.validate_certs:
         import warnings
 
         import urllib3.exceptions
@@ -107,13 +113,15 @@ def _verify(spec: RemoteSpec) -> None | bool | str:
         # It was asked for; a warning with each request would only hide others.
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
         return False
-    if spec.ca_path and not os.path.exists(spec.ca_path):
-        raise RemoteError(f"ca_path {spec.ca_path} isn't there.", "Name a PEM file or a folder of them.", code="tls")
-    return spec.ca_path or None
+    if settings.ca_path and not os.path.exists(settings.ca_path):
+        raise RemoteError(
+            f"ca_path {settings.ca_path} isn't there.", "Name a PEM file or a folder of them.", code="tls"
+        )
+    return settings.ca_path or None
 
 
-def _no_credentials(spec: RemoteSpec) -> str:
-    profile: str | None = spec.profile or os.environ.get("AWS_PROFILE") or "default"
+def _no_credentials(settings: S3Settings) -> str:
+    profile: str | None = settings.profile or os.environ.get("AWS_PROFILE") or "default"
     return (
         "no S3 credentials were found: access_key isn't given, AWS_ACCESS_KEY_ID isn't in the environment, "
         f"profile {profile} of ~/.aws has none, and no container or instance role answers."

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ...common.errors import RemoteError
 
 
-class Place(NamedTuple):
+class S3Place(NamedTuple):
     """What messages name; no secret is in it."""
 
     label: str
@@ -85,7 +85,7 @@ def failures() -> tuple[type[Exception], ...]:
     return BotoCoreError, ClientError, HTTPError, OSError, ValueError
 
 
-def remote_error(error: Exception, action: str, place: Place) -> RemoteError:
+def remote_error(error: Exception, action: str, place: S3Place) -> RemoteError:
     """One of the :func:`failures` in a user's words.
 
     ``action`` says what was tried: ``list backups/``, ``put data/...``.
@@ -108,7 +108,7 @@ def remote_error(error: Exception, action: str, place: Place) -> RemoteError:
     return _from_network(error, action, place)
 
 
-def _from_reply(reply: Mapping[str, Any], action: str, place: Place) -> RemoteError:
+def _from_reply(reply: Mapping[str, Any], action: str, place: S3Place) -> RemoteError:
     error = reply.get("Error", {})
     code = str(error.get("Code", ""))
     message = _one_line(error.get("Message", ""))
@@ -145,7 +145,7 @@ def _from_reply(reply: Mapping[str, Any], action: str, place: Place) -> RemoteEr
     return RemoteError(f"{where}: the server refuses ({code or status}: {message}).", code="remote")
 
 
-def _skew(meta: Mapping[str, Any], error: Mapping[str, Any], place: Place) -> RemoteError:
+def _skew(meta: Mapping[str, Any], error: Mapping[str, Any], place: S3Place) -> RemoteError:
     ours = datetime.datetime.now(datetime.timezone.utc)
     header = meta.get("HTTPHeaders", {}).get("date")
     shown = str(error.get("ServerTime") or header or "unknown")
@@ -162,7 +162,7 @@ def _skew(meta: Mapping[str, Any], error: Mapping[str, Any], place: Place) -> Re
     )
 
 
-def _region(meta: Mapping[str, Any], error: Mapping[str, Any], place: Place) -> RemoteError:
+def _region(meta: Mapping[str, Any], error: Mapping[str, Any], place: S3Place) -> RemoteError:
     right = error.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
     if right:
         words, hint = f"it is in {right}, not in {place.region}", f"Set region: {right}."
@@ -171,7 +171,7 @@ def _region(meta: Mapping[str, Any], error: Mapping[str, Any], place: Place) -> 
     return RemoteError(f"wrong region for bucket {place.bucket!r}: {words}.", hint, code="region")
 
 
-def _from_tls(error: Exception, place: Place) -> RemoteError:
+def _from_tls(error: Exception, place: S3Place) -> RemoteError:
     text = str(error)
     if any(sign in text for sign in _NO_TLS):
         hint = "Write http:// in endpoint_url, or name the port that speaks TLS."
@@ -195,7 +195,7 @@ def _tls_reason(text: str) -> str:
     return _one_line(text)
 
 
-def _from_network(error: Exception, action: str, place: Place) -> RemoteError:
+def _from_network(error: Exception, action: str, place: S3Place) -> RemoteError:
     text = " ".join(f"{type(each).__name__} {each}" for each in _causes(error))
     words = next((ours for theirs, ours in _NETWORK if theirs in text), _one_line(error))
     hint = "Check endpoint_url, the network, and that the server runs."

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..store import Buffer
-from ..throttle import Throttle
+from ..store import Buffer, Throttle
 
 # One send() of a socket has to end within the time-out. A slice of this size allows lines down to some 20 kB/s.
 _SLICE = 1 << 20

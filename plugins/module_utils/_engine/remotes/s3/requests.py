@@ -15,9 +15,9 @@ from typing import Any
 
 from ...common.errors import RemoteError
 from ...common.keys import corrupt
-from ..throttle import Throttle
+from ..store import Throttle
 from .client import Opened
-from .errors import Place, ReplyError, failures, remote_error
+from .errors import ReplyError, S3Place, failures, remote_error
 
 PAGE = 1000
 _READ_ATTEMPTS = 4
@@ -38,7 +38,7 @@ _KINDS = {
 class S3Requests:
     """All requests of one store go through here; safe to use from several threads."""
 
-    def __init__(self, opened: Opened, place: Place, throttle: Throttle | None) -> None:
+    def __init__(self, opened: Opened, place: S3Place, throttle: Throttle | None) -> None:
         self._client = opened.client
         self._place = place
         self._throttle = throttle

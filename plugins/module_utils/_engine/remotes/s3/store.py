@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 from ...common.errors import CorruptError, RemoteError
 from ..spec import RemoteSpec
-from ..store import Buffer, Capabilities, Entry
-from ..throttle import Throttle
+from ..store import Buffer, Capabilities, Entry, Throttle
 from .client import Opened
-from .errors import Place, ReplyError
+from .errors import ReplyError, S3Place
 from .payload import SMALL, Payload
 from .requests import PAGE, S3Requests
+from .settings import S3Settings
 
 Names = list[str]  # in the class, list is a method
 _LOCK_THREADS = 8
@@ -40,15 +40,16 @@ class S3Store:
     """See :class:`.store.ObjectStore`. Exclusive puts are atomic where the server knows ``If-None-Match``."""
 
     def __init__(self, spec: RemoteSpec, opened: Opened) -> None:
-        self._spec = spec
+        self._settings = settings = S3Settings.of(spec)
+        self._append_only = spec.append_only
         self._client = opened.client
         self._aws = opened.aws
         self._region = opened.region
-        self._root = f"{spec.prefix}/" if spec.prefix else ""
-        self.label = f"s3://{spec.bucket}/{spec.prefix}".rstrip("/") + f" at {opened.endpoint}"
-        self.location = "|".join(("s3", _plain_endpoint(opened), str(spec.bucket), spec.prefix))
+        self._root = f"{settings.prefix}/" if settings.prefix else ""
+        self.label = f"s3://{settings.bucket}/{settings.prefix}".rstrip("/") + f" at {opened.endpoint}"
+        self.location = "|".join(("s3", _plain_endpoint(opened), settings.bucket, settings.prefix))
         self._throttle = Throttle(spec.bandwidth_limit) if spec.bandwidth_limit else None
-        place = Place(self.label, str(spec.bucket), opened.endpoint, opened.region, spec.ca_path)
+        place = S3Place(self.label, settings.bucket, opened.endpoint, opened.region, settings.ca_path)
         self._requests = S3Requests(opened, place, self._throttle)
         self.requests = self._requests.counts
         self._bulk_delete = True
@@ -134,7 +135,7 @@ class S3Store:
         options: dict[str, Any] = {}
         if self._aws and self._region != "us-east-1":
             options["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
-        if self._spec.object_lock_days:
+        if self._settings.object_lock_days:
             options["ObjectLockEnabledForBucket"] = True
         self._requests.send("create_bucket", "create the bucket", **options)
         return True
@@ -160,14 +161,14 @@ class S3Store:
         lock = self._has_object_lock()
         if not write:
             return Capabilities(True, True, None, None, None, lock)
-        if self._spec.object_lock_days and lock is False:
+        if self._settings.object_lock_days and lock is False:
             hint = "It can only be switched on when a bucket is made (create_bucket), or by its provider."
             raise RemoteError(f"{self.label}: object_lock_days is set, but the bucket has no object lock.", hint)
         self.put(key, key.encode())
         conditional = self._refuses_second_put(key)
         if self.get(key, 64) is None:
             raise RemoteError(f"{self.label}: what was just put under {key} isn't there.", code="remote")
-        may_delete = delete and not self._spec.append_only
+        may_delete = delete and not self._append_only
         if may_delete:
             self.delete([key])
         return Capabilities(True, True, True, True if may_delete else None, conditional, lock)
@@ -196,13 +197,13 @@ class S3Store:
 
     def _put_options(self, key: str, digest: str) -> dict[str, Any]:
         options: dict[str, Any] = {}
-        if self._spec.storage_class and key.startswith(_CLASSED):
-            options["StorageClass"] = self._spec.storage_class
-        if self._spec.object_lock_days and key.startswith(_LOCKED):
+        if self._settings.storage_class and key.startswith(_CLASSED):
+            options["StorageClass"] = self._settings.storage_class
+        if self._settings.object_lock_days and key.startswith(_LOCKED):
             # Governance, not compliance: neither can be lifted with the key of a backup host, but a mistaken number
             # of days (10000) can be mended by an administrator who has the right to bypass it.
             options["ObjectLockMode"] = "GOVERNANCE"
-            options["ObjectLockRetainUntilDate"] = _utc(self._server_time() + self._spec.object_lock_days * 86400)
+            options["ObjectLockRetainUntilDate"] = _utc(self._server_time() + self._settings.object_lock_days * 86400)
             # With a lock S3 insists on a checksum of the body.
             options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
         return options

@@ -19,7 +19,7 @@ from ...common.keys import corrupt
 from ...remotes.store import ObjectStore
 from ...streams import thin
 from ...streams.zstd_reader import unfold
-from ...volumes.zfs import stream_header as zfs_begin
+from ...volumes.zfs import stream_header
 from ..manifest import Manifest
 from .meta import THIN, ZFS
 
@@ -86,8 +86,8 @@ class StoredObject(NamedTuple):
             found = bytearray()
             with contextlib.closing(unfold(piece for piece in (first,))) as plain:
                 try:
-                    while len(found) < zfs_begin.SIZE:
-                        piece = plain.read(zfs_begin.SIZE - len(found))
+                    while len(found) < stream_header.SIZE:
+                        piece = plain.read(stream_header.SIZE - len(found))
                         if not piece:
                             break
                         found += piece
@@ -111,9 +111,9 @@ def sniff(stored: StoredObject) -> str:
     return ZFS
 
 
-def zfs_beginning(stored: StoredObject, head: bytes) -> zfs_begin.Begin:
+def zfs_beginning(stored: StoredObject, head: bytes) -> stream_header.Begin:
     """Which states a ``zfs send`` stream is about."""
     try:
-        return zfs_begin.parse(head)
+        return stream_header.parse(head)
     except VolumeError:
         raise corrupt(stored.key, "it is neither a stream of thin_send nor one of zfs send.") from None

@@ -21,10 +21,10 @@ from ...common.files import try_lock
 from ..mounts import filesystem_type, mounted_on
 from ..provider import (
     Change,
-    Place,
     Pressure,
     Reader,
     ReceiveRequest,
+    RestorePlace,
     Snapshot,
     TakeRequest,
     Target,
@@ -236,7 +236,7 @@ class FileProvider:
             with contextlib.closing(FileReader(new, found.st_size)) as now:
                 return next(look(now, old), None) is None
 
-    def target_state(self, place: Place) -> TargetState:
+    def target_state(self, place: RestorePlace) -> TargetState:
         target = place.target
         real = os.path.realpath(target)
         folder = os.path.dirname(real)
@@ -258,7 +258,7 @@ class FileProvider:
             raise VolumeError(f"target {target!r} is {_kind(found.st_mode)}, not an image file.", code="wrong_type")
         return TargetState(True, target_witness(real), open_elsewhere(real), free)
 
-    def recover(self, place: Place) -> None:
+    def recover(self, place: RestorePlace) -> None:
         pass  # one rename swaps a file, so nothing can be left half done
 
     def receive(self, request: ReceiveRequest) -> Target:

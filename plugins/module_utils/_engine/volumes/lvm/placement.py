@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...common.errors import SnapshipError, UnknownError, UsageError, VolumeError
-from ..provider import Place, TargetState
+from ..provider import RestorePlace, TargetState
 from .names import LvName, parse
 from .report import Lv, VolumeGroup, reports, volume_groups
 from .snapshots import ours
@@ -75,7 +75,7 @@ def _some(names: Iterable[str]) -> str:
 # --- where to restore to
 
 
-def pool_for(place: Place, listing: VolumeGroup) -> Lv:
+def pool_for(place: RestorePlace, listing: VolumeGroup) -> Lv:
     """The thin pool for a new LV of this target. Raises UsageError that lists the pools."""
     name = parse(place.target)
     pools = {each.name.lv: each for each in listing.volumes if each.is_pool}
@@ -105,7 +105,7 @@ def pool_for(place: Place, listing: VolumeGroup) -> Lv:
     return next(iter(pools.values()))
 
 
-def target_state(place: Place) -> TargetState:
+def target_state(place: RestorePlace) -> TargetState:
     """The target as it is now. An interrupted swap counts as finished, since the next run finishes it."""
     name = parse(place.target)
     listing = reports.recent(name.vg)

@@ -15,10 +15,10 @@ from typing import Any
 from ...common.errors import SnapshipError, UsageError, VolumeError
 from ..provider import (
     Change,
-    Place,
     Pressure,
     Reader,
     ReceiveRequest,
+    RestorePlace,
     Snapshot,
     TakeRequest,
     Target,
@@ -150,10 +150,10 @@ class LvmThinProvider:
 
     # --- restoring
 
-    def target_state(self, place: Place) -> TargetState:
+    def target_state(self, place: RestorePlace) -> TargetState:
         return placement.target_state(place)
 
-    def recover(self, place: Place) -> None:
+    def recover(self, place: RestorePlace) -> None:
         target.recover(parse(place.target))
 
     def receive(self, request: ReceiveRequest) -> Target:

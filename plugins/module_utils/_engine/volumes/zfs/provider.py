@@ -14,7 +14,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...common.errors import UsageError
-from ..provider import ByteSource, Place, Pressure, ReceiveRequest, Snapshot, TakeRequest, TargetState, VolumeInfo
+from ..provider import (
+    ByteSource,
+    Pressure,
+    ReceiveRequest,
+    RestorePlace,
+    Snapshot,
+    TakeRequest,
+    TargetState,
+    VolumeInfo,
+)
 from . import device, holds, placement, sender, snapshots, swap
 from .commands import zfs, zpool
 from .datasets import Dataset, DatasetListing, look, look_below, properties_of, same_as_now
@@ -253,11 +262,11 @@ class ZfsProvider:
 
     # --- restores
 
-    def target_state(self, place: Place) -> TargetState:
+    def target_state(self, place: RestorePlace) -> TargetState:
         seen = self._seen
         return placement.state(place.target, seen.pools.pop(place.target, None) if seen is not None else None)
 
-    def recover(self, place: Place) -> None:
+    def recover(self, place: RestorePlace) -> None:
         self._changed(place.target)
         found, seen = swap.recover(place.target), self._seen
         if found is not None and seen is not None:

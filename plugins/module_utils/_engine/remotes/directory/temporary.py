@@ -14,7 +14,7 @@ import stat
 import time
 
 from ...common.direct_io import write_whole
-from ..throttle import Throttle
+from ..store import Throttle
 from .tree import folder
 
 #: the folder for them, below the store's path; no key begins with it
