@@ -26,7 +26,7 @@ from typing import Any
 from discarding import DiscardingStore
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import snapship_catalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
 
 MIB = 1 << 20
@@ -153,7 +153,7 @@ def ship(plan: Plan, remote: dict[str, Any]) -> None:
 def our_full(plan: Plan) -> None:
     """A full, thrown away in this process."""
     store = DiscardingStore()
-    catalog.open_store = lambda _spec: store  # type: ignore[attr-defined,assignment]  # for this process only
+    snapship_catalog.open_store = lambda _spec: store  # type: ignore[attr-defined,assignment]  # for this process only
     ship(plan, {"type": "directory", "path": "/nowhere"})
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import catalog
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import snapship_catalog
 
 STEPPED = ("list", "folders", "get", "put", "delete", "sync", "now")
 Hook = Callable[[int, str, tuple[Any, ...]], None]
@@ -127,14 +127,14 @@ def _acting(actor: Actor) -> Iterator[None]:
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores that an actor opens from now on are stepped; others aren't."""
-    real = catalog.open_store
+    real = snapship_catalog.open_store
 
     def open_stepped(spec: Any) -> Any:
         actor = getattr(_current, "actor", None)
         store = real(spec)
         return store if actor is None else SteppedStore(store, actor)
 
-    monkeypatch.setattr(catalog, "open_store", open_stepped)
+    monkeypatch.setattr(snapship_catalog, "open_store", open_stepped)
 
 
 def within(outer: Actor, number: int, inner: Actor) -> bool:

@@ -33,7 +33,7 @@ _ENDS = {signal.SIGTERM, signal.SIGINT}
 
 def main() -> int:
     wanted = _parsed(sys.argv[1:])
-    # Blocked before threads start, so that no thread takes the signal. A background job of a shell inherits that SIGINT is
+    # Blocked before threads start, so that no thread takes the signal. A shell's background job inherits that SIGINT is
     # ignored, and an ignored signal can't be waited for.
     for end in _ENDS:
         signal.signal(end, signal.SIG_DFL)

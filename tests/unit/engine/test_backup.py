@@ -406,7 +406,7 @@ def test_a_broken_witness_leads_to_a_reasoned_full(place: Place, change: Callabl
     change(path)
     item = place.one(image)
     assert item["type"] == "full"
-    assert "can't be the base" in item["reason"] or "no snapshot here" in item["reason"]
+    assert "can't be the base" in item["reason"] or "no state in common" in item["reason"]
     assert place.content(image, item["id"]) == b"x" * MIB
 
 
