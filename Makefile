@@ -7,7 +7,8 @@ export PYTHON
 # Ansible insists on a UTF-8 locale; bare machines have none set.
 export LC_ALL := C.UTF-8
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long lint test-unit test-integration lab test-lab lab-shell bench docs zipapp format clean
+.PHONY: help venv demo test test-long lint test-unit test-integration lab test-lab lab-shell bench docs changelog zipapp \
+	format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,8 +46,11 @@ lab-shell: venv ## a prompt in a guest with a thin pool and a zpool
 bench: venv ## speed and memory, compared with plain tools
 	@.venv/bin/python tests/bench/run.py $(BENCH)
 
-docs: ## the modules' documentation as web pages in build/docs
+docs: ## the guides and the modules' reference as a site in build/docs
 	@dev/docs
+
+changelog: ## write CHANGELOG.md from the fragments in changelogs/
+	@dev/changelog
 
 zipapp: venv ## the single-file program build/snapship
 	@.venv/bin/python dev/zipapp.py build/snapship

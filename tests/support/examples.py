@@ -82,8 +82,9 @@ class Site:
         text = re.sub(rf"(?<![\w-])({words})(?![\w-])", lambda found: self._names[found.group()], text)
         return text.replace(_A_TIME, later.isoformat())
 
-    def play(self, name: str, plays: list[dict[str, Any]]) -> None:
-        """Runs plays on one machine that is in every group; they have to succeed and to keep secrets."""
+    def play(self, name: str, plays: list[dict[str, Any]]) -> str:
+        """Runs plays on one machine that is in every group; they have to succeed and to keep secrets. Returns what they
+        say."""
         path, inventory = self.directory / f"{name}.yml", self.directory / "inventory.yml"
         plays = [{**play, "gather_facts": False} for play in plays]
         path.write_text(self.adapted(yaml.safe_dump(plays, sort_keys=False, width=10000)), encoding="utf-8")
@@ -104,6 +105,7 @@ class Site:
         assert done.returncode == 0, said
         for secret in self.secrets.values():
             assert secret not in said
+        return said
 
     def shell(self, text: str, **environment: str) -> str:
         """Runs lines of an example, which have to succeed; returns what they say."""

@@ -34,7 +34,7 @@ from ansible_collections.snapship.dr.tests.support.seaweed import S3Server
 
 BUCKET, LINSTOR_BUCKET = "dr-backups", "linstor-backups"
 MODULES = (remote, remote_info, snapshot, snapshot_info, backup, backup_info, verify, restore)
-PAGES = ("docs/ansible.md", "docs/volumes.md", "docs/linstor-bucket.md", "README.md")
+PAGES = ("docs/quickstart.md", "docs/ansible.md", "docs/volumes.md", "docs/linstor-bucket.md", "README.md")
 
 
 @pytest.fixture
@@ -80,6 +80,13 @@ def test_the_modules_examples(site: Site) -> None:
     site.play("examples", [{"name": "Run the modules' examples", "hosts": "storage", "vars": old, "tasks": tasks}])
     for name in ("db-restored.img", "monday/db.img", "db.img"):
         assert (site.directory / "srv" / name).stat().st_size == 2 << 20
+
+
+def test_the_quickstart(site: Site) -> None:
+    """Run again it changes nothing, as it says of itself."""
+    site.play("first", of_page("docs/quickstart.md"))
+    assert (site.directory / "srv/db-restored.img").read_bytes() == (site.directory / "srv/db.img").read_bytes()
+    assert "changed=0" in site.play("first", of_page("docs/quickstart.md"))
 
 
 def test_the_guide_to_the_modules(site: Site) -> None:
