@@ -291,8 +291,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, backup_delete
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import carry_out
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_spec
@@ -325,9 +324,9 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
     )
 
 
-def removal(params: Mapping[str, Any]) -> delete.Request:
+def removal(params: Mapping[str, Any]) -> backup_delete.Request:
     """The request of a task with state=absent."""
-    return delete.Request(
+    return backup_delete.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
@@ -364,7 +363,7 @@ def main() -> None:
     if module.params["state"] == "present":
         carry_out(module, backup, shipment, "backups")
     else:
-        carry_out(module, delete, removal, "backups")
+        carry_out(module, backup_delete, removal, "backups")
 
 
 if __name__ == "__main__":

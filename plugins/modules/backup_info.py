@@ -198,7 +198,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_spec
@@ -207,7 +207,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._module.words import n
 
 def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
     """The list that the task asks for."""
-    request = info.Request(
+    request = backup_info.Request(
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
@@ -215,9 +215,9 @@ def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
         id=params["id"],
         details=params["details"],
     )
-    outcome = Outcome(items=info.listing(host, request))
+    outcome = Outcome(items=backup_info.listing(host, request))
     if not outcome.items:
-        outcome.warn(info.instead(host, request))
+        outcome.warn(backup_info.instead(host, request))
     return outcome
 
 

@@ -184,15 +184,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import carry_out
 from ansible_collections.snapship.dr.plugins.module_utils._module.definition import remote_options
 
 
-def request(params: Mapping[str, Any]) -> define.Request:
+def request(params: Mapping[str, Any]) -> remote.Request:
     """The request of the task."""
-    return define.Request(
+    return remote.Request(
         name=params["name"], state=params["state"], options=remote_options(params), probe=params["probe"]
     )
 
@@ -211,7 +211,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    carry_out(module, define, request, "remotes")
+    carry_out(module, remote, request, "remotes")
 
 
 if __name__ == "__main__":

@@ -118,14 +118,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote
 from ansible_collections.snapship.dr.plugins.module_utils._module import arguments
 from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer
 
 
 def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
     """The list that the task asks for."""
-    return Outcome(items=define.describe(host, params["name"], params["probe"]))
+    return Outcome(items=remote.describe(host, params["name"], params["probe"]))
 
 
 def main() -> None:

@@ -25,8 +25,7 @@ import boto3
 from botocore.config import Config
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, backup_info, restore
 
 PIECE = 32 << 20
 BUCKET = "bench"
@@ -131,7 +130,7 @@ def our_restore(plan: dict[str, Any]) -> None:
 
 def our_listing(plan: dict[str, Any]) -> None:
     """All backups of an origin."""
-    info.listing(Host(plan["config_dir"]), info.Request(remote_spec=plan["remote"], origin="bench"))
+    backup_info.listing(Host(plan["config_dir"]), backup_info.Request(remote_spec=plan["remote"], origin="bench"))
 
 
 def main() -> None:

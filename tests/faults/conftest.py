@@ -14,15 +14,15 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
 from ansible_collections.snapship.dr.tests.faults.places import Place, directory_options, s3_options
 
 
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of 256 KiB, so that a small image has several."""
-    monkeypatch.setattr(sending, "SEGMENT_DATA", 256 << 10)
-    monkeypatch.setattr(sending, "_BUFFER", 3 << 20)  # a piece may have 1 MiB whatever the segment's size
+    monkeypatch.setattr(send_blocks, "SEGMENT_DATA", 256 << 10)
+    monkeypatch.setattr(send_blocks, "_BUFFER", 3 << 20)  # a piece may have 1 MiB whatever the segment's size
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3.store import S3Store
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
 from ansible_collections.snapship.dr.tests.faults.places import Place
 
 
@@ -85,7 +85,7 @@ def _look_ahead(seconds: float) -> None:
 
 
 def _work(wanted: dict[str, Any]) -> dict[str, Any]:
-    sending.SEGMENT_DATA = wanted["segment"] or sending.SEGMENT_DATA
+    send_blocks.SEGMENT_DATA = wanted["segment"] or send_blocks.SEGMENT_DATA
     if wanted["ahead"]:
         _look_ahead(wanted["ahead"])
     outcome = getattr(Place(Path(wanted["root"]), wanted["options"]), wanted["do"])(**wanted["arguments"])

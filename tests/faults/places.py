@@ -20,9 +20,12 @@ from typing import Any
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import (
+    backup,
+    backup_delete,
+    backup_info,
+    restore,
+)
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.provider import FileProvider
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 
@@ -106,8 +109,8 @@ class Place:
 
     def delete(self, backup_id: str, config: str = "a", cascade: bool = False) -> Outcome:
         host = self.host(config)
-        request = delete.Request(remote_spec=self.options, origin=ORIGIN, id=backup_id, cascade=cascade)
-        return delete.apply(host, delete.plan(host, request))
+        request = backup_delete.Request(remote_spec=self.options, origin=ORIGIN, id=backup_id, cascade=cascade)
+        return backup_delete.apply(host, backup_delete.plan(host, request))
 
     def restore(self, target: Path | str, backup_id: str = "latest", config: str = "r", **options: Any) -> Outcome:
         host = self.host(config)
@@ -129,8 +132,8 @@ class Place:
     def listing(self, details: bool = True, config: str = "r") -> list[dict[str, Any]]:
         """Backups of the image, newest first."""
         volumes = [str(self.image)]
-        request = info.Request(remote_spec=self.options, origin=ORIGIN, volumes=volumes, details=details)
-        return info.listing(self.host(config), request)
+        request = backup_info.Request(remote_spec=self.options, origin=ORIGIN, volumes=volumes, details=details)
+        return backup_info.listing(self.host(config), request)
 
     def catalog(self) -> SnapshipCatalog:
         return SnapshipCatalog.open(self.host("r").remote(None, self.options))

@@ -17,9 +17,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore, snapshot
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import (
+    backup,
+    backup_delete,
+    backup_info,
+    restore,
+    snapshot,
+)
 from ansible_collections.snapship.dr.tests.faults.places import ORIGIN, Place, directory_options
 from ansible_collections.snapship.dr.tests.faults.program import build
 
@@ -112,8 +116,8 @@ def ship(place: Place, volumes: dict[str, str], kind: str) -> dict[str, str]:
 
 
 def listing(place: Place) -> list[dict[str, Any]]:
-    request = info.Request(remote_spec=place.options, origin=ORIGIN, details=True)
-    return info.listing(place.host("r"), request)
+    request = backup_info.Request(remote_spec=place.options, origin=ORIGIN, details=True)
+    return backup_info.listing(place.host("r"), request)
 
 
 def beside(path: str) -> str:
@@ -153,17 +157,17 @@ def test_snapshots_and_origins_have_any_name(tmp_path: Path, name: str) -> None:
         ),
     )
     assert not shipped.failures, shipped.failures
-    request = info.Request(remote_spec=place.options, origin=name, details=True)
-    listed = info.listing(host, request)
+    request = backup_info.Request(remote_spec=place.options, origin=name, details=True)
+    listed = backup_info.listing(host, request)
     assert [item["snapshot"] for item in listed][:1] == [name]
     assert {item["origin"] for item in listed} == {name}
     outcome = place.restore(tmp_path / "target.img", listed[0]["id"], origin=name)
     assert not outcome.failures, outcome.failures
     assert (tmp_path / "target.img").read_bytes() == place.image.read_bytes()
     for item in listed:
-        gone = delete.Request(remote_spec=place.options, origin=name, id=item["id"], cascade=True)
-        assert not delete.apply(host, delete.plan(host, gone)).failures
-    assert info.listing(host, request) == []
+        gone = backup_delete.Request(remote_spec=place.options, origin=name, id=item["id"], cascade=True)
+        assert not backup_delete.apply(host, backup_delete.plan(host, gone)).failures
+    assert backup_info.listing(host, request) == []
 
 
 def snapshot_named(place: Place, name: str) -> None:

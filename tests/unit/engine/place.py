@@ -17,10 +17,15 @@ from typing import Any
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup, restore, snapshot, verify
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_delete as delete
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import (
+    backup,
+    backup_delete,
+    backup_info,
+    remote,
+    restore,
+    snapshot,
+    verify,
+)
 
 KIB, MIB = 1 << 10, 1 << 20
 KEY = "0f" * 32
@@ -103,11 +108,11 @@ class Place:
 
     def remove(self, backup_id: str, check: bool = False, **options: Any) -> Outcome:
         options = {"remote_spec": self.options, "origin": "o", **options}
-        return _run(delete, self.host, delete.Request(id=backup_id, **options), check)
+        return _run(backup_delete, self.host, backup_delete.Request(id=backup_id, **options), check)
 
     def list(self, *volumes: str, **options: Any) -> list[dict[str, Any]]:
         options = {"remote_spec": self.options, "origin": "o", **options}
-        return info.listing(self.host, info.Request(volumes=list(volumes), **options))
+        return backup_info.listing(self.host, backup_info.Request(volumes=list(volumes), **options))
 
     def snap(self, *volumes: str, check: bool = False, **options: Any) -> Outcome:
         return _run(snapshot, self.host, snapshot.Request(volumes=list(volumes), **options), check)
@@ -116,7 +121,7 @@ class Place:
         self, name: str = "off", check: bool = False, probe: str = "on_change", state: str = "present"
     ) -> Outcome:
         options = self.options if state == "present" else {}
-        return _run(define, self.host, define.Request(name, state, options, probe), check)
+        return _run(remote, self.host, remote.Request(name, state, options, probe), check)
 
     def catalog(self) -> SnapshipCatalog:
         return SnapshipCatalog.open(self.host.remote(None, self.options))

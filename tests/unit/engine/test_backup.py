@@ -22,7 +22,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
     UsageError,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import shown
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import unit as running
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import unit
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, MIB, Place
 
 
@@ -272,7 +272,7 @@ def test_a_backup_counts_though_clearing_away_fails(place: Place, monkeypatch: p
     def refuse(*_arguments: Any) -> None:
         raise RemoteError("the line went down.", code="unreachable")
 
-    monkeypatch.setattr(running, "clean_volume", refuse)
+    monkeypatch.setattr(unit, "clean_volume", refuse)
     outcome = place.ship(place.image(data=os.urandom(MIB)))
     assert outcome.changed
     assert not outcome.failures

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote as define
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import remote
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, Place
 
 OTHER_KEY = "aa" * 32
@@ -57,7 +57,7 @@ def test_the_definition_is_private_and_secrets_are_never_told(place: Place) -> N
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert OTHER_KEY in path.read_text(encoding="utf-8")
-    text = repr(told) + repr(define.describe(place.host)) + repr(place.host.find_remote("off"))
+    text = repr(told) + repr(remote.describe(place.host)) + repr(place.host.find_remote("off"))
     assert KEY not in text and OTHER_KEY not in text
     assert told[2].before["encryption_key"] != told[2].after["encryption_key"]
     assert "fingerprint" in told[2].after["encryption_key"]
@@ -100,10 +100,10 @@ def test_probing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     del probes[:]
     place.define("off")
     assert probes == [(False, False), (True, False)]
-    (shown,) = define.describe(place.host, "off", probe=True)
+    (shown,) = remote.describe(place.host, "off", probe=True)
     assert (shown["reachable"], shown["problem"]) == (True, None)
     shutil.rmtree(place.remote)
-    (shown,) = define.describe(place.host, "off", probe=True)
+    (shown,) = remote.describe(place.host, "off", probe=True)
     assert not shown["reachable"] and str(place.remote) in shown["problem"]
 
 
@@ -145,7 +145,7 @@ def test_names_of_remotes(place: Place, name: str) -> None:
 def test_an_unknown_one_is_named_with_those_there_are(place: Place) -> None:
     place.define("off")
     with pytest.raises(SnapshipError, match="off") as caught:
-        define.describe(place.host, "of")
+        remote.describe(place.host, "of")
     assert caught.value.code == "unknown_remote"
     with pytest.raises(UsageError):
         place.define("")

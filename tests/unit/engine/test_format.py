@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys, units
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import index, thin
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Cipher, Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
@@ -64,9 +64,10 @@ def test_the_numbers() -> None:
         ("records of 56 bytes", index.RECORD.size == 56),
         (
             "64 MiB",
-            sending.SEGMENT_DATA + (sending.SEGMENT_CHUNKS + sending.SEGMENT_DATA // 65536 + 1) * 28 <= 64 << 20,
+            send_blocks.SEGMENT_DATA + (send_blocks.SEGMENT_CHUNKS + send_blocks.SEGMENT_DATA // 65536 + 1) * 28
+            <= 64 << 20,
         ),
-        ("blocks of 64 KiB", sending.ZERO_BLOCK == 65536),
+        ("blocks of 64 KiB", send_blocks.ZERO_BLOCK == 65536),
         ("more than 300 seconds ahead", units.FUTURE_TOLERANCE == 300),
         ("longer than 200 characters", keys.COMPONENT_BYTES == 200),
     ):

@@ -18,8 +18,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
     SnapshipError,
     UsageError,
 )
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import shipment
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks, shipment
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 
@@ -143,8 +142,8 @@ def test_a_group_whose_shipping_died_is_never_left_incomplete(
 def die_at(moment: str, patch: pytest.MonkeyPatch) -> None:
     calls = 0
     owner, name, fatal = {
-        "loading the first": (sending, "_ship_end", 1),
-        "loading the last": (sending, "_ship_end", 3),
+        "loading the first": (send_blocks, "_ship_end", 1),
+        "loading the last": (send_blocks, "_ship_end", 3),
         "the first commit": (shipment.Shipment, "commit", 1),
         "between commits": (shipment.Shipment, "commit", 2),
     }[moment]

@@ -19,7 +19,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common import 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UnknownError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
-from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info as info
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.seaweed import Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
@@ -137,7 +137,7 @@ def test_ten_thousand_backups_in_a_bucket(tmp_path: Path, counted: list[Snapship
             "access_key": "a",
             "secret_key": "s",
         }
-        found = info.listing(Host(str(tmp_path / "cfg")), info.Request(remote_spec=spec, origin="o"))
+        found = backup_info.listing(Host(str(tmp_path / "cfg")), backup_info.Request(remote_spec=spec, origin="o"))
     finally:
         server.shutdown()
         server.server_close()

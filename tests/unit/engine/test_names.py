@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys as names
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
 
 SAFE = re.compile(r"[A-Za-z0-9_.%~-]+")
@@ -78,11 +78,11 @@ def random_names(count: int) -> list[str]:
 
 
 def check_component(name: str) -> None:
-    component = names.encode(name)
+    component = keys.encode(name)
     assert SAFE.fullmatch(component), component
-    assert 0 < len(component) <= names.COMPONENT_BYTES
+    assert 0 < len(component) <= keys.COMPONENT_BYTES
     assert not component.startswith(".")
-    decoded = names.decode(component)
+    decoded = keys.decode(component)
     if decoded is None:
         assert component[-65:] == "~" + hashlib.sha256(raw(name)).hexdigest()
         assert not re.search(r"%.?$", component[:-65]), "an escape is never cut in two"
@@ -100,40 +100,40 @@ def test_random_names_become_safe_components_without_collisions() -> None:
     seen: dict[str, bytes] = {}
     for name in [*random_names(20_000), *HOSTILE]:
         check_component(name)
-        component = names.encode(name)
+        component = keys.encode(name)
         assert seen.setdefault(component, raw(name)) == raw(name)
     # A component is never the encoding of another component's own text.
     for name in HOSTILE:
-        component = names.encode(name)
+        component = keys.encode(name)
         if component != name:
-            assert names.encode(component) != component
+            assert keys.encode(component) != component
 
 
 def test_known_components() -> None:
-    assert names.encode("tank/db") == "tank%2Fdb"
-    assert names.encode("/srv/db 1.img") == "%2Fsrv%2Fdb%201.img"
-    assert names.encode("..") == "%2E."
-    assert names.encode("a~b") == "a%7Eb"
-    assert names.encode("ä") == "%C3%A4"
-    assert names.encode("\udce4") == "%E4"
-    assert names.encode("a" * 201) == "a" * 135 + "~" + hashlib.sha256(b"a" * 201).hexdigest()
+    assert keys.encode("tank/db") == "tank%2Fdb"
+    assert keys.encode("/srv/db 1.img") == "%2Fsrv%2Fdb%201.img"
+    assert keys.encode("..") == "%2E."
+    assert keys.encode("a~b") == "a%7Eb"
+    assert keys.encode("ä") == "%C3%A4"
+    assert keys.encode("\udce4") == "%E4"
+    assert keys.encode("a" * 201) == "a" * 135 + "~" + hashlib.sha256(b"a" * 201).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["", "\ud800", "a\udfff"])
 def test_names_that_stand_for_no_bytes_are_refused(name: str) -> None:
     with pytest.raises(UsageError):
-        names.encode(name)
+        keys.encode(name)
 
 
 def test_ids_carry_their_time_to_the_microsecond_and_are_unique() -> None:
     source = random.Random(1)
     for _round in range(5000):
         created = source.randrange(0, 4_000_000_000_000_000) / 1e6
-        backup_id = names.mint_id(created)
-        assert names.is_id(backup_id)
-        assert names.id_time(backup_id) == created
-    assert len({names.mint_id(0.0) for _round in range(1000)}) == 1000
-    assert re.fullmatch(r"20260309T143000\.123456Z-[0-9a-f]{16}", names.mint_id(1773066600.123456))
+        backup_id = keys.mint_id(created)
+        assert keys.is_id(backup_id)
+        assert keys.id_time(backup_id) == created
+    assert len({keys.mint_id(0.0) for _round in range(1000)}) == 1000
+    assert re.fullmatch(r"20260309T143000\.123456Z-[0-9a-f]{16}", keys.mint_id(1773066600.123456))
 
 
 @pytest.mark.parametrize(
@@ -153,21 +153,21 @@ def test_ids_carry_their_time_to_the_microsecond_and_are_unique() -> None:
     ],
 )
 def test_what_is_no_id(text: str) -> None:
-    assert not names.is_id(text)
+    assert not keys.is_id(text)
 
 
 def test_keys_are_parsed_back() -> None:
-    one, two = names.mint_id(1e9), names.mint_id(1.1e9)
+    one, two = keys.mint_id(1e9), keys.mint_id(1.1e9)
     for base in (None, one):
-        key = names.BackupKey("o", names.encode("/a b"), two, base)
-        assert names.parse_backup_key(key.manifest) == key
-        assert names.parse_backup_key(key.deleted) == key
+        key = keys.BackupKey("o", keys.encode("/a b"), two, base)
+        assert keys.parse_backup_key(key.manifest) == key
+        assert keys.parse_backup_key(key.deleted) == key
         assert key.data == f"data/o/%2Fa%20b/{two}/"
         assert key.created == 1.1e9
 
 
 def test_strangers_keys_are_passed_over() -> None:
-    one, two = names.mint_id(1e9), names.mint_id(1.1e9)
+    one, two = keys.mint_id(1e9), keys.mint_id(1.1e9)
     for key in (
         "backups",
         "backups/o/v",
@@ -183,4 +183,4 @@ def test_strangers_keys_are_passed_over() -> None:
         f"other/backups/o/v/{one}~full",
         "backups/o/v/README.txt",
     ):
-        assert names.parse_backup_key(key) is None, key
+        assert keys.parse_backup_key(key) is None, key

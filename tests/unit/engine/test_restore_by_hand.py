@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, KIB, MIB, Place
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "restore-by-hand.md"
@@ -75,7 +75,7 @@ def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         made.append(Made(item["id"], path, Path(image).read_bytes()))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending, "SEGMENT_DATA", MIB)
+        patch.setattr(send_blocks, "SEGMENT_DATA", MIB)
         ship()
         place.write(image, MIB + 17, os.urandom(2 * MIB))
         place.write(image, 200 * KIB, bytes(300 * KIB))

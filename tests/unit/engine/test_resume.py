@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks as sending
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
 
 SEGMENTS = 8
@@ -22,7 +22,7 @@ SEGMENTS = 8
 @pytest.fixture(params=["plain", "encrypted"])
 def shipping(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Segments of 1 MiB, sent one after the other."""
-    monkeypatch.setattr(sending, "SEGMENT_DATA", MIB)
+    monkeypatch.setattr(send_blocks, "SEGMENT_DATA", MIB)
     return Place(tmp_path, **({"encryption_key": KEY} if request.param == "encrypted" else {}))
 
 
@@ -133,7 +133,7 @@ def test_a_version_that_cuts_differently_goes_on_rightly(
     with monkeypatch.context() as patch:
         fail_at(patch, "/index")
         shipping.ship(image, parallel=1)
-    monkeypatch.setattr(sending, "SEGMENT_DATA", size)
+    monkeypatch.setattr(send_blocks, "SEGMENT_DATA", size)
     item = shipping.one(image, max_age="1h")
     assert shipping.content(image, item["id"]) == bytes(data)
     names = {key.rsplit("/", 1)[1] for key in shipping.stored("data")}

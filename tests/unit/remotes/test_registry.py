@@ -24,6 +24,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.direct
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import (
     REMOTE_TYPES,
     all_options,
+    open_store,
     parse_remote,
     public,
     secret_options,
@@ -44,12 +45,6 @@ from ansible_collections.snapship.dr.tests.support.second_lists import ROOT, lis
 #: A new type is a folder beside the registry, a name in its tuple, and a line in each of these.
 FRAGMENT, GUIDE = "plugins/doc_fragments/_remote.py", "docs/playbooks.md"
 DOCUMENTS = (FRAGMENT, GUIDE)
-#: What else names types together: the types of remotes that LINSTOR itself has, and what it calls them.
-OTHER_LISTS = (
-    "plugins/module_utils/_linstor/state/remotes.py",
-    "plugins/modules/linstor_remote.py",
-    "plugins/modules/linstor_remote_info.py",
-)
 
 
 def _check(name: str, values: dict[str, Any]) -> None:
@@ -147,6 +142,7 @@ def test_errors_name_it(tape: RemoteType) -> None:
         ({}, "drive (a tape drive)"),
         ({"path": "/mnt", "slot": 3}, "slot is for type tape; the type here is directory."),
         ({"drive": "/dev/st0", "bucket": "b", "type": "tape"}, "bucket is for type s3; the type here is tape."),
+        ({"drive": "/dev/st0", "bucket": "b"}, "bucket and drive are both set."),
         ({"drive": "/dev/st0", "slot": -1}, "slot is -1. Set 0 or more."),
         ({"drive": "/dev/st0", "cartridge_key": ""}, "cartridge_key is empty"),
         ({"nosuch": 1}, "cartridge_key"),
@@ -164,6 +160,13 @@ def test_its_store_is_opened_and_its_secrets_stay_hidden(tape: RemoteType, tmp_p
     assert host.remote("t") == spec
     assert "cartridge_key" in secret_options() and public(spec)["cartridge_key"] is True and "s3cret" not in repr(spec)
     assert backup_info.listing(host, backup_info.Request(remote="t", origin="*")) == []
+
+
+def test_a_location_begins_with_its_type(tmp_path: Path) -> None:
+    keys = {"access_key": "A", "secret_key": "s", "endpoint_url": "http://127.0.0.1:9", "bucket": "b"}
+    for kind, options in (("s3", keys), ("directory", {"path": str(tmp_path)})):
+        assert open_store(parse_remote("x", options)).location.partition("|")[0] == kind
+        assert place(open_store(parse_remote("x", options)).location)
 
 
 def test_definitions_that_were_stored_with_every_option_are_read(tmp_path: Path) -> None:
@@ -217,6 +220,4 @@ def test_no_other_file_lists_them() -> None:
     files = project_files()
     assert len(files) > 200
     found = {str(path.relative_to(ROOT)): lists_in(path, type_names()) for path in files}
-    known = (*DOCUMENTS, *OTHER_LISTS)
-    assert {path: lists for path, lists in found.items() if lists and path not in known} == {}
-    assert all(found[path] for path in DOCUMENTS)
+    assert {path for path, lists in found.items() if lists} == set(DOCUMENTS)

@@ -14,27 +14,24 @@ from typing import Any
 from ..common.errors import UsageError
 from ..common.outcome import Outcome
 from ..local.host import Host
-from ..usecases import backup, restore, snapshot, verify
-from ..usecases import backup_delete as delete
-from ..usecases import backup_info as info
-from ..usecases import remote as define
+from ..usecases import backup, backup_delete, backup_info, remote, restore, snapshot, verify
 from . import remote_options
 
 
 def remote_add(host: Host, args: argparse.Namespace) -> Outcome:
     """Define a remote."""
     options = remote_options.definition(args)
-    return _carry_out(define, host, define.Request(name=args.name, options=options, probe=args.probe), args)
+    return _carry_out(remote, host, remote.Request(name=args.name, options=options, probe=args.probe), args)
 
 
 def remote_remove(host: Host, args: argparse.Namespace) -> Outcome:
     """Forget a remote."""
-    return _carry_out(define, host, define.Request(name=args.name, state="absent", options={}), args)
+    return _carry_out(remote, host, remote.Request(name=args.name, state="absent", options={}), args)
 
 
 def remote_list(host: Host, args: argparse.Namespace) -> Outcome:
     """List all remotes, or show one."""
-    return Outcome(items=define.describe(host, args.name, args.probe))
+    return Outcome(items=remote.describe(host, args.name, args.probe))
 
 
 def take_snapshot(host: Host, args: argparse.Namespace) -> Outcome:
@@ -81,7 +78,7 @@ def ship(host: Host, args: argparse.Namespace) -> Outcome:
 def remove_backup(host: Host, args: argparse.Namespace) -> Outcome:
     """Delete a backup."""
     name, spec = remote_options.choice(args)
-    request = delete.Request(
+    request = backup_delete.Request(
         remote=name,
         remote_spec=spec,
         origin=args.origin,
@@ -90,18 +87,18 @@ def remove_backup(host: Host, args: argparse.Namespace) -> Outcome:
         cascade=args.cascade,
         lock_timeout=args.lock_timeout,
     )
-    return _carry_out(delete, host, request, args)
+    return _carry_out(backup_delete, host, request, args)
 
 
 def list_backups(host: Host, args: argparse.Namespace) -> Outcome:
     """List the backups on a remote."""
     name, spec = remote_options.choice(args)
-    request = info.Request(
+    request = backup_info.Request(
         remote=name, remote_spec=spec, origin=args.origin, volumes=args.volumes, id=args.id, details=args.details
     )
-    outcome = Outcome(items=info.listing(host, request))
+    outcome = Outcome(items=backup_info.listing(host, request))
     if not outcome.items:
-        outcome.warn(info.instead(host, request))
+        outcome.warn(backup_info.instead(host, request))
     return outcome
 
 

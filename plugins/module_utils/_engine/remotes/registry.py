@@ -103,9 +103,12 @@ def _kind(name: str, values: Mapping[str, Any]) -> RemoteType:
         if given not in REMOTE_TYPES:
             raise UsageError(f"remote {name!r}: type {given!r} is unknown.", f"Set one of {', '.join(type_names())}.")
         return REMOTE_TYPES[given]
-    for each in REMOTE_TYPES.values():
-        if values.get(each.telling):
-            return each
+    fitting = [each for each in REMOTE_TYPES.values() if values.get(each.telling)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        several = " and ".join(each.telling for each in fitting)
+        raise UsageError(f"remote {name!r}: {several} are both set.", "Set one of them: it tells the type.")
     places = " or ".join(f"{each.telling} ({each.title})" for each in REMOTE_TYPES.values())
     raise UsageError(f"remote {name!r}: its place is missing.", f"Set {places}.")
 

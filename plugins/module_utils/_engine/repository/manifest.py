@@ -17,7 +17,7 @@ from ..common.errors import UsageError
 from ..common.keys import BackupKey, corrupt, encode, id_time, shown
 from ..common.units import iso_time
 from ..streams.encryption import Keyring
-from . import manifest_schema as manifest_shape
+from . import manifest_schema
 
 VERSION = 1
 LIMIT = 256 << 20  # bytes; 64 TiB of segments fit
@@ -152,7 +152,7 @@ def _check_mac(fields: dict[str, Any], text: bytes, where: str, keyring: Keyring
 
 def _check_place(fields: dict[str, Any], key: BackupKey, where: str) -> None:
     """Refuse a genuine manifest under another key: it is as wrong as a forged one."""
-    flaw = manifest_shape.flaw(fields)
+    flaw = manifest_schema.flaw(fields)
     if flaw is not None:
         raise corrupt(where, f"its field {flaw} is missing or invalid.")
     try:

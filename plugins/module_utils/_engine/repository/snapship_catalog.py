@@ -60,7 +60,7 @@ class SnapshipCatalog:
 
     def may_be_of(self, key: BackupKey, group: str) -> bool:
         """Whether a backup can belong to this group, by its key alone."""
-        # The group's id is minted before its application is brought to rest, which may take long.
+        # A group's id is minted before its application is quiesced, which may take long.
         return -86400 <= id_time(group) - key.created <= FUTURE_TOLERANCE
 
     def names(self, origin: str) -> tuple[list[str], list[str]]:
