@@ -38,7 +38,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
 }
 #: What LINSTOR's control plane may use of the engine: rooms that know no storage and no remote.
-SHARED = {"common", "policy", "local", "snapshots"}
+SHARED = {"common", "policy"}
 UTILS = Path("module_utils")
 STARTS_PROGRAMS = UTILS / "_engine/common/processes.py"
 WALKS_CHAINS = UTILS / "_engine/policy"
