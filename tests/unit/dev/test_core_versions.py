@@ -49,7 +49,10 @@ def test_the_oldest_is_the_one_that_the_collection_requires() -> None:
 
 def test_sanity_runs_on_what_the_virtual_environments_hold() -> None:
     of_sanity = {
-        exact for version, (gate, _) in listed().items() if gate == "sanity" for exact in pinned(f"core-{version}")
+        exact
+        for version, (gate, _pythons) in listed().items()
+        if gate == "sanity"
+        for exact in pinned(f"core-{version}")
     }
     for name in ("venv", "gates", "galaxy-importer"):
         assert set(pinned(name)) == of_sanity
