@@ -37,6 +37,7 @@ class ZvolTarget(BlockTarget):
         options = ["-o", f"volblocksize={block}"] if block else []
         # volmode=dev: nobody shall look for partitions on it. sync=disabled: no intent log, which would count as a
         # write whenever the device is created again; sync() makes everything durable.
+        options += ["-o", "volmode=dev", "-o", "sync=disabled", "-o", self._staging.stamp]
         path = self._staging.path
         zfs("create", "-s", *options, "-V", str(size), path)
         try:
