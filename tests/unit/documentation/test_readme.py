@@ -10,6 +10,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from ansible_collections.snapship.dr.tests.support.needs import need_program
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 README = Path(__file__).parents[3] / "README.md"
@@ -23,6 +24,7 @@ def lines(language: str, with_word: str) -> str:
 
 
 def test_a_full_and_an_increment_are_restored_by_hand(tmp_path: Path) -> None:
+    need_program("zstd", "zstd")
     place = Place(tmp_path)
     image = place.image(size=8 * MIB, data=os.urandom(3 * MIB))
     first = place.one(image)

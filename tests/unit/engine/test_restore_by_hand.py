@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
+from ansible_collections.snapship.dr.tests.support.needs import need_program
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, KIB, MIB, Place
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "restore-by-hand.md"
@@ -57,6 +58,12 @@ def script(name: str) -> str:
     found = re.search(rf"<!-- script: {re.escape(name)} -->\n```\w+\n(.*?)```", DOC.read_text(encoding="utf-8"), re.S)
     assert found, name
     return found.group(1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _zstd() -> None:
+    """The scripts use the program."""
+    need_program("zstd", "zstd")
 
 
 @pytest.fixture(scope="module", params=["plain", "uncompressed", "encrypted"])
