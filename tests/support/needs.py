@@ -33,3 +33,9 @@ def need_program(program: str, package: str) -> None:
     """``package`` is Debian's."""
     if shutil.which(program, path=SEARCH) is None:
         unavailable(f"{program} is not installed; on Debian: apt-get install {package}")
+
+
+def need_machine_id() -> None:
+    """Without one, each configuration directory counts as a machine of its own."""
+    if not any(os.path.exists(path) for path in ("/etc/machine-id", "/var/lib/dbus/machine-id")):
+        unavailable("this machine has no /etc/machine-id; as root: systemd-machine-id-setup")

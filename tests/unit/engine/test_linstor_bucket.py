@@ -505,9 +505,9 @@ def test_nothing_is_written_there(linstor: Place, world: World) -> None:
 
 def test_a_place_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     place = Place(tmp_path, layout="linstor")
-    with pytest.raises(SnapshipError, match="isn't there"):
+    with pytest.raises(SnapshipError, match="doesn't exist"):
         place.define()
-    with pytest.raises(SnapshipError, match="isn't there"):
+    with pytest.raises(SnapshipError, match="doesn't exist"):
         listed(place)
     assert not place.remote.exists()
     (failure,) = fetch(place, "db").failures
@@ -515,5 +515,5 @@ def test_a_place_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def test_the_layout_is_checked(tmp_path: Path) -> None:
-    with pytest.raises(SnapshipError, match="layout is 'ceph'"):
+    with pytest.raises(SnapshipError, match="layout 'ceph' is unknown"):
         listed(Place(tmp_path, layout="ceph"))

@@ -20,6 +20,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.snapship_catalog import SnapshipCatalog
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup_info
+from ansible_collections.snapship.dr.tests.support.needs import need_machine_id
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.support.seaweed import Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
@@ -148,6 +149,8 @@ def test_ten_thousand_backups_in_a_bucket(tmp_path: Path, counted: list[Snapship
 
 
 def test_a_real_bucket_is_listed_and_restored_from_by_another_host(place: Place, bucket: Bucket) -> None:
+    need_machine_id()
+
     def with_key(key: Key) -> dict[str, Any]:
         return {
             "type": "s3",
