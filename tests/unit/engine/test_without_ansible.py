@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.snapship.dr.tests.support.needs import need_machine_id
+from ansible_collections.snapship.dr.tests.support.needs import need_machine_id, need_program
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,6 +71,7 @@ def test_the_single_file_reads_what_the_engine_here_wrote_and_the_other_way_roun
 ) -> None:
     """With the standard library alone (-S: no site-packages), zstd by the program."""
     need_machine_id()
+    need_program("zstd", "zstd")
 
     def run(*words: str) -> list[dict[str, object]]:
         command = [python, "-I", "-S", str(program), *words, "--path", str(place.remote), "--origin", "o", "--json"]
