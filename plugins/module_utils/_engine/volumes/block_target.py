@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from ..common.direct_io import ALIGN, WORTH, open_direct, write_direct
+from ..common.direct_io import fits, open_direct, write_direct
 from ..common.errors import SnapshipError, VolumeError
 from .device_reader import read_device
 
@@ -79,7 +79,7 @@ class BlockTarget:
             return
         self._touched.add(offset, len(data))
         try:
-            if self._direct is not None and len(data) >= WORTH and not offset % ALIGN and not len(data) % ALIGN:
+            if self._direct is not None and fits(offset, len(data)):
                 write_direct(self._direct, offset, data)
                 return
             while data:
