@@ -160,7 +160,7 @@ def list_requests(folder: Path, count: int) -> int:
             "access_key": server.rw.access_key,
             "secret_key": server.rw.secret_key,
         }
-        catalog = SnapshipCatalog.open(parse_remote("bench", spec))
+        catalog = SnapshipCatalog.open(parse_remote("bench", spec), Host(str(folder / "config")))
         for number in range(count):
             catalog.store.put(f"backups/bench/{encode('/srv/db.img')}/{mint_id(1.7e9 + 3600 * number)}~full", b"{}")
         counted: list[dict[str, int]] = []

@@ -136,7 +136,7 @@ class Place:
         return backup_info.listing(self.host(config), request)
 
     def catalog(self) -> SnapshipCatalog:
-        return SnapshipCatalog.open(self.host("r").remote(None, self.options))
+        return SnapshipCatalog.open(self.host("r").remote(None, self.options), self.host("r"))
 
     def stored(self) -> list[str]:
         """Every key on the remote; of a directory every file in it."""

@@ -124,7 +124,7 @@ class Place:
         return _run(remote, self.host, remote.Request(name, state, options, probe), check)
 
     def catalog(self) -> SnapshipCatalog:
-        return SnapshipCatalog.open(self.host.remote(None, self.options))
+        return SnapshipCatalog.open(self.host.remote(None, self.options), self.host)
 
     @staticmethod
     def killed(work: Callable[[], object]) -> None:

@@ -141,7 +141,7 @@ def test_one_volume_reads_only_its_own_metadata(linstor: Place, world: World) ->
         world.bucket.ship(f"r{number}", {0: thin_stream([])}, {0: SIZE}, FIRST)
     world.bucket.write_files(linstor.remote)
     assert [item["id"] for item in listed(linstor, "db/1")] == world.ids[::-1]
-    catalog = open_catalog(linstor.host.remote(None, linstor.options))
+    catalog = open_catalog(linstor.host.remote(None, linstor.options), linstor.host)
     assert len(catalog.chains(None, "db/1").keys) == 3
     assert catalog.store.requests["get"] == 3
     assert {item["volume"] for item in listed(linstor)} == {"db", "db/1"} | {f"r{number}" for number in range(20)}

@@ -47,8 +47,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[SnapshipCatalog]:
     opened: list[SnapshipCatalog] = []
     original = SnapshipCatalog.open.__func__  # type: ignore[attr-defined]  # it is a class method
 
-    def noting(cls: type[SnapshipCatalog], spec: Any) -> SnapshipCatalog:
-        opened.append(original(cls, spec))
+    def noting(cls: type[SnapshipCatalog], spec: Any, host: Any) -> SnapshipCatalog:
+        opened.append(original(cls, spec, host))
         return opened[-1]
 
     monkeypatch.setattr(SnapshipCatalog, "open", classmethod(noting))

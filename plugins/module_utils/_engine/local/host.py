@@ -16,11 +16,12 @@ import hashlib
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, BinaryIO, Callable, cast
 
 from ..common.errors import ConfigError, UnknownError, UsageError
-from ..common.files import locked, read_json, sync_folder, write_json, write_private
+from ..common.files import locked, private_folder, read_json, sync_folder, write_json, write_private, writing
 from ..common.keys import decode, encode
 from ..remotes.registry import parse_remote
 from ..remotes.spec import RemoteSpec
@@ -154,6 +155,13 @@ class Host:
     def shipment_path(self, location: str, origin: str, volume: str) -> str:
         """Where the journal of an unfinished shipment is kept."""
         return self._path("state", "shipments", _hash(location, origin, volume))
+
+    def spool(self) -> BinaryIO:
+        """A new file without a name for large things while a run lasts (writes): closing it removes it."""
+        folder = self._path("state", "spools")
+        with writing(folder):
+            private_folder(folder)
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # the caller closes it
 
     def note_held(self, location: str, holder: str, provider: str, volume: str) -> None:
         """Note that a snapshot of this volume is held for a remote (writes)."""

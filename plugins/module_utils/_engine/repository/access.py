@@ -20,12 +20,12 @@ from .linstor_bucket.catalog import LinstorCatalog
 from .snapship_catalog import SnapshipCatalog
 
 
-def open_catalog(spec: RemoteSpec) -> Catalog:
+def open_catalog(spec: RemoteSpec, host: Host) -> Catalog:
     """A remote's catalog, whoever wrote the backups there; for use cases that only read.
 
     Raises as :meth:`.snapship_catalog.SnapshipCatalog.open`.
     """
-    return LinstorCatalog.open(spec) if spec.read_only else SnapshipCatalog.open(spec)
+    return LinstorCatalog.open(spec, host) if spec.read_only else SnapshipCatalog.open(spec, host)
 
 
 @dataclasses.dataclass
@@ -63,7 +63,7 @@ def open_for_reading(plan: Reads, request: OnRemote) -> Catalog | None:
         plan.missing_remote = spec
         return None
     plan.remote_name = spec.name
-    plan.catalog = catalog = open_catalog(spec)
+    plan.catalog = catalog = open_catalog(spec, plan.host)
     plan.origin = catalog.origin(plan.host, request.origin)
     catalog.absent = type_of(spec).local and not catalog.store.exists()
     return catalog

@@ -26,6 +26,7 @@ class Catalog(Protocol):
     """One remote, opened."""
 
     spec: RemoteSpec
+    host: Host
     store: ObjectStore
     keyring: Keyring
     absent: bool  # the bucket or directory doesn't exist yet

@@ -32,12 +32,13 @@ class SnapshipCatalog:
     """A remote with backups of ours, opened: the one layout that is written."""
 
     spec: RemoteSpec
+    host: Host
     store: ObjectStore
     keyring: Keyring
     absent: bool = False  # the bucket or directory itself isn't there yet: nothing is on it
 
     @classmethod
-    def open(cls, spec: RemoteSpec) -> SnapshipCatalog:
+    def open(cls, spec: RemoteSpec, host: Host) -> SnapshipCatalog:
         """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote with
         another layout (see :func:`.access.open_catalog`)."""
         if spec.read_only:
@@ -48,7 +49,7 @@ class SnapshipCatalog:
                 code="read_only",
             )
         keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
-        return cls(spec, open_store(spec), keyring)
+        return cls(spec, host, open_store(spec), keyring)
 
     def origin(self, host: Host, given: str | None) -> str:
         """The name under which to look for backups: the one given, else this host's."""

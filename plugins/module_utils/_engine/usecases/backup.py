@@ -105,7 +105,7 @@ def plan(host: Host, request: Request) -> Plan:
     spec = request.find(host)
     if isinstance(spec, SnapshipError):
         return Plan(run, plans, missing_remote=spec)
-    run.catalog = SnapshipCatalog.open(spec)
+    run.catalog = SnapshipCatalog.open(spec, host)
     run.remote_name = spec.name
     makes = type_of(spec).creates(spec, request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()

@@ -70,7 +70,7 @@ def plan(host: Host, request: Request) -> Plan:
             "Use a remote definition, and a key, that can delete.",
             code="append_only",
         )
-    catalog = SnapshipCatalog.open(spec)
+    catalog = SnapshipCatalog.open(spec, host)
     catalog.absent = not catalog.store.exists()
     return Plan(request, origin, catalog, _find(catalog, origin, request))
 

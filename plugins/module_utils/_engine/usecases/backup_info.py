@@ -35,7 +35,7 @@ class Request(OnRemote):
 
 def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     """The backups, newest first. Without details this costs list requests only (1,000 keys each)."""
-    catalog = open_catalog(host.remote(request.remote, request.remote_spec))
+    catalog = open_catalog(host.remote(request.remote, request.remote_spec), host)
     try:
         catalog.absent = type_of(catalog.spec).local and not catalog.store.exists()
         if catalog.absent:
@@ -138,7 +138,7 @@ def _details(catalog: Catalog, key: BackupKey) -> dict[str, Any]:
 
 def instead(host: Host, request: Request) -> str:
     """For an empty listing: what the remote has. A wrong origin is the usual reason."""
-    catalog = open_catalog(host.remote(request.remote, request.remote_spec))
+    catalog = open_catalog(host.remote(request.remote, request.remote_spec), host)
     try:
         origin = catalog.origin(host, request.origin)
         origins, volumes = catalog.names(origin)

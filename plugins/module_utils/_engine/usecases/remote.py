@@ -15,7 +15,7 @@ from ..common.errors import SnapshipError, UnknownError, UsageError
 from ..common.fingerprints import digest
 from ..common.outcome import Outcome
 from ..local.host import Host
-from ..remotes.registry import parse_remote, public, secret_options, type_of
+from ..remotes.registry import open_store, parse_remote, public, secret_options, type_of
 from ..remotes.spec import RemoteSpec
 from ..remotes.store import Capabilities
 from ..repository.access import open_catalog
@@ -77,7 +77,7 @@ def plan(host: Host, request: Request) -> Plan:
     plan = Plan(request, before, after)
     if request.probe == "always" or (request.probe == "on_change" and before != after):
         plan.lacking = lacking(after.compression, after.encryption_key is not None)
-        catalog = open_catalog(after)
+        catalog = open_catalog(after, host)
         try:
             plan.create = _missing(catalog)
             if not plan.create:
@@ -85,7 +85,7 @@ def plan(host: Host, request: Request) -> Plan:
         finally:
             catalog.store.close()
     elif type_of(after).local:
-        plan.create = _missing(open_catalog(after))
+        plan.create = _missing(open_catalog(after, host))
     return plan
 
 
@@ -102,11 +102,11 @@ def apply(host: Host, plan: Plan) -> Outcome:
     outcome = plan.preview()
     if plan.after is None:
         if plan.before is not None:
-            release_all(host, open_catalog(plan.before).store.location)
+            release_all(host, open_store(plan.before).location)
             host.forget_remote(plan.request.name)
         return outcome
     found: Capabilities | None = None
-    catalog = open_catalog(plan.after)
+    catalog = open_catalog(plan.after, host)
     try:
         if plan.create:
             catalog.store.create()
@@ -133,7 +133,7 @@ def _remembered(host: Host, spec: RemoteSpec) -> Capabilities | None:
 
 def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:
     shown = public(spec)
-    shown["location"] = open_catalog(spec).store.location
+    shown["location"] = open_store(spec).location
     shown["capabilities"] = dict(found._asdict()) if found else None
     return shown
 
@@ -169,7 +169,7 @@ def describe(host: Host, name: str | None = None, probe: bool = False) -> list[d
             continue
         item = _shown(spec, _remembered(host, spec))
         if probe:
-            item.update(_tried(spec))
+            item.update(_tried(host, spec))
         shown.append(item)
     return shown
 
@@ -183,9 +183,9 @@ def host_unknown(host: Host, name: str) -> SnapshipError:
     return UnknownError(f"remote {name!r} isn't defined.", code="unknown_remote")
 
 
-def _tried(spec: RemoteSpec) -> dict[str, Any]:
+def _tried(host: Host, spec: RemoteSpec) -> dict[str, Any]:
     """Whether the remote answers now; reads only."""
-    catalog = open_catalog(spec)
+    catalog = open_catalog(spec, host)
     try:
         catalog.store.probe(False, False)
     except SnapshipError as error:

@@ -103,18 +103,19 @@ def _problem(key: BackupKey) -> str | None:
 class LinstorCatalog:
     """A bucket, or a copy of one, that LINSTOR shipped backups to."""
 
-    def __init__(self, spec: RemoteSpec, store: ObjectStore) -> None:
+    def __init__(self, spec: RemoteSpec, host: Host, store: ObjectStore) -> None:
         """Keys and options for writing mean nothing here."""
         self.spec = spec
+        self.host = host
         self.store = store
         self.keyring = Keyring.parse(None, [])
         self.absent = False
         self._scans: dict[str, Bucket] = {}
 
     @classmethod
-    def open(cls, spec: RemoteSpec) -> LinstorCatalog:
+    def open(cls, spec: RemoteSpec, host: Host) -> LinstorCatalog:
         """Connects lazily. Raises as :func:`.registry.open_store`."""
-        return cls(spec, open_store(spec))
+        return cls(spec, host, open_store(spec))
 
     def origin(self, host: Host, given: str | None) -> str:
         """A cluster's id; only needed where several clusters ship to one bucket."""
