@@ -22,6 +22,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.p
 from ansible_collections.snapship.dr.tests.faults import stepping
 from ansible_collections.snapship.dr.tests.faults.places import Place, digest_of, directory_options, s3_options
 from ansible_collections.snapship.dr.tests.faults.stepping import Actor, crossed, within
+from ansible_collections.snapship.dr.tests.support.needs import need_machine_id
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 
 SIZE = 5 << 19
@@ -45,6 +46,7 @@ Maker = Callable[[Place], Scene]
 @pytest.fixture(autouse=True)
 def stepped(monkeypatch: pytest.MonkeyPatch, small_segments: None) -> None:
     """Stores are stepped, and the digest of each snapshot is known from the moment it is made."""
+    need_machine_id()  # both actors are one machine
     stepping.install(monkeypatch)
     real = FileProvider.take
 

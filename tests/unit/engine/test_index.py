@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import random
-import struct
+from collections.abc import Iterator
 
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import CorruptError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import index
+from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.frames import FRAME_LIMIT
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.index import (
     MAPPED,
     NO_DIGEST,
@@ -27,21 +28,49 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.index 
 MIB = 1 << 20
 
 
-def test_a_record_is_56_bytes_big_endian() -> None:
+class Memory:
+    """Records in memory, as a spool gives them."""
+
+    def __init__(self, extents: list[Extent]) -> None:
+        self._packed = index.pack(extents)
+        self._block = index.BLOCK * index.RECORD.size
+
+    def __len__(self) -> int:
+        return len(self._packed) // index.RECORD.size
+
+    def blocks(self) -> Iterator[bytes]:
+        yield self._packed
+
+    def block(self, number: int) -> bytes:
+        return self._packed[number * self._block : (number + 1) * self._block]
+
+
+def extent(
+    offset: int, length: int, segment: int, kind: int = MAPPED, digest: bytes = NO_DIGEST, **other: int
+) -> Extent:
+    made = {"source": 0, "flags": 0, "frame_number": 0, "frame_at": 0, "frame_size": 2 * MIB, "place": 0, **other}
+    made.setdefault("frame_plain", min(made["place"] + length, FRAME_LIMIT))
+    made["frame_size"] = min(made["frame_size"], made["frame_plain"])
+    return Extent(offset=offset, length=length, kind=kind, segment=segment, digest=digest, **made)
+
+
+def index_of(extents: list[Extent]) -> Index:
+    return Index(Memory(extents))
+
+
+def test_a_record_is_76_bytes_big_endian() -> None:
     digest = hashlib.sha256(b"x").digest()
-    packed = index.pack([Extent(1, 2, 3, MAPPED, digest), Extent(1 << 40, 1 << 33, 4, UNMAPPED, NO_DIGEST)])
+    packed = index.pack([Extent(1 << 40, 2, 3, UNMAPPED, 1, 4, 5, 6, 7, 8, 9, digest)])
     assert packed == (
-        (1).to_bytes(8, "big")
+        (1 << 40).to_bytes(8, "big")
         + (2).to_bytes(8, "big")
-        + (3).to_bytes(4, "big")
-        + bytes(4)
+        + (3).to_bytes(2, "big")
+        + b"\1\1"
+        + b"".join(number.to_bytes(4, "big") for number in range(4, 10))
         + digest
-        + (1 << 40).to_bytes(8, "big")
-        + (1 << 33).to_bytes(8, "big")
-        + (4).to_bytes(4, "big")
-        + b"\0\0\0\1"
-        + bytes(32)
     )
+    assert index.RECORD.size == 76
+    assert Extent(*index.RECORD.unpack(packed)).frame == (5, 6, 7, 8, True)
 
 
 def test_digests_are_keyed_where_there_is_a_key() -> None:
@@ -49,56 +78,59 @@ def test_digests_are_keyed_where_there_is_a_key() -> None:
     assert index.digester(b"k")(memoryview(b"data")) == hmac.new(b"k", b"data", hashlib.sha256).digest()
 
 
-def test_names_of_parts() -> None:
-    assert [index.part_name(number) for number in (0, 1, 12)] == ["index", "index-00000001", "index-00000012"]
-
-
 def test_records_are_given_back() -> None:
-    extents = [Extent(10 * n, 7, n // 3, n % 2, bytes([n]) * 32) for n in range(20)]
-    found = Index(index.pack(extents), 1000)
-    assert found.count == 20
+    extents = [extent(10 * n, 7, n // 3, n % 2, bytes([n % 256]) * 32) for n in range(2000)]
+    found = index_of(extents)
+    assert found.count == 2000
     assert list(found) == extents
-    assert found[7] == extents[7]
     assert list(found.by_segment()) == [
-        (number, [each for each in extents if each.segment == number]) for number in range(7)
+        (0, number, [each for each in extents if each.segment == number]) for number in range(667)
     ]
-    assert list(Index(b"", 0)) == []
-    assert list(Index(b"", 0).by_segment()) == []
-    assert list(Index(b"", 0).overlapping(0, 10)) == []
+    assert list(found.overlapping(9_998, 10_011)) == extents[1000:1002]
+    assert list(index_of([])) == []
+    assert list(index_of([]).by_segment()) == []
+    assert list(index_of([]).overlapping(0, 10)) == []
 
 
-@pytest.mark.parametrize(
-    "extents",
-    [
-        [(0, 10, 0, 0), (9, 1, 0, 0)],
-        [(10, 10, 0, 0), (0, 10, 0, 0)],
-        [(0, 10, 0, 0), (0, 10, 0, 0)],
-        [(0, 0, 0, 0)],
-        [(0, 10, 1, 0), (10, 10, 0, 0)],
-        [(0, 10, 0, 2)],
-        [(4 * MIB - 1, 2, 0, 0)],
-        [(4 * MIB, 1, 0, 1)],
-        [((1 << 64) - 1, (1 << 64) - 1, 0, 1)],
-        [(0, MIB + 1, 0, 0)],
-    ],
-)
-def test_what_makes_no_sense_is_refused(extents: list[tuple[int, int, int, int]]) -> None:
+BAD: list[list[Extent]] = [
+    [extent(0, 10, 0), extent(9, 1, 0)],
+    [extent(10, 10, 0), extent(0, 10, 0)],
+    [extent(0, 10, 0), extent(0, 10, 0)],
+    [extent(0, 0, 0)],
+    [extent(0, 10, 0, 2)],
+    [extent(4 * MIB - 1, 2, 0)],
+    [extent(4 * MIB, 1, 0, UNMAPPED)],
+    [extent((1 << 64) - 1, (1 << 64) - 1, 0, UNMAPPED)],
+    [extent(0, MIB + 1, 0)],
+    [extent(0, 10, 0, source=1)],
+    [extent(0, 10, 0, place=5, frame_plain=14)],
+    [extent(0, 10, 0, frame_plain=FRAME_LIMIT + 1)],
+    [extent(0, 10, 0)._replace(frame_size=1 << 31)],
+    [extent(0, 10, 0, frame_at=(1 << 32) - 1)],
+]
+
+
+@pytest.mark.parametrize("extents", BAD, ids=range(len(BAD)))
+def test_what_makes_no_sense_is_refused(extents: list[Extent]) -> None:
     with pytest.raises(CorruptError):
-        Index(index.pack([Extent(*each, NO_DIGEST) for each in extents]), 4 * MIB)
+        index.check_records(index.pack(extents), 0, 4 * MIB, 1)
 
 
-def test_cut_records_are_refused() -> None:
-    packed = index.pack([Extent(0, 10, 0, 0, NO_DIGEST)])
-    for cut in range(1, len(packed)):
-        with pytest.raises(CorruptError):
-            Index(packed[:cut], 100)
+def test_what_makes_sense_is_not() -> None:
+    extents = [extent(0, MIB, 0, place=28), extent(MIB, 3 * MIB, 0, UNMAPPED), extent(4 * MIB - 1, 1, 9)]
+    with pytest.raises(CorruptError):
+        index.check_records(index.pack(extents), 0, 4 * MIB, 1)
+    assert index.check_records(index.pack(extents[:2]), 0, 4 * MIB, 1) == 4 * MIB
+    with pytest.raises(CorruptError):
+        index.check_records(index.pack(extents[:2]), 1, 4 * MIB, 1)
 
 
 def some_extents(source: random.Random, size: int) -> list[Extent]:
     made, at, segment = [], source.randint(0, 8), 0
     while at < size and source.random() < 0.9:
         length = min(source.randint(1, 12), size - at)
-        made.append(Extent(at, length, segment, source.choice((MAPPED, MAPPED, UNMAPPED)), source.randbytes(32)))
+        kind = source.choice((MAPPED, MAPPED, UNMAPPED))
+        made.append(extent(at, length, segment, kind, source.randbytes(32)))
         at += length + source.choice((0, 0, 1, 7))
         segment += source.choice((0, 0, 1))
     return made
@@ -108,7 +140,7 @@ def test_overlapping_against_all_extents_one_by_one() -> None:
     source = random.Random(3)
     for _round in range(300):
         extents = some_extents(source, source.randint(0, 60))
-        found = Index(index.pack(extents), 60)
+        found = index_of(extents)
         for _round in range(20):
             start = source.randint(0, 60)
             end = start + source.randint(1, 30)
@@ -125,23 +157,18 @@ def test_live_pieces_against_a_model_of_single_bytes() -> None:
         for member in range(source.randint(1, 6)):
             size = source.choice((len(model), source.randint(0, 80), source.randint(0, 20)))
             extents = some_extents(source, size)
-            layers.append(Layer(Index(index.pack(extents), size), size))
+            layers.append(Layer(index_of(extents), size))
             model = (model + [None] * size)[:size]
-            for extent in extents:
-                owner = (member, extent) if extent.kind == MAPPED else None
-                model[extent.offset : extent.end] = [owner] * extent.length
+            for each in extents:
+                owner = (member, each) if each.kind == MAPPED else None
+                model[each.offset : each.end] = [owner] * each.length
         claimed: list[tuple[int, Extent] | None] = [None] * len(model)
         for member, layer in enumerate(layers):
-            for extent in layer.records:
-                if extent.kind != MAPPED:
+            for each in layer.records:
+                if each.kind != MAPPED:
                     continue
-                for start, end in live_pieces(extent, layers[member + 1 :]):
-                    assert extent.offset <= start < end <= extent.end
+                for start, end in live_pieces(each, layers[member + 1 :]):
+                    assert each.offset <= start < end <= each.end
                     assert claimed[start:end] == [None] * (end - start)
-                    claimed[start:end] = [(member, extent)] * (end - start)
+                    claimed[start:end] = [(member, each)] * (end - start)
         assert claimed == model
-
-
-def test_the_struct_is_the_documented_one() -> None:
-    assert index.RECORD.size == struct.calcsize(">QQII32s") == 56
-    assert (index.EXTENT_BYTES, index.PART_RECORDS) == (1 << 20, 1 << 20)

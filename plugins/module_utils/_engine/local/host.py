@@ -166,7 +166,14 @@ class Host:
         folder = self._path("state", "spools")
         with writing(folder):
             private_folder(folder)
-            return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # the caller closes it
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))  # the caller closes it
+
+    def spooled(self, spool: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+        """Append to such a file (writes). Raises ConfigError where there is no room."""
+        rest = memoryview(data)
+        with writing(self._path("state", "spools")):
+            while rest:
+                rest = rest[spool.write(rest) :]
 
     def note_held(self, location: str, holder: str, provider: str, volume: str) -> None:
         """Note that a snapshot of this volume is held for a remote (writes)."""

@@ -33,7 +33,7 @@ def from_manifest(manifest: Manifest, remote: str) -> dict[str, Any]:
         "bytes_stored": fields.get("bytes", {}).get("stored"),
         "bytes_sent": 0,
         "seconds": 0.0,
-        "segments": len(fields["segments"]),
+        "segments": manifest.segments,
         "resumed": 0,
         "encrypted": manifest.encryption is not None,
         "actions": [],

@@ -18,8 +18,11 @@ Progress = Callable[[int], None]
 class Blocks(Protocol):
     """A chain of block streams being put together, a context manager. See :class:`.assembly.Assembly`."""
 
-    fetched: int  # bytes from the remote so far
     written: int  # bytes to the target so far
+
+    @property
+    def fetched(self) -> int:
+        """Bytes from the remote so far."""
 
     def __enter__(self) -> Blocks: ...
 
@@ -46,10 +49,17 @@ class Blocks(Protocol):
 
 
 class Streams(Protocol):
-    """The streams of a chain that only one kind of volume can receive. See :class:`.relay.Relay`."""
+    """The streams of a chain that only one kind of volume can receive, a context manager. See :class:`.relay.Relay`."""
 
-    fetched: int
     written: int
+
+    @property
+    def fetched(self) -> int:
+        """As :attr:`Blocks.fetched`."""
+
+    def __enter__(self) -> Streams: ...
+
+    def __exit__(self, *exc: object) -> None: ...
 
     def sizes(self) -> tuple[int, int]:
         """As :meth:`Blocks.sizes`."""

@@ -3,47 +3,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""The manifest: what a backup is, its commit point. Written once, checked whenever it is read."""
+"""Manifests: what a backup is. Written last, so that a backup exists when its manifest does."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import hmac
 import json
 from typing import Any, NamedTuple
 
-from ..common.errors import UsageError
-from ..common.keys import BackupKey, corrupt, encode, id_time, shown
+from ..common.bounded import Unreadable, read_object
+from ..common.errors import UsageError, VolumeError
+from ..common.keys import BackupKey, corrupt, data_prefix, encode, id_time
 from ..common.units import iso_time
 from ..streams.encryption import Keyring
 from . import manifest_schema
+from .envelope import open_envelope, seal
 
-VERSION = 1
-LIMIT = 256 << 20  # bytes; 64 TiB of segments fit
-_SEALS = ("digest", "mac")
-
-
-class Segment(NamedTuple):
-    """One stored segment: its number, bytes as stored, bytes of stream in it, SHA-256 (hex) of what is stored."""
-
-    number: int
-    size: int
-    plain: int
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.number:08d}"
+LIMIT = 1 << 20  # bytes; what grows with the volume stands in tables
 
 
-class Part(NamedTuple):
-    """One stored part of the index: its name, bytes as stored, records in it, SHA-256 (hex) of what is stored."""
+class DataSource(NamedTuple):
+    """A shipment whose data a backup uses. ``fields`` has ``compression``, ``encryption`` and ``segments``."""
 
-    name: str
-    size: int
-    records: int
-    sha256: str
+    id: str
+    prefix: str  # of the keys of its data
+    fields: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +47,27 @@ class Manifest:
         return int(self.fields["size"])
 
     @property
-    def segments(self) -> list[Segment]:
-        return [Segment(int(n), int(size), int(plain), str(sha)) for n, size, plain, sha in self.fields["segments"]]
+    def segments(self) -> int:
+        """How many segments this shipment stored."""
+        return int(self.fields["segments"]["count"])
 
     @property
-    def parts(self) -> list[Part]:
-        """Of the index; none for streams that have none."""
-        index = self.fields.get("index") or {"parts": []}
-        return [Part(p["name"], int(p["size"]), int(p["records"]), p["sha256"]) for p in index["parts"]]
+    def stored(self) -> int:
+        """Bytes of all segments as stored."""
+        return int(self.fields["bytes"]["stored"])
+
+    @property
+    def index(self) -> dict[str, Any] | None:
+        """What the manifest says of its index; ``None`` for streams that have none."""
+        found: dict[str, Any] | None = self.fields.get("index")
+        return found
+
+    @property
+    def sources(self) -> list[DataSource]:
+        """The shipments whose data its index names: itself, then those it was merged from."""
+        own = DataSource(self.id, self.key.data, self.fields)
+        merged = self.fields.get("sources", [])
+        return [own, *(DataSource(s["id"], data_prefix(self.key.origin, self.key.volume, s["id"]), s) for s in merged)]
 
     @property
     def encryption(self) -> dict[str, Any] | None:
@@ -83,71 +80,33 @@ class Manifest:
         return group["id"] if group else None
 
 
-def canonical(fields: dict[str, Any]) -> bytes:
-    """The text that digest and MAC are made over: all fields but these two, sorted, without spaces, ASCII."""
-    bare = {name: value for name, value in fields.items() if name not in _SEALS}
-    return json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
-
-
 def write(fields: dict[str, Any], keyring: Keyring) -> bytes:
-    """The manifest's bytes, sealed with a digest over itself and, where there is a key, a MAC."""
-    text = canonical(fields)
-    sealed = dict(fields, digest="sha256:" + hashlib.sha256(text).hexdigest())
-    if keyring.writes:
-        sealed["mac"] = {"key_id": keyring.writes.id, "hmac-sha256": keyring.writes.mac(text)}
-    return json.dumps(sealed, sort_keys=True, ensure_ascii=True).encode("ascii") + b"\n"
+    """The manifest's bytes. Raises VolumeError where it would be larger than readers accept."""
+    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii") + b"\n"
+    sealed = seal(body, keyring)
+    if len(sealed) > LIMIT:
+        raise VolumeError(
+            f"the manifest would have {len(sealed)} bytes; at most {LIMIT} are allowed.",
+            "Ship fewer volumes as one consistency group.",
+            code="too_large",
+        )
+    return sealed
 
 
 def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool = False) -> Manifest:
-    """A manifest, checked against its key, its digest and its MAC. Raises CorruptError."""
+    """A manifest, checked against its digest, its MAC and its key. Raises CorruptError."""
     where = key.manifest
+    opened = open_envelope(data, where, keyring, accept_unencrypted)
     try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError):
-        raise corrupt(where, "it is cut short or isn't JSON.") from None
-    if not isinstance(fields, dict) or fields.get("format") != "snapship":
-        raise corrupt(where, "it isn't a manifest of snapship.")
-    version = fields.get("version")
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
-        raise corrupt(
-            where,
-            f"its format version is {version!r}; this snapship reads versions up to {VERSION}.",
-            "Use a newer snapship.",
-            code="version",
-        )
-    text = canonical(fields)
-    if fields.get("digest") != "sha256:" + hashlib.sha256(text).hexdigest():
-        raise corrupt(where, "it was changed after it was written: its digest doesn't match.")
-    _check_mac(fields, text, where, keyring, accept_unencrypted)
+        fields = read_object(opened.body, LIMIT)
+    except Unreadable as error:
+        raise corrupt(where, f"it isn't a manifest: {error}.") from None
+    if fields.get("encryption") and not opened.signed:
+        raise corrupt(where, "it is forged: it claims to be encrypted but has no MAC.")
     _check_place(fields, key, where)
+    if fields["encryption"] and not opened.proved:
+        keyring.find(fields["encryption"]["key_id"])
     return Manifest(key, fields)
-
-
-def _check_mac(fields: dict[str, Any], text: bytes, where: str, keyring: Keyring, accept_unencrypted: bool) -> None:
-    mac = fields.get("mac")
-    if mac is None:
-        if fields.get("encryption"):
-            raise corrupt(where, "it is forged: it claims to be encrypted but has no MAC.")
-        if keyring and not accept_unencrypted:
-            raise corrupt(
-                where,
-                "it has no MAC although the remote has an encryption key: it may be forged.",
-                "If it was written before the key was set, set accept_unencrypted.",
-            )
-        return
-    if not keyring and not fields.get("encryption"):
-        return
-    try:
-        expected = keyring.find(str(mac["key_id"])).mac(text)
-        matches = hmac.compare_digest(expected, str(mac["hmac-sha256"]))
-    except (KeyError, TypeError):
-        matches = False
-    except Exception as error:
-        if hasattr(error, "msg"):
-            error.msg = f"{shown(where)}: {error.msg}"
-        raise
-    if not matches:
-        raise corrupt(where, "it is forged or was changed: its MAC doesn't match.")
 
 
 def _check_place(fields: dict[str, Any], key: BackupKey, where: str) -> None:

@@ -15,11 +15,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ..streams.index import part_name
+from ..common.keys import is_id
+from ..streams.index import PAGE, PAGE_RECORDS
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _LAST = 99_999_999
-_OBJECTS = ("bytes", "consistency", "properties", "tool")  # where they are there
+_SECTOR = 512
+_OBJECT = 64 << 20  # bytes of an object of the index, at most
+_SLACK = 1 << 20  # what compression and encryption may add to one
+_SOURCES = 10_000
+_OBJECTS = ("consistency", "properties", "tool")  # where they are there
 Test = Callable[[Any], bool]
 
 
@@ -35,14 +40,12 @@ def flaw(fields: Mapping[str, Any]) -> str | None:
         return "base_state_id"
     stream = fields["stream"]
     if stream["format"] == "zfs-send":
-        digests = stream.get("digests")
-        whole = isinstance(digests, list) and len(digests) == len(fields["segments"]) and all(map(_digest, digests))
-        return None if whole and _texts(stream.get("flags")) else "stream"
+        return None if _texts(stream.get("flags")) else "stream"
     if stream["format"] != "thin-send-recv":
         return None
     if not (_count(stream.get("data")) and _count(stream.get("unmap"))):
         return "stream"
-    return None if _index(fields.get("index")) else "index"
+    return None if _index(fields.get("index"), fields["size"]) else "index"
 
 
 def _count(value: Any) -> bool:
@@ -59,6 +62,14 @@ def _optional(test: Test) -> Test:
 
 def _digest(value: Any) -> bool:
     return isinstance(value, str) and bool(_HEX.fullmatch(value))
+
+
+def _prefixed(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("sha256:") and _digest(value[7:])
+
+
+def _bytes(value: Any) -> bool:
+    return isinstance(value, dict) and _count(value.get("stored"))
 
 
 def _stream(value: Any) -> bool:
@@ -81,29 +92,37 @@ def _encryption(value: Any) -> bool:
 
 
 def _segments(value: Any) -> bool:
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, dict) or not _count(value.get("count")) or not _prefixed(value.get("digest")):
         return False
-    last = -1
-    for each in value:
-        if not isinstance(each, list) or len(each) != 4:
-            return False
-        number, size, plain, sha256 = each
-        if not (_count(number) and last < number <= _LAST and _count(size) and _count(plain) and _digest(sha256)):
-            return False
-        last = number
-    return True
+    return bool(value["count"] <= _LAST + 1)
 
 
-def _index(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("parts"), list) or not value["parts"]:
+def _index(value: Any, size: int) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("objects"), list):
         return False
-    return all(_part(each, part_name(number)) for number, each in enumerate(value["parts"]))
-
-
-def _part(value: Any, name: str) -> bool:
-    if not isinstance(value, dict) or value.get("name") != name:
+    if not all(_count(value.get(name)) for name in ("records", "pages", "size")) or not _prefixed(value.get("digest")):
         return False
-    return _count(value.get("size")) and _count(value.get("records")) and _digest(value.get("sha256"))
+    # No extent is smaller than a sector, but for the last of an odd volume.
+    fits = value["records"] <= size // _SECTOR + 1 and value["pages"] == -(-value["records"] // PAGE_RECORDS)
+    if not fits or value["pages"] * PAGE.size > _OBJECT or value["size"] > _OBJECT + _SLACK:
+        return False
+    return len(value["objects"]) <= value["pages"] and all(_object(each) for each in value["objects"])
+
+
+def _object(value: Any) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 2 and _count(value[0]) and value[0] <= _OBJECT and _prefixed(value[1])
+    )
+
+
+def _sources(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= _SOURCES and all(_source(each) for each in value)
+
+
+def _source(value: Any) -> bool:
+    if not isinstance(value, dict) or not is_id(str(value.get("id"))) or not _segments(value.get("segments")):
+        return False
+    return _text(value.get("compression")) and (value.get("encryption") is None or _encryption(value["encryption"]))
 
 
 _ALWAYS: dict[str, Test] = {
@@ -118,6 +137,8 @@ _ALWAYS: dict[str, Test] = {
     "group": _optional(_group),
     "compression": _text,
     "encryption": _optional(_encryption),
+    "bytes": _bytes,
     "segments": _segments,
+    "sources": _sources,
     "stream": _stream,
 }

@@ -20,11 +20,14 @@ from ..remotes.spec import RemoteSpec
 from ..remotes.store import ObjectStore
 from ..streams.encryption import Keyring
 from . import manifest as manifests
-from .assembly import Assembly
 from .chain_reader import Blocks, Streams
 from .chains import Chains
-from .manifest import Manifest
-from .relay import Relay
+from .data.assembly import Assembly
+from .data.index_pages import index_objects
+from .data.relay import Relay
+from .data.segment_table import SegmentTable, objects
+from .data.spool import Spool
+from .manifest import DataSource, Manifest
 
 
 @dataclasses.dataclass
@@ -105,12 +108,25 @@ class SnapshipCatalog:
         return Chains(keys, now, lambda: self.keys("deleted", origin, volume))
 
     def missing(self, manifest: Manifest) -> list[str]:
-        """Keys of segments and index parts that are missing or have the wrong size, by one listing."""
-        sizes = {segment.name: segment.size for segment in manifest.segments}
-        sizes.update({part.name: part.size for part in manifest.parts})
-        there = {entry.key: entry.size for entry in self.store.list(manifest.key.data)}
-        keys = {manifest.key.data + name: size for name, size in sizes.items()}
-        return [key for key, size in keys.items() if there.get(key) != size]
+        """Keys of segments, tables and index objects that are missing or have the wrong size.
+
+        One listing a shipment, and its table of segments. Raises CorruptError about a table that was changed."""
+        missing: list[str] = []
+        for source in manifest.sources:
+            there = {entry.key: entry.size for entry in self.store.list(source.prefix)}
+            tables = {source.prefix + name: size for name, size in objects(source.fields["segments"]["count"])}
+            if source.id == manifest.id:
+                tables.update({source.prefix + name: size for name, size in index_objects(manifest.index)})
+            lacking = [key for key, size in tables.items() if there.get(key) != size]
+            missing += lacking
+            if not lacking:
+                missing += self._missing_segments(source, there)
+        return missing
+
+    def _missing_segments(self, source: DataSource, there: dict[str, int]) -> list[str]:
+        with Spool(self.host) as spool:
+            table = SegmentTable.fetch(self.store, source.prefix, source.fields["segments"], spool)
+            return [table.key(segment) for segment in table if there.get(table.key(segment)) != segment.size]
 
     def unsettled(self, origin: str, volume: str) -> set[str]:
         """Ids of running shipments: their writers may still take back what is listed of them.

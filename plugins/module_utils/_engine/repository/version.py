@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 
 from ..streams import compression
-from .manifest import VERSION as FORMAT_VERSION
+from .envelope import VERSION as FORMAT_VERSION
 
 VERSION = "0.1.0"
 

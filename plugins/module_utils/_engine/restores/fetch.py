@@ -94,15 +94,15 @@ def _blocks(work: _Work) -> tuple[Received, dict[str, Any]]:
 
 
 def _streams(work: _Work) -> tuple[Received, dict[str, Any]]:
-    relay = work.catalog.streams(work.chain)
-    needed, work.counter.total = relay.sizes()
-    relay.check()
-    _check_room(work, needed)
-    target = cast(StreamProvider, work.provider).receive_streams(work.request)
-    with _aborting(target):
-        relay.run(target, work.workers, work.counter)
-        target.sync()
-    return target, {"bytes_written": relay.written, "bytes_fetched": relay.fetched, "warnings": []}
+    with work.catalog.streams(work.chain) as relay:
+        needed, work.counter.total = relay.sizes()
+        relay.check()
+        _check_room(work, needed)
+        target = cast(StreamProvider, work.provider).receive_streams(work.request)
+        with _aborting(target):
+            relay.run(target, work.workers, work.counter)
+            target.sync()
+        return target, {"bytes_written": relay.written, "bytes_fetched": relay.fetched, "warnings": []}
 
 
 def _check_room(work: _Work, needed: int) -> None:

@@ -8,13 +8,16 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 from collections.abc import Iterator
 from typing import Callable, NamedTuple, cast
 
 from ..common.errors import CorruptError, UsageError, VolumeError
 from ..common.workers import Workers
-from ..repository.assembly import Assembly
 from ..repository.catalog import Catalog, require_objects
+from ..repository.data.assembly import Assembly
+from ..repository.data.segment_table import SEGMENT_PLAIN, SegmentTable
+from ..repository.data.spool import Spool
 from ..repository.manifest import Manifest
 from ..streams import thin
 from ..streams.codec import codec_for
@@ -64,7 +67,7 @@ def _metadata(task: Task) -> Proof:
 def _data(task: Task) -> Proof:
     """Every stored byte of the chain is unchanged, and its content is what index or manifest say."""
     _metadata(task)
-    total = sum(segment.size for manifest in task.chain for segment in manifest.segments)
+    total = sum(manifest.stored for manifest in task.chain)
 
     def progress(done: int) -> None:
         task.progress(done, total)
@@ -73,9 +76,9 @@ def _data(task: Task) -> Proof:
         with task.catalog.blocks(task.chain) as assembly:
             assembly.read_all(task.workers, progress)
             return Proof(fetched=assembly.fetched)
-    relay = task.catalog.streams(task.chain)
-    relay.read_all(task.workers, progress)
-    return Proof(fetched=relay.fetched)
+    with task.catalog.streams(task.chain) as relay:
+        relay.read_all(task.workers, progress)
+        return Proof(fetched=relay.fetched)
 
 
 def _source(task: Task) -> Proof:
@@ -146,15 +149,15 @@ def _source_stream(task: Task, provider: StreamProvider, snapshot: Snapshot) -> 
                 code="no_source",
             )
     proof = Proof()
-    digests = backup.fields["stream"]["digests"]
     codec = codec_for(backup.fields, backup.id, task.catalog.keyring)
-    total = sum(segment.plain for segment in backup.segments)
-    buffer = memoryview(bytearray(max(segment.plain for segment in backup.segments) or 1))
-    with provider.send(base, snapshot, backup.fields["stream"]["flags"]) as source:
-        for segment, digest in zip(backup.segments, digests):
+    buffer = memoryview(mmap.mmap(-1, SEGMENT_PLAIN))
+    with Spool(task.catalog.host) as spool, provider.send(base, snapshot, backup.fields["stream"]["flags"]) as source:
+        table = SegmentTable.fetch(task.catalog.store, backup.key.data, backup.fields["segments"], spool)
+        total = sum(segment.plain for segment in table)
+        for segment in table:
             piece = buffer[: segment.plain]
             length = source.read_into(piece)
-            if length != segment.plain or codec.digest(piece).hex() != digest:
+            if length != segment.plain or codec.digest(piece) != segment.content:
                 raise _differs(task, f"the stream differs near byte {proof.read}")
             proof.read += length
             task.progress(proof.read, total)

@@ -68,8 +68,8 @@ class Delivery:
         """Make it a backup."""
         shipment = need(self.shipment, "load() comes first")
         started = time.monotonic()
-        index = shipment.put_index() if self.provider.sends == thin.FORMAT else None
-        fields = fields_of(shipment, self.run.host, self.snapshot, self.snapshot.size, self._properties, index)
+        tables = shipment.put_tables(self.provider.sends == thin.FORMAT)
+        fields = fields_of(shipment, self.run.host, self.snapshot, self._properties, tables)
         self._manifest = shipment.commit(fields)
         self.warning = hold(self.run, self.provider, self.snapshot, self._manifest.id)
         shipment.finish()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..common.units import iso_time
 from ..local.host import Host
-from ..repository.version import FORMAT_VERSION, versions
+from ..repository.version import versions
 from ..streams import thin
 from ..volumes.provider import Snapshot
 from .journal import StoredSegment
@@ -22,15 +22,12 @@ def fields_of(
     shipment: Shipment,
     host: Host,
     snapshot: Snapshot,
-    size: int,
     properties: dict[str, Any],
-    index: dict[str, Any] | None,
+    tables: dict[str, Any],
 ) -> dict[str, Any]:
-    """The manifest's fields. ``properties``: of the volume; ``index``: the result of put_index(), for blocks."""
+    """The manifest's fields. ``properties``: of the volume; ``tables``: the result of put_tables()."""
     head, parts = shipment.head, shipment.parts()
     return {
-        "format": "snapship",
-        "version": FORMAT_VERSION,
         "id": head["id"],
         "base": head["base"],
         "base_state_id": head["base_state_id"],
@@ -45,20 +42,20 @@ def fields_of(
         "group": snapshot.group,
         "consistency": snapshot.consistency,
         "reason": head["reason"],
-        "size": size,
+        "size": snapshot.size,
         "properties": properties,
         "bytes": {"changed": sum(part.changed for part in parts), "stored": sum(part.segment.size for part in parts)},
         "stream": _stream(head["stream"], parts),
         "compression": head["compression"],
         "encryption": head["encryption"],
-        "segments": [list(part.segment) for part in parts],
-        "index": index,
+        **tables,
+        "sources": [],
         "tool": versions(),
     }
 
 
 def _stream(stream: dict[str, Any], parts: list[StoredSegment]) -> dict[str, Any]:
-    """The field ``stream``: for blocks the numbers of chunks, otherwise the digests of its plain pieces."""
+    """The field ``stream``: for blocks with the numbers of chunks."""
     if stream["format"] == thin.FORMAT:
         return dict(stream, data=sum(part.data for part in parts), unmap=sum(part.unmap for part in parts))
-    return dict(stream, digests=[part.job for part in parts])
+    return stream

@@ -8,14 +8,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple
 
 from ..common.workers import Workers
-from ..repository.manifest import Segment
+from ..repository.data.segment_table import SHA256, SHA256_CHUNKS, Segment, chunks_digest
 from ..streams import thin
-from ..streams.index import EXTENT_BYTES, MAPPED, NO_DIGEST, UNMAPPED, Extent, pack
+from ..streams.frames import Cutter
+from ..streams.index import EXTENT_BYTES, LAST, MAPPED, NO_DIGEST, UNMAPPED, Extent, pack
 from ..volumes.provider import Change, Reader
 from .journal import StoredSegment
 from .shipment import Shipment
@@ -28,6 +30,7 @@ ZERO_BLOCK = 64 << 10  # a full leaves out zeros in blocks of this size
 _ZEROS = bytes(ZERO_BLOCK)
 _HEAD = thin.HEADER.size
 _BUFFER = SEGMENT_DATA + (SEGMENT_CHUNKS + 1) * _HEAD + SEGMENT_DATA // ZERO_BLOCK * _HEAD
+_END = hashlib.sha256(b"end").digest()
 _local = threading.local()
 
 
@@ -38,10 +41,10 @@ class BlockJob(NamedTuple):
     regions: list[Change]
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> bytes:
         """The same if an earlier run put the same regions into this number."""
         text = ";".join(f"{region.offset},{region.length},{region.mapped:d}" for region in self.regions)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return hashlib.sha256(text.encode()).digest()
 
 
 def cut(changes: Iterable[Change]) -> Iterator[BlockJob]:
@@ -90,7 +93,7 @@ def send(
     def work(job: BlockJob) -> None:
         name = job.digest
         if not shipment.has(job.number, name):
-            _ship(shipment, job, name, *_build(shipment, job, reader, full))
+            _ship(shipment, job, name, _build(shipment, job, reader, full))
         progress(sum(region.length for region in job.regions if region.mapped))
 
     workers.each(jobs(), work)
@@ -98,22 +101,42 @@ def send(
     _ship_end(shipment, count)
 
 
-def _build(shipment: Shipment, job: BlockJob, reader: Reader, full: bool) -> tuple[memoryview, list[Extent]]:
-    """The plain stream of a segment, in this thread's buffer, and its index records."""
+class _Chunk(NamedTuple):
+    """A DATA or UNMAP chunk of a plain segment: where it is in the volume and in its frame, and its data's digest."""
+
+    offset: int
+    length: int
+    kind: int
+    frame: int
+    place: int
+    digest: bytes
+
+
+class _Plain(NamedTuple):
+    """A segment before it is compressed and encrypted, in this thread's buffer."""
+
+    stream: memoryview
+    cutter: Cutter
+    chunks: list[_Chunk]
+
+
+def _build(shipment: Shipment, job: BlockJob, reader: Reader, full: bool) -> _Plain:
+    """The plain stream of a segment."""
     if not hasattr(_local, "buffer"):
         _local.buffer = bytearray(_BUFFER)
     buffer: bytearray = _local.buffer
     view = memoryview(buffer)
     digest = shipment.codec.digest
-    extents: list[Extent] = []
+    cutter, chunks = Cutter(), []
     at = 0
     if job.number == 0:
         buffer[:_HEAD] = thin.begin()
+        cutter.add(_HEAD, 0)
         at = _HEAD
     for region in job.regions:
         if not region.mapped:
             thin.pack_header(buffer, at, thin.UNMAP, region.offset, region.length)
-            extents.append(Extent(region.offset, region.length, job.number, UNMAPPED, NO_DIGEST))
+            chunks.append(_Chunk(region.offset, region.length, UNMAPPED, *cutter.add(_HEAD, 0), NO_DIGEST))
             at += _HEAD
             continue
         start = at + _HEAD
@@ -122,9 +145,10 @@ def _build(shipment: Shipment, job: BlockJob, reader: Reader, full: bool) -> tup
         for first, length in _packed(buffer, start, runs):
             thin.pack_header(buffer, at, thin.DATA, region.offset + first, length)
             at += _HEAD
-            extents.append(Extent(region.offset + first, length, job.number, MAPPED, digest(view[at : at + length])))
+            place = cutter.add(_HEAD, length)
+            chunks.append(_Chunk(region.offset + first, length, MAPPED, *place, digest(view[at : at + length])))
             at += length
-    return view[:at], extents
+    return _Plain(view[:at], cutter, chunks)
 
 
 def _nonzero(buffer: bytearray, start: int, length: int) -> Iterator[tuple[int, int]]:
@@ -156,30 +180,38 @@ def _packed(buffer: bytearray, start: int, runs: list[tuple[int, int]]) -> Itera
         to += length + _HEAD
 
 
-def _ship(shipment: Shipment, job: BlockJob, name: str, plain: memoryview, extents: list[Extent]) -> None:
-    if job.number and not extents:
+def _ship(shipment: Shipment, job: BlockJob, name: bytes, plain: _Plain) -> None:
+    if job.number and not plain.chunks:
         shipment.forget([job.number])
         return  # all zeros: nothing to store under this number
-    data = [extent.length for extent in extents if extent.kind == MAPPED]
-    _put(shipment, job.number, name, plain, sum(data), len(data), len(extents) - len(data), extents)
+    _put(shipment, job.number, name, plain)
 
 
 def _ship_end(shipment: Shipment, number: int) -> None:
     parts = [part for part in shipment.parts() if part.segment.number < number]
     end = thin.end(sum(part.data for part in parts), sum(part.unmap for part in parts))
-    _put(shipment, number, "end", memoryview(end), 0, 0, 0, [])
+    cutter = Cutter()
+    cutter.add(len(end), 0)
+    _put(shipment, number, _END, _Plain(memoryview(end), cutter, []))
 
 
-def _put(
-    shipment: Shipment,
-    number: int,
-    name: str,
-    plain: memoryview,
-    changed: int,
-    data: int,
-    unmap: int,
-    extents: list[Extent],
-) -> None:
-    stored = shipment.codec.encode(f"{number:08d}", plain)
-    segment = Segment(number, len(stored), len(plain), hashlib.sha256(stored).hexdigest())
-    shipment.put(StoredSegment(segment, name, changed, data, unmap, len(extents)), stored, pack(extents))
+def _put(shipment: Shipment, number: int, name: bytes, plain: _Plain) -> None:
+    codec = shipment.codec
+    bounds = plain.cutter.close()
+    stored, sizes = codec.encode(number, plain.stream, bounds)
+    digests = iter([chunk.digest for chunk in plain.chunks if chunk.kind == MAPPED])
+    kind, digest = SHA256, b""
+    if codec.transparent:  # each byte is hashed once: its chunk's digest counts
+        kind, digest = SHA256_CHUNKS, chunks_digest(stored, digests)
+    else:
+        digest = hashlib.sha256(stored).digest()
+    extents, places = [], list(itertools.accumulate(sizes, initial=0))
+    for chunk in plain.chunks:
+        frame, (start, end) = chunk.frame, bounds[chunk.frame]
+        flags = LAST if frame == len(bounds) - 1 else 0
+        stands = (number, frame, places[frame], sizes[frame], end - start, chunk.place)
+        extents.append(Extent(chunk.offset, chunk.length, 0, chunk.kind, flags, *stands, chunk.digest))
+    segment = Segment(number, len(stored), len(plain.stream), len(bounds), kind, digest)
+    data = [chunk.length for chunk in plain.chunks if chunk.kind == MAPPED]
+    facts = StoredSegment(segment, name, sum(data), len(data), len(plain.chunks) - len(data))
+    shipment.put(facts, stored, pack(extents))

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
 from ..common.workers import Workers
-from ..repository.manifest import Segment
+from ..repository.data.segment_table import SHA256, Segment
+from ..streams.frames import even
 from ..volumes.provider import ByteSource
 from .journal import StoredSegment
 from .shipment import Shipment
@@ -67,10 +68,10 @@ def send_stream(shipment: Shipment, source: ByteSource, workers: Workers, progre
 def _store(shipment: Shipment, job: StreamJob) -> None:
     plain = memoryview(job.buffer)[: job.length]
     codec = shipment.codec
-    digest = codec.digest(plain).hex()
-    if shipment.has(job.number, digest):
+    content = codec.digest(plain)
+    if shipment.has(job.number, content):
         return
-    stored = codec.encode(f"{job.number:08d}", plain)
-    sha256 = digest if codec.transparent else hashlib.sha256(stored).hexdigest()
-    segment = Segment(job.number, len(stored), job.length, sha256)
-    shipment.put(StoredSegment(segment, digest, job.length, 0, 0, 0), stored, b"")
+    stored, sizes = codec.encode(job.number, plain, even(job.length))
+    digest = content if codec.transparent else hashlib.sha256(stored).digest()
+    segment = Segment(job.number, len(stored), job.length, len(sizes), SHA256, digest, content)
+    shipment.put(StoredSegment(segment, content, job.length, 0, 0), stored, b"")

@@ -19,7 +19,6 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..common.errors import BaseLostError
@@ -27,16 +26,17 @@ from ..common.keys import BackupKey, encode, inflight_key, mint_id, shown
 from ..local.host import Host
 from ..policy.chains import descend
 from ..repository import manifest as manifests
+from ..repository.data.index_pages import write_index
+from ..repository.data.segment_table import ROW, ROWS, SHA256, objects
 from ..repository.manifest import Manifest
 from ..repository.snapship_catalog import SnapshipCatalog
-from ..repository.version import FORMAT_VERSION
 from ..streams import encryption
 from ..streams.codec import Codec, codec_for
-from ..streams.index import PART_RECORDS, RECORD, part_name
+from ..streams.index import RECORD
 from ..streams.thin import Readable
 from ..volumes.provider import Snapshot
 from .base_choice import Choice
-from .journal import VERSION, Journal, Line, StoredSegment, read_head
+from .journal import Journal, Line, StoredSegment, read_head
 
 MARK = "~"  # between a shipment's id and the instance of the cleaner that took it for dead
 REFRESH = 600.0  # seconds between renewals of the record under inflight/
@@ -81,7 +81,6 @@ class Shipment:
         base = choice.base
         backup_id = mint_id(snapshot.created)
         head: dict[str, Any] = {
-            "journal": VERSION,
             "id": backup_id,
             "base": base.id if base else None,
             "base_state_id": base.fields["state_id"] if base else None,
@@ -134,11 +133,11 @@ class Shipment:
             self._renewed = time.monotonic()
         if not now and self.condemned():
             raise BaseLostError("another run took this shipment for dead and removed it.")
-        record = {"format": "snapship", "version": FORMAT_VERSION, "host": self._instance}
+        record = {"host": self._instance}
         record.update({name: self.head[name] for name in ("id", "base", "origin", "volume")})
         self.catalog.store.put(inflight_key(*self.key[:3]), json.dumps(record, sort_keys=True).encode())
 
-    def has(self, number: int, job: str) -> bool:
+    def has(self, number: int, job: bytes) -> bool:
         """Whether the remote already has this segment, made from the same regions."""
         stored = self._stored.get(number)
         if stored is None or stored.job != job:
@@ -148,7 +147,9 @@ class Shipment:
 
     def put(self, stored: StoredSegment, data: Readable, records: bytes) -> None:
         """Store a segment, then note it in the journal with its index records. From any thread."""
-        self.catalog.store.put(self.key.data + stored.segment.name, data, sha256=stored.segment.sha256)
+        segment = stored.segment
+        sha256 = segment.digest.hex() if segment.kind == SHA256 else None
+        self.catalog.store.put(self.key.data + segment.name, data, sha256=sha256)
         with self._lock:
             self._lines[stored.segment.number] = self._journal.add(stored, records)
             self._stored[stored.segment.number] = stored
@@ -170,29 +171,36 @@ class Shipment:
         if found and not self.catalog.spec.append_only:
             self.catalog.store.delete([f"{self.key.data}{number:08d}" for number in found])
 
-    def put_index(self) -> dict[str, Any]:
-        """Store the index of all segments; its field in the manifest.
+    def put_tables(self, blocks: bool) -> dict[str, Any]:
+        """Store the table of segments and, of blocks, the index; the manifest's fields about them.
 
         Raises BaseLostError where segments of an earlier run don't match those of this one.
         """
-        parts: list[dict[str, Any]] = []
-        extents = self._reached = 0
-        for records in _cut(self._rising(stored) for stored in self.parts() if stored.extents):
-            name = part_name(len(parts))
-            data = self.codec.encode(name, records)
-            digest = hashlib.sha256(data).hexdigest()
-            self.catalog.store.put(self.key.data + name, data, sha256=digest)
-            count = len(records) // RECORD.size
-            parts.append({"name": name, "size": len(data), "records": count, "sha256": digest})
-            extents += count
-            self.sent += len(data)
-        method = "hmac-sha256" if self.head["encryption"] else "sha256"
-        return {"digest": method, "extents": extents, "parts": parts}
+        return {"segments": self._put_segments(), "index": self._put_index() if blocks else None}
+
+    def _put_index(self) -> dict[str, Any]:
+        self._reached = 0
+        described = write_index(self.codec, map(self._rising, self.parts()), self._put_table)
+        described["digests"] = "hmac-sha256" if self.head["encryption"] else "sha256"
+        return described
+
+    def _put_segments(self) -> dict[str, Any]:
+        parts, digest = self.parts(), hashlib.sha256()
+        for number, (name, size) in enumerate(objects(len(parts))):
+            rows = b"".join(part.segment.pack() for part in parts[number * ROWS : number * ROWS + size // ROW.size])
+            digest.update(rows)
+            self._put_table(name, rows, hashlib.sha256(rows).hexdigest())
+        return {"count": len(parts), "digest": f"sha256:{digest.hexdigest()}"}
+
+    def _put_table(self, name: str, data: Readable, sha256: str) -> None:
+        self.catalog.store.put(self.key.data + name, data, sha256=sha256)
+        self.sent += len(data)
+        self.renew()
 
     def _rising(self, stored: StoredSegment) -> bytes:
         """A segment's index records. They must lie behind those of the segments before."""
         records = self._journal.records(self._lines[stored.segment.number])
-        for offset, length, _number, _kind, _digest in RECORD.iter_unpack(records):
+        for offset, length, *_rest in RECORD.iter_unpack(records):
             if offset < self._reached:
                 raise BaseLostError("segments left by an earlier run don't match the current snapshot.")
             self._reached = offset + length
@@ -280,15 +288,3 @@ class Shipment:
     def close(self) -> None:
         """Close the journal; it stays for the next run."""
         self._journal.close()
-
-
-def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Records in parts of bounded size; at least one part."""
-    limit = PART_RECORDS * RECORD.size
-    part = bytearray()
-    for records in pieces:
-        if part and len(part) + len(records) > limit:
-            yield bytes(part)
-            part.clear()
-        part += records
-    yield bytes(part)

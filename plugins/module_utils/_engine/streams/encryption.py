@@ -111,21 +111,39 @@ class Cipher:
         self.digest_key = _derive(data_key, "digests")
 
     def seal(self, name: str, plain: Readable) -> Readable:
-        """Nonce, ciphertext and tag; ``name`` (segment number or index page) is authenticated with it."""
-        # Encrypted in place, in one buffer: AESGCM.encrypt would need a second copy to put the nonce in front.
-        sealed = bytearray(NONCE + len(plain) + TAG)
-        view = memoryview(sealed)
-        view[:NONCE] = os.urandom(NONCE)
-        encryptor = _encryptor(self._key, bytes(view[:NONCE]))
-        encryptor.authenticate_additional_data(_context(self._id, name))
-        encryptor.update_into(plain, view[NONCE:])  # needs room for one block more than the data: where the tag goes
-        encryptor.finalize()
-        view[NONCE + len(plain) :] = encryptor.tag
+        """Nonce, ciphertext and tag of a part of the index; ``name`` is authenticated with it."""
+        sealed = memoryview(bytearray(NONCE + len(plain) + TAG))
+        self._seal(_context(self._id, name), plain, sealed)
         return sealed
 
     def open(self, name: str, sealed: Readable) -> bytes:
         """The plain bytes. Raises CorruptError where they aren't what was encrypted."""
         return _open(self._gcm, sealed, _context(self._id, name))
+
+    def seal_frame(self, number: int, frame: int, last: bool, plain: Readable, sealed: memoryview) -> None:
+        """Fill ``sealed``, 28 bytes longer than ``plain``, with nonce, ciphertext and tag of a segment's frame.
+
+        Authenticated with it are the numbers of segment and frame, and whether it is the segment's last.
+        """
+        self._seal(_context(self._id, _frame_name(number, frame, last)), plain, sealed)
+
+    def open_frame(self, number: int, frame: int, last: bool, sealed: Readable) -> bytes:
+        """The plain bytes of a frame. Raises CorruptError where they aren't what was encrypted for this place."""
+        return _open(self._gcm, sealed, _context(self._id, _frame_name(number, frame, last)))
+
+    def _seal(self, context: bytes, plain: Readable, sealed: memoryview) -> None:
+        # Encrypted in place, in one buffer: AESGCM.encrypt would need a second copy to put the nonce in front.
+        nonce = os.urandom(NONCE)
+        sealed[:NONCE] = nonce
+        encryptor = _encryptor(self._key, nonce)
+        encryptor.authenticate_additional_data(context)
+        encryptor.update_into(plain, sealed[NONCE:])  # needs room for one block more than the data: where the tag goes
+        encryptor.finalize()
+        sealed[NONCE + len(plain) :] = encryptor.tag
+
+
+def _frame_name(number: int, frame: int, last: bool) -> str:
+    return f"{number:08d} {frame} {last:d}"
 
 
 def make_data_key() -> bytes:

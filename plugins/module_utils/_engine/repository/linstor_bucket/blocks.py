@@ -23,7 +23,7 @@ from ...common.workers import Workers
 from ...remotes.store import ObjectStore
 from ...streams import thin
 from ...volumes.provider import Readback, Target
-from ..assembly import check_zeros, holes, write_zeros
+from ..data.assembly import check_zeros, holes, write_zeros
 from ..manifest import Manifest
 from .object_reader import stored_of
 from .regions import Regions, joined
@@ -61,7 +61,7 @@ class LinstorBlocks:
         pass
 
     def sizes(self) -> tuple[int, int]:
-        stored = [manifest.segments[0].size for manifest in self._chain]
+        stored = [manifest.stored for manifest in self._chain]
         return min(stored[-1], self.size), sum(stored)
 
     # --- reading

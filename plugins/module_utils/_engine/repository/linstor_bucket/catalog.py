@@ -166,7 +166,7 @@ class LinstorCatalog:
     def missing(self, manifest: Manifest) -> list[str]:
         key = manifest.key.data
         listed = {entry.key: entry.size for entry in self.store.list(key)}
-        return [] if listed.get(key) == manifest.segments[0].size else [key]
+        return [] if listed.get(key) == manifest.stored else [key]
 
     def manifest(self, key: BackupKey) -> Manifest:
         """The fields of a manifest, made from LINSTOR's metadata."""
@@ -192,7 +192,8 @@ class LinstorCatalog:
                 "bytes": {"stored": size},
                 "stream": {"format": kind, "flags": []},
                 "compression": "zstd",
-                "segments": [[0, size, 0, ""]],
+                "segments": {"count": 1},
+                "sources": [],
                 "properties": {
                     "resource": volume.resource,
                     "volume_number": volume.number,

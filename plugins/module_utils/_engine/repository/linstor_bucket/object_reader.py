@@ -99,7 +99,7 @@ class StoredObject(NamedTuple):
 
 def stored_of(store: ObjectStore, manifest: Manifest) -> StoredObject:
     """The object with a backup's data."""
-    return StoredObject(store, manifest.key.data, manifest.segments[0].size)
+    return StoredObject(store, manifest.key.data, manifest.stored)
 
 
 def sniff(stored: StoredObject) -> str:

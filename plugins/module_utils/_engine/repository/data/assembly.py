@@ -11,46 +11,55 @@ fetched. Each is checked before it is used; the result is read back and compared
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import heapq
 import mmap
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
 
-from ..common.errors import CorruptError
-from ..common.keys import corrupt
-from ..common.workers import Workers
-from ..streams import thin
-from ..streams.codec import Codec, codec_for
-from ..streams.index import MAPPED, RECORD, Extent, Index, Layer, live_pieces
-from ..streams.thin import Readable
-from ..volumes.provider import Readback, Target
-from .catalog import Catalog, require_objects
-from .manifest import Manifest, Segment
+from ...common.errors import CorruptError
+from ...common.keys import corrupt
+from ...common.workers import Workers
+from ...streams import thin
+from ...streams.codec import codec_for
+from ...streams.index import MAPPED, Extent, Layer, live_pieces
+from ...volumes.provider import Readback, Target
+from ..catalog import Catalog, require_objects
+from ..manifest import Manifest
+from .index_pages import fetch_index
+from .segment_reader import Live, SegmentReader, Shipped
+from .segment_table import SegmentTable
+from .spool import Spool
 
 _BATCH = 32 << 20  # bytes read back by one worker at a time
 _PIECE = 1 << 20
 
 
 class Member(NamedTuple):
-    """One backup of a chain, ready to be read."""
+    """One backup of a chain, ready to be read. ``sources``: itself, and the shipments whose data its index names."""
 
     manifest: Manifest
-    codec: Codec
-    segments: dict[int, Segment]
+    sources: list[Shipped]
     layer: Layer
+
+    @property
+    def own(self) -> Shipped:
+        return self.sources[0]
+
+    def is_data(self, extent: Extent, data: memoryview) -> bool:
+        """Whether this is the data of an extent."""
+        return self.sources[extent.source].codec.digest(data) == extent.digest
 
 
 class SegmentJob(NamedTuple):
-    """One segment to fetch: its member of the chain, all its extents, and the pieces of them that are needed."""
+    """Extents of one segment that follow one another, of one member of the chain; and the pieces that are needed."""
 
     member: int
+    source: int
     number: int
     extents: list[Extent]
-    live: list[tuple[Extent, list[tuple[int, int]]]]
+    live: list[Live]
 
 
 class Piece(NamedTuple):
@@ -63,59 +72,52 @@ class Piece(NamedTuple):
 
 
 class Assembly:
-    """A chain being put together. A context manager: it keeps large indexes in a temporary file."""
+    """A chain being put together. A context manager: it keeps large indexes in a file of this host's state folder."""
 
     def __init__(self, catalog: Catalog, chain: Sequence[Manifest]) -> None:
         """``chain``: the full first. Raises CorruptError about an invalid index."""
         self._catalog = catalog
-        self._stack = contextlib.ExitStack()
+        self._spool = Spool(catalog.host)
         try:
             self._members = [self._member(manifest) for manifest in chain]
         except BaseException:
-            self._stack.close()
+            self._spool.close()
             raise
         self.size = chain[-1].size
-        self.fetched = 0
+        self._segments = SegmentReader(catalog.store)
         self.written = 0
         self._partial: dict[tuple[int, int], bytes] = {}
         self._lock = threading.Lock()
+
+    @property
+    def fetched(self) -> int:
+        """Bytes of segments fetched so far."""
+        return self._segments.fetched
 
     def __enter__(self) -> Assembly:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._stack.close()
+        self._spool.close()
 
     def _member(self, manifest: Manifest) -> Member:
-        codec = codec_for(manifest.fields, manifest.id, self._catalog.keyring)
-        spool = tempfile.TemporaryFile(prefix="snapship-index-")  # noqa: SIM115  # the stack closes it
-        self._stack.callback(spool.close)
-        for part in manifest.parts:
-            key = manifest.key.data + part.name
-            stored = self._catalog.store.get(key, part.size)
-            if stored is None:
-                raise corrupt(key, "the index is missing.")
-            spool.write(codec.decode(key, part.name, stored, part.sha256, part.records * RECORD.size))
-        spool.flush()
-        records: bytes | memoryview = b""
-        if spool.tell():
-            records = memoryview(mmap.mmap(spool.fileno(), 0, prot=mmap.PROT_READ))
-        try:
-            index = Index(records, manifest.size)
-        except CorruptError as error:
-            raise corrupt(f"{manifest.key.data}index", error.msg) from error
-        segments = {segment.number: segment for segment in manifest.segments}
-        return Member(manifest, codec, segments, Layer(index, manifest.size))
+        store, sources = self._catalog.store, []
+        for source in manifest.sources:
+            codec = codec_for(source.fields, source.id, self._catalog.keyring)
+            table = SegmentTable.fetch(store, source.prefix, source.fields["segments"], self._spool)
+            sources.append(Shipped(codec, table))
+        index = fetch_index(store, manifest, sources[0].codec, self._spool)
+        return Member(manifest, sources, Layer(index, manifest.size))
 
     # --- what is wanted
 
     def _live(self, member: int) -> Iterator[SegmentJob]:
         above = [each.layer for each in self._members[member + 1 :]]
-        for number, extents in self._members[member].layer.records.by_segment():
+        for source, number, extents in self._members[member].layer.records.by_segment():
             live = [(extent, live_pieces(extent, above)) for extent in extents if extent.kind == MAPPED]
             live = [(extent, pieces) for extent, pieces in live if pieces]
             if live:
-                yield SegmentJob(member, number, extents, live)
+                yield SegmentJob(member, source, number, extents, live)
 
     def jobs(self) -> Iterator[SegmentJob]:
         """The segments that are needed."""
@@ -154,82 +156,13 @@ class Assembly:
         def work(job: SegmentJob) -> None:
             progress(self._fetch_one(job, target))
 
-        workers.each(self._members, self._check_frame)
+        workers.each(self._members, self._check_ends)
         workers.each(self.jobs(), work)
-
-    def _check_frame(self, member: Member) -> None:
-        """Check that a stream is complete, that its END is right, and that segments without data are unchanged."""
-        require_objects(self._catalog, member.manifest)
-        stream = member.manifest.fields["stream"]
-        last = member.segments[max(member.segments)]
-        if bytes(self._plain(member, last, True)) != thin.end(stream["data"], stream["unmap"]):
-            raise corrupt(member.manifest.key.data + last.name, "the END of the stream is wrong.")
-        filled = {extent.segment for extent in member.layer.records if extent.kind == MAPPED}
-        for segment in member.segments.values():
-            if segment.number not in filled and segment is not last:
-                self._plain(member, segment, True)
-
-    def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
-        """Fetch every segment of the chain and compare it with the index. ``progress``: bytes so far."""
-
-        def work(job: SegmentJob) -> None:
-            self._read_one(job)
-            progress(self.fetched)
-
-        workers.each(self._members, self._check_frame)
-        for number, member in enumerate(self._members):
-            by_segment = member.layer.records.by_segment()
-            workers.each((SegmentJob(number, segment, extents, []) for segment, extents in by_segment), work)
-
-    def _read_one(self, job: SegmentJob) -> None:
-        member = self._members[job.member]
-        key, plain = self._segment(job)
-        places = _places(key, plain, job)
-        for extent in job.extents:
-            at = places[extent.offset]
-            if extent.kind == MAPPED and member.codec.digest(plain[at : at + extent.length]) != extent.digest:
-                raise corrupt(key, f"its data at byte {extent.offset} doesn't match the index.")
-
-    def note_partials(self, workers: Workers) -> None:
-        """Fetch segments with extents that later backups partly replaced: the rest of such an extent has no digest."""
-
-        def work(job: SegmentJob) -> None:
-            key, plain = self._segment(job)
-            places = _places(key, plain, job)
-            for extent, pieces in _partly(job):
-                whole = plain[places[extent.offset] : places[extent.offset] + extent.length]
-                self._note_partial(key, self._members[job.member], extent, pieces, whole)
-
-        workers.each((job for job in self.jobs() if _partly(job)), work)
-
-    def _segment(self, job: SegmentJob) -> tuple[str, memoryview]:
-        """Its key and its plain bytes, checked against the manifest."""
-        member = self._members[job.member]
-        key = f"{member.manifest.key.data}{job.number:08d}"
-        segment = member.segments.get(job.number)
-        if segment is None:
-            raise corrupt(key, "the index names this segment, the manifest doesn't.")
-        # A segment that is stored as it is and used whole is not hashed here: its headers are compared with the index,
-        # and its data is compared once it is in place.
-        return key, memoryview(self._plain(member, segment, not (member.codec.transparent and _whole(job))))
-
-    def _plain(self, member: Member, segment: Segment, digest: bool) -> Readable:
-        key = member.manifest.key.data + segment.name
-        stored = self._catalog.store.get(key, segment.size)
-        if stored is None:
-            raise corrupt(key, "the segment is missing.")
-        with self._lock:
-            self.fetched += len(stored)
-        return member.codec.decode(key, segment.name, stored, segment.sha256 if digest else None, segment.plain)
 
     def _fetch_one(self, job: SegmentJob, target: Target) -> int:
         member = self._members[job.member]
-        key, plain = self._segment(job)
-        places = _places(key, plain, job)
         written = 0
-        for extent, pieces in job.live:
-            at = places[extent.offset]
-            whole = plain[at : at + extent.length]
+        for key, extent, pieces, whole in self._segments.data(member.sources[job.source], job.number, job.live):
             if _cut_short(extent, pieces):
                 self._note_partial(key, member, extent, pieces, whole)
             for start, end in pieces:
@@ -243,12 +176,59 @@ class Assembly:
         self, key: str, member: Member, extent: Extent, pieces: list[tuple[int, int]], whole: memoryview
     ) -> None:
         """Take digests of what is left of an extent that later backups partly replaced; reading back needs them."""
-        if member.codec.digest(whole) != extent.digest:
+        if not member.is_data(extent, whole):
             raise corrupt(key, f"its data at byte {extent.offset} doesn't match the index.")
         for start, end in pieces:
             digest = hashlib.sha256(whole[start - extent.offset : end - extent.offset]).digest()
             with self._lock:
                 self._partial[start, end] = digest
+
+    def note_partials(self, workers: Workers) -> None:
+        """Fetch extents that later backups partly replaced: the rest of such an extent has no digest."""
+
+        def work(job: SegmentJob) -> None:
+            member = self._members[job.member]
+            for key, extent, pieces, whole in self._segments.data(member.sources[job.source], job.number, _partly(job)):
+                self._note_partial(key, member, extent, pieces, whole)
+
+        workers.each((job for job in self.jobs() if _partly(job)), work)
+
+    # --- proving what is stored
+
+    def _check_ends(self, member: Member) -> None:
+        """Check that all objects exist, and that the stream begins, ends and is counted as it must be."""
+        require_objects(self._catalog, member.manifest)
+        if not len(member.own.table):
+            return  # all of its data lies in other shipments
+        stream, last = member.manifest.fields["stream"], member.own.table.last
+        expected = {last.number: thin.end(stream["data"], stream["unmap"])}
+        first = next(iter(member.layer.records), None)
+        if first is None or first.segment:
+            expected.setdefault(0, thin.begin())
+        for number, content in expected.items():
+            self._segments.expect(member.own, number, content)
+
+    def read_all(self, workers: Workers, progress: Callable[[int], None]) -> None:
+        """Fetch every segment of the chain and compare it with the index. ``progress``: bytes so far."""
+
+        def work(job: SegmentJob) -> None:
+            member = self._members[job.member]
+            self._segments.prove(member.sources[job.source], job.number, job.extents, len(member.sources) == 1)
+            progress(self.fetched)
+
+        workers.each(self._members, self._check_ends)
+        for number, member in enumerate(self._members):
+            jobs = (SegmentJob(number, *found, []) for found in member.layer.records.by_segment())
+            workers.each(jobs, work)
+            if len(member.sources) == 1:
+                self._check_all_named(member)
+
+    def _check_all_named(self, member: Member) -> None:
+        """Check that a shipment stored no segment that is neither in its index nor begins or ends its stream."""
+        named = {0, member.own.table.last.number} | {extent.segment for extent in member.layer.records}
+        for segment in member.own.table:
+            if segment.number not in named:
+                raise corrupt(member.own.table.key(segment), "the index doesn't name this segment.")
 
     def clear(self, target: Target) -> None:
         """Write zeros to the regions without data, where the target doesn't read them as zero by itself."""
@@ -269,11 +249,11 @@ class Assembly:
             target.read_into(piece.start, view)
             member = self._members[piece.member]
             if (piece.start, piece.end) == (piece.extent.offset, piece.extent.end):
-                good = member.codec.digest(view) == piece.extent.digest
+                good = member.is_data(piece.extent, view)
             else:
                 good = hashlib.sha256(view).digest() == self._partial.get((piece.start, piece.end))
             if not good:
-                key = f"{member.manifest.key.data}{piece.extent.segment:08d}"
+                key = f"{member.sources[piece.extent.source].table.prefix}{piece.extent.segment:08d}"
                 raise corrupt(key, f"the volume at byte {piece.start} doesn't match the index.")
 
     def _check_holes(self, target: Readback) -> None:
@@ -321,27 +301,9 @@ def _cut_short(extent: Extent, pieces: list[tuple[int, int]]) -> bool:
     return pieces != [(extent.offset, extent.end)]
 
 
-def _partly(job: SegmentJob) -> list[tuple[Extent, list[tuple[int, int]]]]:
+def _partly(job: SegmentJob) -> list[Live]:
     """The extents of a segment that were partly replaced by later backups."""
     return [(extent, pieces) for extent, pieces in job.live if _cut_short(extent, pieces)]
-
-
-def _whole(job: SegmentJob) -> bool:
-    """Whether nothing in a segment was replaced by a later backup."""
-    mapped = sum(extent.kind == MAPPED for extent in job.extents)
-    return mapped == len(job.live) and all(pieces == [(each.offset, each.end)] for each, pieces in job.live)
-
-
-def _places(key: str, plain: memoryview, job: SegmentJob) -> dict[int, int]:
-    """Where each extent's data begins in a segment. Raises CorruptError if its chunks differ from the index."""
-    try:
-        found = [chunk for chunk in thin.chunks(plain) if chunk.command in (thin.DATA, thin.UNMAP)]
-    except CorruptError as error:
-        raise corrupt(key, error.msg) from error
-    stated = [(extent.offset, extent.length, extent.kind) for extent in job.extents]
-    if [(chunk.offset, chunk.length, chunk.command) for chunk in found] != stated:
-        raise corrupt(key, "its chunks differ from those of the index.")
-    return {chunk.offset: chunk.at for chunk in found}
 
 
 def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
