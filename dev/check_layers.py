@@ -5,7 +5,8 @@
 
 Rooms import downwards only, an import for types included. Names are nouns, folders and files stay small, one file
 starts programs, one parses JSON, chains are walked in one place, registries alone know providers and types of remotes,
-a class name has one meaning, nothing uses a shell. CONTRIBUTING.md explains the rules. Exits with 1 and prints one line for each breach.
+a class name has one meaning, nothing uses a shell. CONTRIBUTING.md explains the rules. Exits with 1 and prints one line
+for each breach.
 """
 
 from __future__ import annotations
