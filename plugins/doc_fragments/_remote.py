@@ -187,7 +187,8 @@ options:
 requirements:
   - boto3 (for a remote in S3)
   - cryptography (for a remote with an encryption key)
-  - the Python library zstandard or the program C(zstd) (unless the remote's compression is V(none))
+  - libzstd.so.1 or the Python library zstandard; the program C(zstd) can only read (unless the remote's compression is
+    V(none))
 """
 
 

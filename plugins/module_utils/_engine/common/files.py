@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from .bounded import RECORD_LIMIT, Unreadable, read_file, read_value
 from .errors import BusyError, ConfigError
 
 
@@ -118,13 +119,34 @@ def write_json(path: str, value: Any) -> None:
 
 def read_json(path: str) -> Any:
     """The value in a JSON file, ``None`` where there is no file. Raises ConfigError where it can't be read."""
+    data = read_private(path, RECORD_LIMIT)
     try:
-        with open(path, encoding="utf-8") as source:
-            return json.load(source)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} can't be read: {error}.") from error
+        return None if data is None else read_value(data, RECORD_LIMIT, local=True)
+    except Unreadable as error:
+        raise damaged(path, str(error)) from None
+
+
+def read_record(path: str) -> dict[str, Any] | None:
+    """As :func:`read_json`, for files that hold one JSON object."""
+    value = read_json(path)
+    if value is not None and not isinstance(value, dict):
+        raise damaged(path, "it isn't a JSON object")
+    return value
+
+
+def read_private(path: str, limit: int) -> bytes | None:
+    """The content of a small file, ``None`` where there is none. Raises ConfigError where it can't be read."""
+    try:
+        return read_file(path, limit)
+    except Unreadable as error:
+        raise damaged(path, str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def damaged(path: str, why: str) -> ConfigError:
+    """The error for a file of this host that isn't as snapship wrote it. ``why``: the end of a sentence."""
+    return ConfigError(f"{path} can't be read: {why}.", "Restore the file, or remove it if nothing needs it.")
 
 
 @contextlib.contextmanager

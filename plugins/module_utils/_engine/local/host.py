@@ -20,8 +20,17 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Callable, cast
 
-from ..common.errors import ConfigError, UnknownError, UsageError
-from ..common.files import locked, private_folder, read_json, sync_folder, write_json, write_private, writing
+from ..common.errors import UnknownError, UsageError
+from ..common.files import (
+    locked,
+    private_folder,
+    read_json,
+    read_private,
+    sync_folder,
+    write_json,
+    write_private,
+    writing,
+)
 from ..common.keys import decode, encode
 from ..remotes.registry import parse_remote
 from ..remotes.spec import RemoteSpec
@@ -36,6 +45,7 @@ def default_config_dir() -> str:
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "snapship")
 
 
+_LINE = 4096  # bytes of a file that holds one name
 VERIFIED_KEPT = 200  # so many backups of a volume have notes of verifications
 
 
@@ -56,21 +66,16 @@ class Host:
     def machine_id(self) -> str:
         """A stable id of this machine: a hash of /etc/machine-id, or the id of this configuration."""
         for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, UnicodeError):
                 with open(path, encoding="ascii") as source:
-                    text = source.read().strip()
+                    text = source.read(_LINE).strip()
                 if text and text != "uninitialized":
                     return hashlib.sha256(b"snapship machine " + text.encode()).hexdigest()[:32]
         return self._read_line("host") or "unknown"
 
     def _read_line(self, name: str) -> str | None:
-        try:
-            with open(self._path(name), encoding="utf-8", errors="surrogateescape") as source:
-                return source.read().rstrip("\n") or None
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConfigError(f"{self._path(name)} can't be read: {error.strerror}.") from error
+        data = read_private(self._path(name), _LINE) or b""
+        return data.decode("utf-8", "surrogateescape").rstrip("\n") or None
 
     def instance(self) -> str:
         """Random id of this configuration directory, made at first use (writes)."""

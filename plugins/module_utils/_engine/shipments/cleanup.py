@@ -12,9 +12,9 @@ removed (see :mod:`.shipment`), because a writer that seems dead may only have b
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from ..common.bounded import Unreadable, read_object
 from ..common.errors import SnapshipError
 from ..common.keys import BackupKey, encode, inflight_key, is_id, parse_backup_key
 from ..local.host import Host
@@ -23,6 +23,7 @@ from ..repository.manifest import LIMIT
 from ..repository.snapship_catalog import SnapshipCatalog
 from .shipment import MARK, Shipment
 
+_RECORD_LIMIT = 1 << 20  # bytes
 SAFE = 3600.0  # seconds after which a sleeping writer or deleter counts as dead, whatever the grace period
 
 
@@ -44,10 +45,9 @@ def _old(catalog: SnapshipCatalog, entry: Entry) -> bool:
 def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
     """The fields of a record; none where it is unreadable."""
     try:
-        value = json.loads(catalog.store.get(entry.key, 1 << 20) or b"{}")
-    except (ValueError, SnapshipError):
+        return read_object(catalog.store.get(entry.key, _RECORD_LIMIT) or b"{}", _RECORD_LIMIT)
+    except (Unreadable, SnapshipError):
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def bases_in_use(catalog: SnapshipCatalog, origin: str, volume: str) -> set[str]:

@@ -139,7 +139,7 @@ def lacking(compress: str, encrypted: bool) -> ConfigError | None:
     """The error for a library that is missing on this host, if compressing or encrypting needs one."""
     try:
         if compress == "zstd":
-            compression.require()
+            compression.require(write=True)
         if encrypted:
             encryption.require()
     except ConfigError as error:

@@ -12,7 +12,10 @@ import json
 import zlib
 from typing import Any
 
+from ..common.bounded import read_object
 from .provider import Snapshot, TakeRequest
+
+_LIMIT = 1 << 20  # bytes of an unpacked record; a tag or a property holds far less
 
 
 def pack(fields: dict[str, Any]) -> str:
@@ -24,10 +27,11 @@ def pack(fields: dict[str, Any]) -> str:
 def unpack(text: str) -> dict[str, Any] | None:
     """The fields of a packed text; ``None`` for any other text."""
     try:
-        fields = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+        unfolder = zlib.decompressobj()
+        data = unfolder.decompress(base64.b64decode(text, validate=True), _LIMIT)
+        return read_object(data, _LIMIT, local=True) if unfolder.eof else None
     except (ValueError, zlib.error):
         return None
-    return fields if isinstance(fields, dict) else None
 
 
 def micros(created: float) -> int:

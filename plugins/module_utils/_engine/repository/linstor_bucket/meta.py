@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from ...common.bounded import Unreadable, read_object
 from ...common.keys import corrupt
 from .names import META_END, DataName, MetaName, parse_data, volume_name
 
@@ -65,11 +65,9 @@ class Backup:
 def parse(name: MetaName, data: bytes) -> Backup:
     """Raises CorruptError about the object. The problem of a single volume is noted in the volume."""
     try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError):
-        raise corrupt(name.key, "it is cut short or isn't JSON.") from None
-    if not isinstance(fields, dict):
-        raise corrupt(name.key, "it isn't a JSON object.")
+        fields = read_object(data, LIMIT, floats=True)
+    except Unreadable as error:
+        raise corrupt(name.key, f"{error}.") from None
     resource, based_on = fields.get("rscName"), fields.get("basedOn")
     definitions = _numbered(name, fields, "rscDfn", "vlmDfns")
     named = _numbered(name, fields, "backups")
