@@ -73,7 +73,8 @@ class ObjectStore(Protocol):
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """Store the whole object; on return it is acknowledged, but see :meth:`sync`.
 
-        ``sha256`` (hex, of ``data``) saves hashing it again for the signature. ``exclusive``: the key must not exist;
+        ``sha256`` (hex, of ``data``) is what the request is signed with. Without it a large body may go unsigned: its
+        caller has recorded another digest of it. ``exclusive``: the key must not exist;
         atomic where the store can do that. After a lost reply the key is read back: the same bytes mean success.
         Raises RemoteError with code ``exists`` if the key has another content.
         """
