@@ -227,10 +227,10 @@ def test_beginnings_of_streams() -> None:
 
 
 def test_flags_stay_those_of_the_chain() -> None:
-    assert sender.flags_for(False, None, "v") == ["-L", "-e", "-c"]
+    assert sender.flags_for(False, None, "v") == ["-L", "-c"]
     assert sender.flags_for(True, None, "v") == ["-w"]
     assert sender.flags_for(False, ["-L"], "v") == ["-L"]
-    for encrypted, chain in ((True, ["-L"]), (False, ["-w"]), (False, ["-R"]), (True, ["-w", "tank/x"])):
+    for encrypted, chain in ((True, ["-L"]), (False, ["-w"]), (False, ["-R"]), (False, ["-L", "-e", "-c"]), (True, ["-w", "tank/x"])):
         with pytest.raises(VolumeError) as caught:
             sender.flags_for(encrypted, chain, "v")
         assert caught.value.code == "flags_changed"
