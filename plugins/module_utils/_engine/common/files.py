@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import tempfile
@@ -139,7 +140,7 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
             private_folder(os.path.dirname(path))
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            wait_for(lambda: try_lock(descriptor), until, what)
+            wait_for(functools.partial(try_lock, descriptor), until, what)
             if os.fstat(descriptor).st_nlink:
                 yield
                 return

@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ...common.errors import CorruptError, RemoteError
 from ...common.keys import corrupt, shown
@@ -115,10 +115,8 @@ class DirectoryStore:
         """The clock of whoever keeps the directory, such as a NAS."""
         if self._clock_offset is None and write:
             asked = time.monotonic()
-            try:
+            with suppress(OSError):  # not there, read-only, full: the host's clock
                 self._clock_offset = made_now(self._root) - asked
-            except OSError:
-                pass  # not there, read-only, full: the host's clock
         return time.time() if self._clock_offset is None else time.monotonic() + self._clock_offset
 
     def exists(self) -> bool:
