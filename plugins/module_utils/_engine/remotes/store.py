@@ -85,8 +85,12 @@ class ObjectStore(Protocol):
     def delete(self, keys: builtins.list[str]) -> None:
         """Delete these keys. Missing ones are no error."""
 
-    def now(self) -> float:
-        """Seconds since the epoch by the store's own clock (S3: Date of a reply; directory: the host's clock)."""
+    def now(self, write: bool = False) -> float:
+        """Seconds since the epoch by the store's own clock.
+
+        S3: the Date of a reply. A directory: the mtime of a file just made there, which needs ``write`` once; until
+        then, and where this user can't write, the host's clock.
+        """
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
         """Test the remote: list and read always, write and delete where allowed. Deletes its test object if it can.

@@ -83,7 +83,7 @@ class S3Store:
         """As :meth:`get`."""
         return self._requests.read_range(self._root + key, key, offset, length)
 
-    def now(self) -> float:
+    def now(self, write: bool = False) -> float:
         """By the Date header of the newest reply; asks for one if there was none yet."""
         if self._requests.clock_offset is None:
             self._requests.send("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
