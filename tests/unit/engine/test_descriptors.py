@@ -16,6 +16,7 @@ from ansible_collections.snapship.dr.tests.unit.engine import limited
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, Place
 
 VOLUMES = int(os.environ.get("SNAPSHIP_VOLUMES", "300"))
+CHAIN = 90
 GROUP = 80  # a restore looks at each member for each other
 
 
@@ -53,6 +54,19 @@ def test_a_group_of_many_volumes_is_restored_whole(place: Place) -> None:
     restored = limited.run(place, "fetch", volumes=volumes, group=shipped.items[0]["group"])
     assert (restored["done"], restored["failures"]) == (GROUP, [])
     check_targets(volumes)
+
+
+def test_a_chain_of_any_length(place: Place) -> None:
+    """More members than descriptors."""
+    image = place.image(data=b"0", size=64 * KIB)
+    for number in range(CHAIN):
+        place.write(image, number % 16 * 4 * KIB, b"%d" % number)
+        last = place.one(image)
+    assert last["type"] == "incremental"
+    volumes = [{"source": image, "target": f"{place.root}/restored.img"}]
+    restored = limited.run(place, "fetch", volumes=volumes)
+    assert (restored["done"], restored["failures"]) == (1, [])
+    assert (place.root / "restored.img").read_bytes() == Path(image).read_bytes()
 
 
 def received(target: Path, data: bytes) -> FileTarget:
