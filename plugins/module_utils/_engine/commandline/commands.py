@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from typing import Any
 
 from ..common.errors import UsageError
 from ..common.outcome import Outcome
 from ..local.host import Host
-from ..usecases import backup, backup_delete, backup_info, remote, restore, snapshot, verify
+from ..usecases import backup, backup_delete, backup_info, cat, remote, restore, snapshot, verify
 from . import remote_options
 
 
@@ -143,6 +144,25 @@ def prove(host: Host, args: argparse.Namespace) -> Outcome:
         lock_timeout=args.lock_timeout,
     )
     return _carry_out(verify, host, request, args)
+
+
+def read_bytes(host: Host, args: argparse.Namespace) -> None:
+    """Write bytes of a backup to standard output."""
+    if sys.stdout.isatty():
+        raise UsageError("cat writes binary data, and standard output is a terminal.", "Write it to a file or a pipe.")
+    name, spec = remote_options.choice(args)
+    request = cat.Request(
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        volume=args.volume,
+        backup=args.backup,
+        at=args.at,
+        offset=args.offset,
+        length=args.length,
+    )
+    cat.read(host, request, sys.stdout.buffer.write)
+    sys.stdout.buffer.flush()
 
 
 def _carry_out(use_case: Any, host: Host, request: Any, args: argparse.Namespace) -> Outcome:

@@ -55,6 +55,7 @@ def build() -> argparse.ArgumentParser:
     _backup(subparsers)
     _listing(subparsers)
     _restore(subparsers)
+    _cat(subparsers)
     _verify(subparsers)
     return parser
 
@@ -137,6 +138,9 @@ _DELETE = _Command("delete", "ID", "delete a backup from a remote", commands.rem
 _LIST = _Command("list", "[VOLUME...]", "list the backups on a remote", commands.list_backups, "backups", LISTED, False)
 _SHOW = _Command("show", "ID", "show one backup", commands.list_backups, "backups", LISTED, False)
 _RESTORE = _Command("restore", "SOURCE TARGET", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
+_CAT = _Command(
+    "cat", "VOLUME", "write bytes of a backup to standard output", commands.read_bytes, "bytes", (), False
+)
 _VERIFY = _Command("verify", "VOLUME...", "verify backups", commands.prove, "verified", VERIFIED)
 
 
@@ -237,6 +241,17 @@ def _restore(subparsers: Subparsers) -> None:
     )
     _provider(parser)
     _parallel(parser)
+    _at_remote(parser)
+
+
+def _cat(subparsers: Subparsers) -> None:
+    parser = _CAT.add_to(subparsers)
+    parser.add_argument("volume", metavar="VOLUME", help="the volume that was backed up")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--backup", metavar="ID", help="the backup (the newest)")
+    which.add_argument("--at", metavar="TIME", help="the newest backup up to this time, as 2026-03-09T14:30:00+01:00")
+    parser.add_argument("--offset", metavar="BYTES", default="0", help="where to begin, as 4096 or 10G (0)")
+    parser.add_argument("--length", metavar="BYTES", help="how many bytes, as 512 or 1M (up to the end)")
     _at_remote(parser)
 
 
