@@ -138,9 +138,7 @@ _DELETE = _Command("delete", "ID", "delete a backup from a remote", commands.rem
 _LIST = _Command("list", "[VOLUME...]", "list the backups on a remote", commands.list_backups, "backups", LISTED, False)
 _SHOW = _Command("show", "ID", "show one backup", commands.list_backups, "backups", LISTED, False)
 _RESTORE = _Command("restore", "SOURCE TARGET", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
-_CAT = _Command(
-    "cat", "VOLUME", "write bytes of a backup to standard output", commands.read_bytes, "bytes", (), False
-)
+_CAT = _Command("cat", "VOLUME", "write bytes of a backup to standard output", commands.read_bytes, "bytes", (), False)
 _VERIFY = _Command("verify", "VOLUME...", "verify backups", commands.prove, "verified", VERIFIED)
 
 

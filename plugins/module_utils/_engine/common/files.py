@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from .bounded import RECORD_LIMIT, Unreadable, read_file, read_object, read_value
 from .errors import BusyError, ConfigError
@@ -175,7 +176,7 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
             private_folder(os.path.dirname(path))
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _wait_for(descriptor, until, what)
+            wait_for(functools.partial(try_lock, descriptor), until, what)
             if os.fstat(descriptor).st_nlink:
                 yield
                 return
@@ -184,9 +185,11 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
         # else its holder removed it with its folder: it locks nothing any more
 
 
-def _wait_for(descriptor: int, until: float, what: str) -> None:
+def wait_for(take: Callable[[], bool], until: float, what: str) -> None:
+    """Try to take a lock until it succeeds. Raises BusyError, which says that ``what`` is busy, when it is later than
+    ``until`` (monotonic seconds)."""
     pause = 0.02
-    while not try_lock(descriptor):
+    while not take():
         if time.monotonic() >= until:
             raise BusyError(
                 f"{what} is busy: another run holds its lock, and lock_timeout has passed.",

@@ -17,13 +17,12 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, Callable, cast
 
 from ..common.errors import UnknownError, UsageError
 from ..common.files import (
     damaged,
-    locked,
     private_folder,
     read_json,
     read_note,
@@ -35,11 +34,13 @@ from ..common.files import (
     writing,
 )
 from ..common.keys import decode, encode
+from ..common.range_locks import Lock, locked_ranges
 from ..common.units import is_time
 from ..remotes.registry import parse_remote
 from ..remotes.spec import RemoteSpec
 
 Progress = Callable[[str, int, int], None]
+Wanted = tuple[str, tuple[str, ...]]  # what is locked, for the message when it is busy; and its identity
 
 
 def default_config_dir() -> str:
@@ -158,7 +159,13 @@ class Host:
 
     def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:
         """A lock on one thing (writes a lock file)."""
-        return locked(self._path("state", "locks", _hash(*identity)), timeout, what)
+        return self.locks([(what, identity)], timeout)
+
+    def locks(self, wanted: Iterable[Wanted], timeout: float) -> contextlib.AbstractContextManager[None]:
+        """Locks on several things, with one descriptor for all (writes a lock file). ``timeout`` (seconds) holds for
+        each. Raises BusyError about the one that is busy."""
+        locks = [Lock(what, "\0".join(identity)) for what, identity in wanted]
+        return locked_ranges(self._path("state", "lock"), timeout, locks)
 
     def shipment_path(self, location: str, origin: str, volume: str) -> str:
         """Where the journal of an unfinished shipment is kept."""

@@ -39,7 +39,7 @@ def _inflight(catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, E
 
 
 def _old(catalog: SnapshipCatalog, entry: Entry) -> bool:
-    return catalog.store.now() - entry.modified >= max(catalog.spec.grace_period, SAFE)
+    return catalog.store.now(write=True) - entry.modified >= max(catalog.spec.grace_period, SAFE)
 
 
 def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
             if data is not None:
                 put_back(catalog, key, data)
                 done.append(f"put {key.id} back: it is the base of another backup")
-        elif catalog.store.now() - entry.modified >= catalog.spec.grace_period:
+        elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             _delete_data(catalog, key)
             catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")

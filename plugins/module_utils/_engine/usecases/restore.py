@@ -235,8 +235,8 @@ def apply(host: Host, plan: Plan) -> Outcome:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(plan.request.parallel))
         timeout = parse_duration(plan.request.lock_timeout, "lock_timeout")
-        for target in sorted(item.target for item in plan.items):
-            stack.enter_context(host.lock(f"target {target}", timeout, "target", target))
+        targets = [item.target for item in plan.items]
+        stack.enter_context(host.locks([(f"target {each}", ("target", each)) for each in targets], timeout))
         _look_again(plan)
         errors = [item.error for item in plan.items if item.error is not None]
         if together and errors:

@@ -40,16 +40,21 @@ def witness(path: str) -> dict[str, Any]:
     """What proves that a file is unchanged: device, inode, generation, change time (ns), size."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        found = os.fstat(descriptor)
-        return {
-            "device": filesystem_id(descriptor),
-            "inode": found.st_ino,
-            "generation": generation(descriptor),
-            "ctime": found.st_ctime_ns,
-            "size": found.st_size,
-        }
+        return recognised(descriptor)
     finally:
         os.close(descriptor)
+
+
+def recognised(descriptor: int) -> dict[str, Any]:
+    """As witness(), of an open file."""
+    found = os.fstat(descriptor)
+    return {
+        "device": filesystem_id(descriptor),
+        "inode": found.st_ino,
+        "generation": generation(descriptor),
+        "ctime": found.st_ctime_ns,
+        "size": found.st_size,
+    }
 
 
 def filesystem_id(descriptor: int) -> int:
