@@ -27,12 +27,16 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys im
     mint_id,
     parse_backup_key,
 )
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import parse_remote
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import manifest
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.envelope import seal
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.linstor_bucket import meta
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.linstor_bucket.names import parse_meta
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks
 from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments.cleanup import bases_in_use, clean_volume
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments.journal import MAGIC
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments.shipment import Shipment
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Keyring
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases.remote import describe
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes import record
@@ -41,6 +45,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.lvm im
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs import records
 from ansible_collections.snapship.dr.tests.support.linstor_bucket import LinstorBucket
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
+from ansible_collections.snapship.dr.tests.unit.engine.test_resume import fail_at
 
 ABSURD: list[Any] = [
     None,
@@ -275,6 +280,32 @@ def test_records_of_shipments_on_a_remote(used: Place) -> None:
         clean(lambda: clean_volume(used.host, catalog, "o", volume))
     path.write_bytes(b'{"base": "x"}' + b" " * (1 << 20))
     assert bases_in_use(catalog, "o", volume) == set()
+
+
+def test_heads_of_journals(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a shipment that was cut off: it is resumed, or another one is made."""
+    volume = place.image(data=os.urandom(3 * MIB))
+    with monkeypatch.context() as patch:
+        patch.setattr(send_blocks, "SEGMENT_DATA", MIB)
+        fail_at(patch, "00000001")
+        assert place.ship(volume).failures
+    (path,) = place.root.glob("cfg/state/shipments/*")
+    written = path.read_bytes()
+    start = len(MAGIC) + 4
+    end = start + int.from_bytes(written[len(MAGIC) : start], "big")
+    good, entries = json.loads(written[start:end]), written[end:]
+    source = random.Random(9)
+    resumed = 0
+    for number in range(ROUNDS):
+        head = spoiled(good, source) if number else written[start:end]
+        path.write_bytes(MAGIC + len(head).to_bytes(4, "big") + head + entries)
+        found = clean(lambda: Shipment.find(place.host, place.catalog(), "o", volume))
+        resumed += isinstance(found, dict)
+        assert found is None or isinstance(found, dict)
+        assert isinstance(clean(lambda: place.ship(volume, check=True)), Outcome)
+        if number % 20 == 19:
+            assert not place.ship(volume).failures
+    assert 0 < resumed < ROUNDS
 
 
 @pytest.mark.parametrize("key", [None, KEY])
