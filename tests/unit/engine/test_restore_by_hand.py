@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import importlib.util
 import json
 import os
 import re
@@ -12,8 +15,9 @@ import stat
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -66,13 +70,20 @@ def _zstd() -> None:
     need_program("zstd", "zstd")
 
 
-@pytest.fixture(scope="module", params=["plain", "uncompressed", "encrypted"])
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "uncompressed": {"compression": "none"},
+    "encrypted": {"encryption_key": OTHER_KEY},
+    "encrypted, uncompressed": {"encryption_key": OTHER_KEY, "compression": "none"},
+}
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
 def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, list[Made]]:
     """A full and increments with data, zeros, holes, a shrink and a growth; several segments; a hostile name."""
-    options = {"plain": {}, "uncompressed": {"compression": "none"}, "encrypted": {"encryption_key": OTHER_KEY}}
     root = tmp_path_factory.mktemp("chain") / "back ups[1]" / "backups"
     root.mkdir(parents=True)
-    place = Place(root, **options[request.param])
+    place = Place(root, **OPTIONS[request.param])
     image = place.image("d~b [*] é;$(x).img", 8 * MIB, os.urandom(3 * MIB) + b"text " * 100_000)
     made = []
 
@@ -97,76 +108,165 @@ def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return place, made
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "key").write_text(OTHER_KEY + "\n", encoding="ascii")
+def body_of(manifest: Path) -> dict[str, Any]:
+    found = json.loads(manifest.read_bytes().partition(b"\n")[2])
+    assert isinstance(found, dict)
+    return found
+
+
+def environment(tmp_path: Path, *keys: str) -> dict[str, str]:
+    (tmp_path / "key").write_text("\n".join(keys or (OTHER_KEY,)) + "\n", encoding="ascii")
     return {**os.environ, "SNAPSHIP_KEY_FILE": str(tmp_path / "key")}
 
 
-def test_the_python_script_restores_every_backup_of_a_chain(chain: tuple[Place, list[Made]], tmp_path: Path) -> None:
+def run(
+    tmp_path: Path, manifest: Path, target: str, env: dict[str, str] | None = None, python: Sequence[str] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """What the page's script says to these arguments."""
+    (tmp_path / "restore.py").write_text(script("restore.py"), encoding="utf-8")
+    command = [sys.executable, *python, str(tmp_path / "restore.py"), str(manifest), target]
+    return subprocess.run(command, env=env, capture_output=True, check=False)
+
+
+def secrets_of(place: Place, tmp_path: Path) -> dict[str, str] | None:
+    return environment(tmp_path) if place.options.get("encryption_key") else None
+
+
+@pytest.mark.parametrize("libraries", [True, False], ids=["with libraries", "standard library"])
+def test_the_python_script_restores_every_backup_of_a_chain(
+    chain: tuple[Place, list[Made]], tmp_path: Path, libraries: bool
+) -> None:
     place, made = chain
-    for name in ("restore.py", "decrypt.py"):
-        (tmp_path / name).write_text(script(name), encoding="utf-8")
+    if not libraries and place.options.get("encryption_key"):
+        pytest.skip("decryption needs the library cryptography")
+    python = [] if libraries else ["-I", "-S"]
     for each in made:
         target = tmp_path / "target"
-        command = [sys.executable, str(tmp_path / "restore.py"), str(each.manifest), str(target)]
-        subprocess.run(command, env=environment(tmp_path), check=True)
+        done = run(tmp_path, each.manifest, str(target), secrets_of(place, tmp_path), python)
+        assert done.returncode == 0, done.stderr
         assert target.read_bytes() == each.content
-        again = subprocess.run(command, env=environment(tmp_path), capture_output=True, check=False)
+        again = run(tmp_path, each.manifest, str(target), secrets_of(place, tmp_path), python)
         assert again.returncode != 0 and b"FileExistsError" in again.stderr, "an existing file is left alone"
         target.unlink()
     assert len(made) == 4
-    assert len(json.loads(made[0].manifest.read_bytes())["segments"]) > 3
+    assert body_of(made[0].manifest)["segments"]["count"] > 3
 
 
-def test_the_python_script_notices_damage(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    backup_id = place.one(place.image(data=b"x" * MIB))["id"]
-    segment = next(place.remote.glob(f"data/*/*/{backup_id}/00000000"))
-    segment.write_bytes(segment.read_bytes()[:-1] + b"!")
-    (tmp_path / "restore.py").write_text(script("restore.py"), encoding="utf-8")
+def test_the_python_script_finds_a_base_that_was_retired(chain: tuple[Place, list[Made]], tmp_path: Path) -> None:
+    place, made = chain
+    base = made[1].manifest
+    retired = Path(str(base).replace("/backups/o/", "/deleted/o/"))
+    retired.parent.mkdir(parents=True, exist_ok=True)
+    base.rename(retired)
+    try:
+        done = run(tmp_path, made[2].manifest, str(tmp_path / "target"), secrets_of(place, tmp_path))
+    finally:
+        retired.rename(base)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "target").read_bytes() == made[2].content
+
+
+def test_the_python_script_passes_over_another_manifest_of_the_base(
+    chain: tuple[Place, list[Made]], tmp_path: Path
+) -> None:
+    place, made = chain
+    twin = made[0].manifest.with_name(f"{made[0].id}~{made[1].id}")
+    twin.write_bytes(made[0].manifest.read_bytes())
+    os.utime(twin, (0, 0))
+    try:
+        done = run(tmp_path, made[3].manifest, str(tmp_path / "target"), secrets_of(place, tmp_path))
+    finally:
+        twin.unlink()
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "target").read_bytes() == made[3].content
+
+
+OBJECTS = ["00000000", "00000001", "index", "index-00000000", "segments", "manifest"]
+
+
+@pytest.mark.parametrize("target", ["image", "-"])
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_the_python_script_notices_damage(kind: str, target: str, tmp_path: Path) -> None:
+    place = Place(tmp_path, **OPTIONS[kind])
+    backup_id = place.one(place.image(data=os.urandom(MIB)))["id"]
     manifest = next(place.remote.glob("backups/*/*/*"))
-    command = [sys.executable, str(tmp_path / "restore.py"), str(manifest), str(tmp_path / "target")]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode != 0
-    assert b"segment 0 of" in done.stderr
+    folder = next(place.remote.glob(f"data/*/*/{backup_id}"))
+    for name in OBJECTS:
+        # An image is made by the index alone; the stream by the table of segments alone.
+        if name.startswith("index") if target == "-" else name in ("segments", "00000001"):
+            continue
+        broken = manifest if name == "manifest" else folder / name
+        whole = broken.read_bytes()
+        broken.write_bytes(whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:])
+        where = "-" if target == "-" else str(tmp_path / f"image-{name}")
+        done = run(tmp_path, manifest, where, secrets_of(place, tmp_path))
+        broken.write_bytes(whole)
+        assert done.returncode != 0, name
+        words = {"manifest": "or it was changed", "segments": "table of segments"}
+        number = "1" if name == "00000001" else "0"
+        expected = words.get(name, name if name.startswith("index") else f"segment {number} of {backup_id}")
+        broken_frame = re.search(r"InvalidTag|CalledProcessError|ZstdError", done.stderr.decode())
+        assert expected in done.stderr.decode() or name == "00000000" and broken_frame, done.stderr
 
 
-def test_the_script_needs_nothing_but_the_standard_library_and_is_short(tmp_path: Path) -> None:
-    lines = [line for line in script("restore.py").splitlines() if line.strip()]
-    assert len(lines) <= 32
-    place = Place(tmp_path)
-    image = place.image(data=b"x" * MIB)
-    place.one(image)
-    (tmp_path / "restore.py").write_text(script("restore.py"), encoding="utf-8")
-    manifest = next(place.remote.glob("backups/*/*/*"))
-    command = [sys.executable, "-I", "-S", str(tmp_path / "restore.py"), str(manifest), str(tmp_path / "target")]
-    subprocess.run(command, check=True)
-    assert (tmp_path / "target").read_bytes() == Path(image).read_bytes()
+def test_the_script_is_short_and_shares_nothing_with_the_engine() -> None:
+    assert len(script("restore.py").splitlines()) <= 200
+    found = set(re.findall(r"^\s*(?:import|from) (.*?)(?: import .*)?$", script("restore.py"), re.M))
+    assert found == {
+        "base64, glob, hashlib, hmac, json, os, struct, subprocess, sys",
+        "cryptography.hazmat.primitives.ciphers.aead",
+        "zstandard",
+    }
 
 
 def test_the_segments_are_a_stream_for_thin_recv(chain: tuple[Place, list[Made]], tmp_path: Path) -> None:
     place, made = chain
-    encrypted, plain = bool(place.options.get("encryption_key")), place.options.get("compression") == "none"
     program = tmp_path / "bin" / "thin_recv"
     program.parent.mkdir()
     program.write_text(f"#!{sys.executable}\n{THIN_RECV}", encoding="ascii")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    (tmp_path / "decrypt.py").write_text(script("decrypt.py"), encoding="utf-8")
-    commands = script("receive.sh")
-    if encrypted:
-        words = f'{sys.executable} {tmp_path}/decrypt.py "$manifest" "$segment" < "$segment" | zstd -dcq'
-        commands = commands.replace('zstd -dcq < "$segment"', words)
-    if plain:
-        commands = commands.replace('zstd -dcq < "$segment"', 'cat < "$segment"')
-    volume = tmp_path / "volume"
-    volume.write_bytes(b"")
-    for each in made:
-        os.truncate(volume, len(each.content))
-        names = {"origin": "o", "volume": each.manifest.parent.name, "id": each.id, "lv": str(volume)}
-        settings = {**names, "manifest": str(each.manifest), "PATH": f"{program.parent}:{os.environ['PATH']}"}
-        shell = ["sh", "-euc", commands]
-        subprocess.run(shell, cwd=place.remote, env={**environment(tmp_path), **settings}, check=True)
-        assert volume.read_bytes() == each.content
+    (program.parent / "python3").symlink_to(sys.executable)
+    (tmp_path / "restore.py").write_text(script("restore.py"), encoding="utf-8")
+    by_stream = script("stream.sh").replace("restore.py", f"{tmp_path}/restore.py")
+    by_zstd = script("receive.sh")
+    if place.options.get("compression") == "none":
+        by_zstd = by_zstd.replace("  zstd -dcq | ", "  ")
+    for commands in [by_stream] if place.options.get("encryption_key") else [by_stream, by_zstd]:
+        volume = tmp_path / "volume"
+        volume.write_bytes(b"")
+        for each in made:
+            os.truncate(volume, len(each.content))
+            names = {"origin": "o", "volume": each.manifest.parent.name, "id": each.id, "lv": str(volume)}
+            settings = {**names, "manifest": str(each.manifest), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+            env = {**(secrets_of(place, tmp_path) or os.environ), **settings}
+            subprocess.run(["sh", "-euc", commands], cwd=place.remote, env=env, check=True)
+            assert volume.read_bytes() == each.content
+
+
+def test_sha256sum_checks_what_is_stored(chain: tuple[Place, list[Made]], tmp_path: Path) -> None:
+    place, made = chain
+    folder = next(place.remote.glob(f"data/*/*/{made[1].id}"))
+    settings = {"origin": "o", "volume": made[1].manifest.parent.name, "id": made[1].id}
+
+    def check() -> subprocess.CompletedProcess[bytes]:
+        env = {**os.environ, **settings, "manifest": str(made[1].manifest)}
+        return subprocess.run(
+            ["sh", "-uc", script("check.sh")], cwd=place.remote, env=env, capture_output=True, check=False
+        )
+
+    done = check()
+    line, body, table = done.stdout.decode().splitlines()
+    assert line.split()[2] == "sha256:" + body.split()[0]
+    assert body_of(made[1].manifest)["segments"]["digest"] == "sha256:" + table.split()[0]
+    by_chunks = place.options == {**place.options, **OPTIONS["uncompressed"]} and not place.options.get(
+        "encryption_key"
+    )
+    assert (done.returncode == 0) is not by_chunks, done.stderr
+    whole = (folder / "00000001").read_bytes()
+    (folder / "00000001").write_bytes(whole[:-1])
+    done = check()
+    (folder / "00000001").write_bytes(whole)
+    assert by_chunks or (done.returncode != 0 and b"00000001: FAILED" in done.stdout)
 
 
 def test_the_known_magic_is_in_the_first_bytes(place: Place) -> None:
@@ -178,13 +278,71 @@ def test_the_known_magic_is_in_the_first_bytes(place: Place) -> None:
     assert struct.unpack(">QQQIQQQ", last) == (0x24C4F02AAE2E4FA9, 0, 24, 3, 3, 1, 0)
 
 
-def test_keys_that_differ_do_not_decrypt(tmp_path: Path) -> None:
+def test_keys_that_differ_read_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path, encryption_key=KEY)
-    place.one(place.image(data=b"x" * MIB))
-    for name in ("restore.py", "decrypt.py"):
-        (tmp_path / name).write_text(script(name), encoding="utf-8")
+    image = place.image(data=b"x" * MIB)
+    place.one(image)
     manifest = next(place.remote.glob("backups/*/*/*"))
-    command = [sys.executable, str(tmp_path / "restore.py"), str(manifest), str(tmp_path / "target")]
-    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, check=False)
-    assert done.returncode != 0
-    assert b"InvalidTag" in done.stderr
+    done = run(tmp_path, manifest, str(tmp_path / "target"), environment(tmp_path))
+    assert done.returncode != 0 and b"it needs another key" in done.stderr
+    done = run(tmp_path, manifest, str(tmp_path / "target"))
+    assert done.returncode != 0 and b"is encrypted; SNAPSHIP_KEY_FILE" in done.stderr
+    done = run(tmp_path, manifest, str(tmp_path / "other"), environment(tmp_path, OTHER_KEY, KEY))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "other").read_bytes() == Path(image).read_bytes()
+
+
+def test_a_chain_merged_into_one_backup_by_its_indexes_is_restored(
+    chain: tuple[Place, list[Made]], tmp_path: Path
+) -> None:
+    """Written here by docs/format.md alone: a full without data of its own. The engine reads it, too."""
+    place, made = chain
+    full = made[0]
+    merged = f"{full.id[:-16]}{'f' * 16}"
+    described = body_of(full.manifest)
+    hand = _module(tmp_path)
+    os.environ.update(secrets_of(place, tmp_path) or {})
+    data = str(full.manifest.parents[3] / "data" / "o" / full.manifest.parent.name)
+    try:
+        records = [list(each) for each in hand.Shipment(data, described).index(described["index"])]
+        source = {name: described[name] for name in ("id", "compression", "encryption", "segments")}
+        content = b"".join(struct.pack(">QQHBBIIIIII32s", *each[:2], 1, *each[3:]) for each in records)
+        body = dict(described, id=merged, sources=[source], compression="none", encryption=None)
+        page = struct.pack(">QIIII32s", 0, 0, 0, len(content), len(records), hashlib.sha256(content).digest())
+        sums = ["sha256:" + hashlib.sha256(each).hexdigest() for each in (b"", content, page)]
+        body["segments"] = {"count": 0, "digest": sums[0]}
+        body["index"] = {
+            **described["index"],
+            "objects": [[len(content), sums[1]]],
+            "digest": sums[2],
+            "size": len(page),
+            "digests": "sha256",
+        }
+        folder = Path(data, merged)
+        folder.mkdir()
+        for name, stored in {"segments": b"", "index": page, "index-00000000": content}.items():
+            (folder / name).write_bytes(stored)
+        text = json.dumps(body).encode()
+        line = f"snapship 1 sha256:{hashlib.sha256(text).hexdigest()}"
+        for key_id, key in hand.remote_keys().items():
+            line += f" hmac-sha256:{key_id}:{hmac.new(hand.derive(key, b'manifest'), text, 'sha256').hexdigest()}"
+        manifest = full.manifest.with_name(merged + "~full")
+        manifest.write_bytes(line.encode() + b"\n" + text)
+        done = run(tmp_path, manifest, str(tmp_path / "target"), secrets_of(place, tmp_path))
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "target").read_bytes() == full.content
+        assert place.content(str(place.root / "d~b [*] é;$(x).img"), merged) == full.content
+        manifest.unlink()
+    finally:
+        os.environ.pop("SNAPSHIP_KEY_FILE", None)
+
+
+def _module(tmp_path: Path) -> Any:
+    """The page's script as a module, to use its parts."""
+    path = tmp_path / "by_hand.py"
+    path.write_text(script("restore.py"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("by_hand", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -142,7 +142,8 @@ def shown(key: str) -> str:
     about = f"{volume} from {iso_time(id_time(backup_id))}"
     if kind == "data":
         name = parts[3] if len(parts) > 3 else ""
-        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else "the data"
+        table = "the table of segments" if name.startswith("segments") else "the data"
+        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else table
         return f"{what} of {about}"
     return f"{_SINGLE[kind]} of {about}"
 
