@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from .bounded import RECORD_LIMIT, Unreadable, read_file, read_value
+from .bounded import RECORD_LIMIT, Unreadable, read_file, read_object, read_value
 from .errors import BusyError, ConfigError
 
 
@@ -133,6 +133,20 @@ def read_record(path: str) -> dict[str, Any] | None:
     if value is not None and not isinstance(value, dict):
         raise damaged(path, "it isn't a JSON object")
     return value
+
+
+def read_note(path: str) -> dict[str, Any]:
+    """The members of a JSON object that can be found out again: none where it is damaged or there is no file.
+
+    Raises ConfigError where this user may not read it.
+    """
+    try:
+        data = read_file(path, RECORD_LIMIT)
+        return {} if data is None else read_object(data, RECORD_LIMIT, local=True)
+    except Unreadable:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
 
 
 def read_private(path: str, limit: int) -> bytes | None:

@@ -15,21 +15,28 @@ from .errors import UsageError
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UTC = datetime.timezone.utc
+LAST_TIME = 253402300799.0  # the last second of the year 9999; a record with a later time is damaged
+_FIRST_TIME = -62135596800.0  # the year 1
+_LONGEST = 1000 * 31536000  # seconds of a duration
+_LARGEST = 1 << 63  # bytes of a size
 FUTURE_TOLERANCE = 300.0  # seconds a time stamp may be ahead of a clock before it counts for nothing
 
 
 def parse_duration(value: str | int | float, what: str) -> float:
     """Seconds from ``15m``, ``1h30m``, ``2d``. A number alone is refused (unless 0): YAML reads 12:30 as 750."""
-    if isinstance(value, float):  # what parse_duration itself returned earlier
+    if isinstance(value, float) and 0 <= value <= _LONGEST:  # what parse_duration itself returned earlier
         return value
     text = str(value).strip()
     if text == "0":
         return 0.0
     if not re.fullmatch(r"(\d+(\.\d+)?[smhdwy])+", text):
         raise UsageError(f"{what}: {text!r} isn't a duration.", "Write a number and a unit: 30s, 15m, 6h, 1d, 2w, 1y.")
-    return sum(
+    seconds = sum(
         float(number) * _SECONDS[unit] for number, _fraction, unit in re.findall(r"(\d+(\.\d+)?)([smhdwy])", text)
     )
+    if seconds > _LONGEST:
+        raise UsageError(f"{what}: {text[:40]!r} is longer than a thousand years.", "Set a shorter duration.")
+    return seconds
 
 
 def parse_size(value: str | int, what: str) -> int:
@@ -37,7 +44,10 @@ def parse_size(value: str | int, what: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?(?:/s)?", str(value).strip(), re.IGNORECASE)
     if not match:
         raise UsageError(f"{what}: {value!r} is no size.", "Write bytes, or a number with K, M, G or T.")
-    return int(float(match.group(1)) * _BYTES[match.group(2).upper()])
+    size = float(match.group(1)) * _BYTES[match.group(2).upper()]
+    if size >= _LARGEST:
+        raise UsageError(f"{what}: {str(value)[:40]!r} is larger than any volume.", "Set a smaller size.")
+    return int(size)
 
 
 def parse_time(value: str, what: str) -> tuple[float, bool]:
@@ -57,8 +67,15 @@ def parse_time(value: str, what: str) -> tuple[float, bool]:
     return moment.timestamp(), False
 
 
+def is_time(value: object) -> bool:
+    """Whether this is a number of seconds since the epoch, up to the year 9999, as records have them."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LAST_TIME
+
+
 def iso_time(seconds: float) -> str:
-    """``2026-03-09T14:30:00.123456Z``."""
+    """``2026-03-09T14:30:00.123456Z``. A time before the year 1 or after the year 9999 is shown as the nearest one."""
+    if not _FIRST_TIME <= seconds <= LAST_TIME:
+        seconds = LAST_TIME if seconds > 0 else _FIRST_TIME
     return datetime.datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from .names import META_END, DataName, MetaName, parse_data, volume_name
 LIMIT = 64 << 20  # bytes
 THIN, ZFS = "thin-send-recv", "zfs-send"
 _YEAR_10000 = 253402300800000  # milliseconds since the epoch
-_MOST = 99999  # the highest number of a volume that a name has room for
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,4}")  # of a volume, as far as a name has room for it
 _FORMATS = {"lvmthin": THIN, "zfs": ZFS, "zfsthin": ZFS}
 
 
@@ -131,13 +132,9 @@ def _numbered(name: MetaName, fields: dict[str, Any], *path: str) -> dict[int, A
         found = found.get(part) if isinstance(found, dict) else None
     if found is None:
         return {}
-    try:
-        numbered = {int(number): value for number, value in found.items()}
-    except (AttributeError, ValueError):
-        numbered = {-1: None}
-    if any(not 0 <= number <= _MOST for number in numbered):
+    if not isinstance(found, dict) or not all(_NUMBER.fullmatch(number) for number in found):
         raise corrupt(name.key, f"its field {'.'.join(path)} is invalid.")
-    return numbered
+    return {int(number): value for number, value in found.items()}
 
 
 def _layers(node: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
