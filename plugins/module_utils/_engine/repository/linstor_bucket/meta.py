@@ -16,7 +16,7 @@ from ...common.bounded import Unreadable, read_object
 from ...common.keys import corrupt
 from .names import META_END, DataName, MetaName, parse_data, volume_name
 
-LIMIT = 64 << 20  # bytes
+LIMIT = 8 << 20  # bytes; LINSTOR's own have a few KiB
 THIN, ZFS = "thin-send-recv", "zfs-send"
 _YEAR_10000 = 253402300800000  # milliseconds since the epoch
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,4}")  # of a volume, as far as a name has room for it
