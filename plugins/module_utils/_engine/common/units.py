@@ -16,6 +16,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UTC = datetime.timezone.utc
 FUTURE_TOLERANCE = 300.0  # seconds a time stamp may be ahead of a clock before it counts for nothing
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
+# The last microseconds of the year 9999 have no float of their own: the nearest one is in the year 10000.
+_LAST = (datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - _EPOCH).total_seconds()
 
 
 def parse_duration(value: str | int | float, what: str) -> float:
@@ -57,9 +61,15 @@ def parse_time(value: str, what: str) -> tuple[float, bool]:
     return moment.timestamp(), False
 
 
+def utc_time(seconds: float) -> datetime.datetime:
+    """A point in time by the calendar. Clocks and names can be absurd: what is before the year 1 or after 9999 becomes
+    the first or last second there is."""
+    return datetime.datetime.fromtimestamp(max(_FIRST, min(_LAST, seconds)), UTC)
+
+
 def iso_time(seconds: float) -> str:
     """``2026-03-09T14:30:00.123456Z``."""
-    return datetime.datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return utc_time(seconds).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def show_duration(seconds: float) -> str:
