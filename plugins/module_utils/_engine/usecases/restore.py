@@ -21,7 +21,7 @@ from ..repository.access import OnRemote, open_for_reading, warn_of_missing, wou
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
 from ..repository.manifest import Manifest
-from ..restores.backup_choice import WantedBackup, find_chain
+from ..restores.backup_choice import WantedBackup, find_chain, passed_over
 from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
 from ..volumes.provider import Provider, ReceiveRequest, RestorePlace, TargetState
 from ..volumes.registry import provider_for
@@ -151,6 +151,7 @@ def _find(plan: Plan, item: RestoreItem, wanted: WantedBackup) -> None:
     catalog = need(plan.catalog, "plan() opens it")
     try:
         item.chains, item.manifests = find_chain(catalog, plan.origin, item.source, wanted)
+        plan.warnings += passed_over(item.chains, item.backup, wanted)
         _look_at_target(plan, item)
         if not item.done:
             plan.warnings += [text for text in catalog.cautions(item.manifests) if text not in plan.warnings]

@@ -22,7 +22,7 @@ from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
 from ..repository.manifest import Manifest
-from ..restores.backup_choice import WantedBackup, find_chain
+from ..restores.backup_choice import WantedBackup, find_chain, passed_over
 from ..restores.fetch import explain_damage
 from ..restores.proofs import PROOFS, Proof, Task
 
@@ -76,10 +76,11 @@ class Plan:
     catalog: Catalog | None = None
     remote_name: str = ""
     missing_remote: SnapshipError | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def preview(self) -> Outcome:
         """What would be done."""
-        outcome = Outcome()
+        outcome = Outcome(warnings=list(self.warnings))
         warn_of_missing(outcome, self.missing_remote)
         for item in self.items:
             if would_fail(outcome, item.error):
@@ -99,9 +100,9 @@ def plan(host: Host, request: Request) -> Plan:
         return plan
     for item in plan.items:
         try:
-            item.chains, item.chain = find_chain(
-                catalog, plan.origin, item.volume, WantedBackup(request.backup, None, None)
-            )
+            wanted = WantedBackup(request.backup, None, None)
+            item.chains, item.chain = find_chain(catalog, plan.origin, item.volume, wanted)
+            plan.warnings += passed_over(item.chains, item.backup, wanted)
             item.verified = _recent(plan, item, age)
         except SnapshipError as error:
             item.error = error.about(volume=item.volume, remote=plan.remote_name)
@@ -137,7 +138,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
     if plan.missing_remote:
         raise plan.missing_remote
     catalog = need(plan.catalog, "a plan with a remote has opened it")
-    outcome = Outcome()
+    outcome = Outcome(warnings=list(plan.warnings))
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(plan.request.parallel))

@@ -73,8 +73,11 @@ class BucketChains(Chains):
         super().__init__(keys, now, list)
         self._damaged = damaged
 
+    def premature(self, key: BackupKey) -> bool:
+        """Never: a backup of a lost cluster is needed whatever its clock said."""
+        return False
+
     def problem(self, key: BackupKey) -> str | None:
-        """Time stamps in the future don't matter here: a backup of a lost cluster is needed whatever its clock said."""
         chain = self.chain(key)
         if chain is None:
             return _problem(key) or self._gap(key)
