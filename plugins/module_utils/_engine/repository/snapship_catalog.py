@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterable
@@ -42,9 +43,12 @@ class SnapshipCatalog:
     absent: bool = False  # the bucket or directory itself isn't there yet: nothing is on it
 
     @classmethod
-    def open(cls, spec: RemoteSpec, host: Host) -> SnapshipCatalog:
-        """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote with
-        another layout (see :func:`.access.open_catalog`)."""
+    def open(cls, spec: RemoteSpec, host: Host, as_of: float | None = None) -> SnapshipCatalog:
+        """Connects lazily. ``as_of``: see :func:`.registry.open_store`.
+
+        Raises ConfigError for unusable keys or a missing library, UsageError for a remote with another layout (see
+        :func:`.access.open_catalog`).
+        """
         if spec.read_only:
             raise UsageError(
                 f"remote {spec.name!r} has layout {spec.layout}, which is read-only: snapship neither ships to it "
@@ -53,7 +57,7 @@ class SnapshipCatalog:
                 code="read_only",
             )
         keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
-        return cls(spec, host, open_store(spec), keyring)
+        return cls(spec, host, open_store(spec, as_of), keyring)
 
     def origin(self, host: Host, given: str | None) -> str:
         """The name under which to look for backups: the one given, else this host's."""
@@ -192,9 +196,18 @@ class SnapshipCatalog:
         raise damaged or UnknownError(f"backup {key.id} doesn't exist, or was deleted.", code="unknown_backup")
 
     def _read(self, key: BackupKey, where: str) -> Manifest | None:
-        """The manifest that lies at this key."""
-        data = self.store.get(where, manifests.LIMIT)
-        return None if data is None else manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
+        """The manifest that lies at this key. If it was replaced by something else, its oldest intact version."""
+        try:
+            data = self.store.get(where, manifests.LIMIT)
+            return None if data is None else self._checked(key, data)
+        except CorruptError:
+            for older in self.store.earlier(where, manifests.LIMIT):
+                with contextlib.suppress(CorruptError):
+                    return self._checked(key, older)
+            raise
+
+    def _checked(self, key: BackupKey, data: bytes) -> Manifest:
+        return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
 
     def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:
         """The manifests of its chain, the full first, each checked. Raises CorruptError about the object at fault."""

@@ -17,7 +17,7 @@ from ..common.outcome import Outcome
 from ..common.units import parse_duration, parse_time
 from ..common.workers import Workers
 from ..local.host import Host
-from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
+from ..repository.access import OnRemoteThen, open_for_reading, warn_of_missing, would_fail
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
 from ..repository.manifest import Manifest
@@ -28,7 +28,7 @@ from ..volumes.registry import provider_for
 
 
 @dataclasses.dataclass
-class Request(OnRemote):
+class Request(OnRemoteThen):
     """As the module's options."""
 
     volumes: list[dict[str, str]] = dataclasses.field(default_factory=list)

@@ -17,7 +17,7 @@ from ..common.outcome import Outcome
 from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration
 from ..common.workers import Workers
 from ..local.host import Host
-from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
+from ..repository.access import OnRemoteThen, open_for_reading, warn_of_missing, would_fail
 from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
@@ -36,7 +36,7 @@ _COVERED_BY = {
 
 
 @dataclasses.dataclass
-class Request(OnRemote):
+class Request(OnRemoteThen):
     """As the module's options; durations as users write them."""
 
     volumes: list[str] = dataclasses.field(default_factory=list)
@@ -118,6 +118,8 @@ def _check(request: Request) -> float | None:
         raise UsageError("backup is the id of one volume's backup, but several volumes are given.")
     if request.parallel < 1:
         raise UsageError("parallel must be at least 1.")
+    if request.as_of is not None and request.max_age is not None:
+        raise UsageError("max_age and as_of can't both be given: what a remote was proves nothing about what it is.")
     parse_duration(request.lock_timeout, "lock_timeout")
     return None if request.max_age is None else parse_duration(request.max_age, "max_age")
 
@@ -174,7 +176,8 @@ def _verify(plan: Plan, catalog: Catalog, item: VerifyItem, workers: Workers, ou
         raise
     proof.seconds = round(time.monotonic() - started, 3)
     now = time.time()
-    host.note_verified(catalog.store.location, plan.origin, item.volume, item.backup.id, request.mode, now)
+    if request.as_of is None:
+        host.note_verified(catalog.store.location, plan.origin, item.volume, item.backup.id, request.mode, now)
     outcome.changed = True
     for text in catalog.cautions(item.chain):
         outcome.warn(text)

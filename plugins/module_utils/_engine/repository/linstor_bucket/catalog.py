@@ -116,9 +116,9 @@ class LinstorCatalog:
         self._scans: dict[str, Bucket] = {}
 
     @classmethod
-    def open(cls, spec: RemoteSpec, host: Host) -> LinstorCatalog:
+    def open(cls, spec: RemoteSpec, host: Host, as_of: float | None = None) -> LinstorCatalog:
         """Connects lazily. Raises as :func:`.registry.open_store`."""
-        return cls(spec, host, open_store(spec))
+        return cls(spec, host, open_store(spec, as_of))
 
     def origin(self, host: Host, given: str | None) -> str:
         """A cluster's id; only needed where several clusters ship to one bucket."""
