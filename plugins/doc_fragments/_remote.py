@@ -192,6 +192,21 @@ requirements:
 """
 
 
+_AS_OF = r"""
+options:
+  as_of:
+    description:
+      - Read the remote as it was at this time by the clock of its server, such as V(2026-03-09T14:30:00+01:00). A time
+        without an offset is UTC. Objects that came later do not count. Objects that were deleted or overwritten later
+        are read in the version of that time.
+      - It requires a bucket with versioning, and an access key with the rights C(s3:GetBucketVersioning),
+        C(s3:ListBucketVersions) and C(s3:GetObjectVersion). With another remote the task fails.
+      - Put quotes around it. Otherwise YAML can change it.
+    type: str
+    version_added: 0.1.0
+"""
+
+
 def _indented(text: str, depth: int) -> str:
     return textwrap.indent(text.strip("\n"), " " * depth)
 
@@ -208,5 +223,7 @@ class ModuleDocFragment:
     """
 
     DOCUMENTATION: ClassVar[str] = _REMOTE.replace("@suboptions@", _indented(_under("remote_spec."), 6))
+
+    AS_OF: ClassVar[str] = _AS_OF
 
     DEFINITION: ClassVar[str] = "options:\n" + _indented(_under(""), 2) + "\n"

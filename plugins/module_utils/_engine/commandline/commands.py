@@ -95,12 +95,15 @@ def list_backups(host: Host, args: argparse.Namespace) -> Outcome:
     """List the backups on a remote."""
     name, spec = remote_options.choice(args)
     request = backup_info.Request(
-        remote=name, remote_spec=spec, origin=args.origin, volumes=args.volumes, id=args.id, details=args.details
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        as_of=args.as_of,
+        volumes=args.volumes,
+        id=args.id,
+        details=args.details,
     )
-    outcome = Outcome(items=backup_info.listing(host, request))
-    if not outcome.items:
-        outcome.warn(backup_info.instead(host, request))
-    return outcome
+    return backup_info.answer(host, request)
 
 
 def fetch(host: Host, args: argparse.Namespace) -> Outcome:
@@ -110,6 +113,7 @@ def fetch(host: Host, args: argparse.Namespace) -> Outcome:
         remote=name,
         remote_spec=spec,
         origin=args.origin,
+        as_of=args.as_of,
         volumes=_pairs(args),
         provider=args.provider,
         backup=args.backup,
@@ -133,6 +137,7 @@ def prove(host: Host, args: argparse.Namespace) -> Outcome:
         remote=name,
         remote_spec=spec,
         origin=args.origin,
+        as_of=args.as_of,
         volumes=args.volumes,
         provider=args.provider,
         backup=args.backup,
@@ -155,6 +160,7 @@ def read_bytes(host: Host, args: argparse.Namespace) -> None:
         remote=name,
         remote_spec=spec,
         origin=args.origin,
+        as_of=args.as_of,
         volume=args.volume,
         backup=args.backup,
         at=args.at,

@@ -15,11 +15,13 @@ from .errors import UsageError
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UTC = datetime.timezone.utc
-LAST_TIME = 253402300799.0  # the last second of the year 9999; a record with a later time is damaged
-_FIRST_TIME = -62135596800.0  # the year 1
 _LONGEST = 1000 * 31536000  # seconds of a duration
 _LARGEST = 1 << 63  # bytes of a size
 FUTURE_TOLERANCE = 300.0  # seconds a time stamp may be ahead of a clock before it counts for nothing
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
+# The last second of the year 9999. Its microseconds have no float of their own: the nearest is in the year 10000.
+LAST_TIME = (datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - _EPOCH).total_seconds()
 
 
 def parse_duration(value: str | int | float, what: str) -> float:
@@ -72,11 +74,15 @@ def is_time(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LAST_TIME
 
 
+def utc_time(seconds: float) -> datetime.datetime:
+    """A point in time by the calendar. Clocks and names can be absurd: what is before the year 1 or after 9999 becomes
+    the first or last second there is."""
+    return datetime.datetime.fromtimestamp(max(_FIRST, min(LAST_TIME, seconds)), UTC)
+
+
 def iso_time(seconds: float) -> str:
-    """``2026-03-09T14:30:00.123456Z``. A time before the year 1 or after the year 9999 is shown as the nearest one."""
-    if not _FIRST_TIME <= seconds <= LAST_TIME:
-        seconds = LAST_TIME if seconds > 0 else _FIRST_TIME
-    return datetime.datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """``2026-03-09T14:30:00.123456Z``."""
+    return utc_time(seconds).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def show_duration(seconds: float) -> str:

@@ -183,6 +183,18 @@ def place_in_words(location: str) -> str:
     return kind.place(location) if kind else location
 
 
-def open_store(spec: RemoteSpec) -> ObjectStore:
-    """The store of a remote; nothing is asked of it yet. Raises RemoteError as the type's ``open``."""
-    return type_of(spec).open(spec)
+def open_store(spec: RemoteSpec, as_of: float | None = None) -> ObjectStore:
+    """The store of a remote, now or as it was at a time of its own clock; nothing is asked of it yet.
+
+    Raises RemoteError as the type's ``open``, UsageError for ``as_of`` where a type keeps no versions.
+    """
+    kind = type_of(spec)
+    if as_of is None:
+        return kind.open(spec)
+    if kind.open_as_of is None:
+        raise UsageError(
+            f"remote {spec.name!r} is {kind.title}, which keeps no versions: as_of can't show what it was.",
+            "Leave as_of out. If the storage below has snapshots of its own, read from one of these.",
+            code="no_versions",
+        )
+    return kind.open_as_of(spec, as_of)

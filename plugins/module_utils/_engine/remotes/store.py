@@ -70,6 +70,10 @@ class ObjectStore(Protocol):
     def get_range(self, key: str, offset: int, length: int) -> bytes | None:
         """Exactly these bytes of an object, ``None`` if it doesn't exist. Raises CorruptError if it is shorter."""
 
+    def earlier(self, key: str, limit: int) -> Iterator[bytes]:
+        """What an object was before it was replaced, the oldest first: some of the first versions, of at most ``limit``
+        bytes. Nothing where the store keeps no versions."""
+
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """Store the whole object; on return it is acknowledged, but see :meth:`sync`.
 

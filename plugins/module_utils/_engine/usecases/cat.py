@@ -13,7 +13,7 @@ from typing import Any, Callable
 from ..common.errors import SnapshipError, UsageError
 from ..common.units import parse_size, parse_time
 from ..local.host import Host
-from ..repository.access import OnRemote, open_for_reading
+from ..repository.access import OnRemoteThen, open_for_reading
 from ..repository.catalog import Catalog
 from ..repository.data.random_access import RandomAccess
 from ..restores.backup_choice import WantedBackup, find_chain
@@ -22,7 +22,7 @@ _PIECE = 1 << 20  # bytes read at a time, as an extent has at most
 
 
 @dataclasses.dataclass
-class Request(OnRemote):
+class Request(OnRemoteThen):
     """As the command's flags. Without a length: up to the volume's end."""
 
     volume: str = ""
@@ -41,6 +41,7 @@ class Plan:
     catalog: Catalog | None = None
     remote_name: str = ""
     missing_remote: SnapshipError | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def read(host: Host, request: Request, write: Callable[[bytes], object]) -> int:

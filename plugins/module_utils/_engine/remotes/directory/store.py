@@ -111,6 +111,10 @@ class DirectoryStore:
             finally:
                 os.close(descriptor)
 
+    def earlier(self, key: str, limit: int) -> Iterator[bytes]:
+        """Nothing: what is replaced is gone."""
+        return iter(())
+
     def now(self, write: bool = False) -> float:
         """The clock of whoever keeps the directory, such as a NAS."""
         if self._clock_offset is None and write:

@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 from ...common.errors import CorruptError, RemoteError
 from ...common.keys import shown
 from ..spec import RemoteSpec
-from ..store import Buffer, Capabilities, Entry, Throttle
+from ..store import Buffer, Capabilities, Entry, ObjectStore, Throttle
 from .client import Opened
 from .errors import ReplyError, S3Place
 from .payload import SMALL, UNSIGNED, Payload
 from .requests import PAGE, S3Requests
 from .settings import S3Settings
+from .versions import PastBucket, earlier
 
 Names = list[str]  # in the class, list is a method
 _LOCK_THREADS = 8
@@ -87,11 +88,15 @@ class S3Store:
         """By the Date header of the newest reply; asks for one if there was none yet."""
         if self._requests.clock_offset is None:
             self._requests.send("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
-        if self._requests.clock_offset is None:
-            raise RemoteError(
-                f"{self.label}: the server's replies have no Date header, so its clock is unknown.", code="remote"
-            )
-        return time.monotonic() + self._requests.clock_offset
+        return self._requests.now()
+
+    def earlier(self, key: str, limit: int) -> Iterator[bytes]:
+        """Versions of an object before the newest, where the bucket keeps them."""
+        return earlier(self._requests, self._root, key, limit)
+
+    def as_of(self, moment: float) -> ObjectStore:
+        """The bucket as it was at this time, by the server's clock. Closing that closes this."""
+        return PastBucket(self._requests, self._root, self.label, self.location, self.close, moment)
 
     def exists(self) -> bool:
         """Whether the bucket exists. A list request, as the reply to HEAD gives no reason."""
