@@ -77,6 +77,15 @@ options:
       - Make no backup of a volume that has not changed since its last backup.
     type: bool
     default: false
+  check_every:
+    description:
+      - Before an incremental, the task checks by listing that the remote has all objects of the backup that it is based
+        on. If the last check of the whole chain is older than this, it checks the objects of the whole chain. V(0s)
+        checks the whole chain at each run.
+      - The task passes over a backup that lacks objects, or that M(snapship.dr.verify) found bad, and warns. It then
+        takes an older base that the host and the remote have in common, or makes a full backup.
+    type: str
+    default: 1d
   pool_high:
     description:
       - Fill level of a volume's pool, in percent. Above it, the task removes the base snapshots for the next
@@ -313,6 +322,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
         max_age=params["max_age"],
         type=params["type"],
         full_every=params["full_every"],
+        check_every=params["check_every"],
         skip_unchanged=params["skip_unchanged"],
         pool_high=params["pool_high"],
         parallel=params["parallel"],
@@ -351,6 +361,7 @@ def main() -> None:
             arguments.backup(),
             {
                 "skip_unchanged": {"type": "bool", "default": False},
+                "check_every": {"type": "str", "default": "1d"},
                 "pool_high": {"type": "int", "default": 80},
                 "adopt_origin": {"type": "bool", "default": False},
             },

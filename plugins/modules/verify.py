@@ -60,6 +60,9 @@ options:
       - V(metadata) checks that all objects of the backup are on the remote and have the right size. It lists the remote
         and reads only manifests.
       - V(data) fetches every stored byte and compares it with the recorded checksums.
+      - If an object on the remote is bad, all modes except V(metadata) leave a note of it on the remote (a small object
+        under C(flags/)). M(snapship.dr.backup) then makes no incremental on that backup. The note goes when the same
+        host verifies the backup again and finds it good.
       - V(source) reads the backup's snapshot on this host, and compares it with the recorded checksums. It fetches no
         data. It finds an incremental that misses a change. It requires the snapshot, which the host keeps for the
         newest backup. A ZFS incremental is compared without its chain, and requires a bookmark of its base, which the

@@ -46,6 +46,7 @@ OPTIONS = {
         "post_command",
         "hook_timeout",
         "skip_unchanged",
+        "check_every",
         "pool_high",
         "parallel",
         "lock_timeout",
@@ -136,7 +137,7 @@ def _check_options(mistakes: Mistakes, entry: Mapping[str, Any], where: str) -> 
     mistakes.choice(entry, "quiesce", where, ("none", "fsfreeze"))
     mistakes.flags(entry, where, "consistent", "recursive", "skip_unchanged")
     mistakes.numbers(entry, where, 1, *(key for key in ("pool_high", "parallel") if key in entry))
-    for key in ("hook_timeout", "lock_timeout", "wait_timeout"):
+    for key in ("check_every", "hook_timeout", "lock_timeout", "wait_timeout"):
         mistakes.duration(entry, key, where)
     if "retention" in entry:
         _check_retention(mistakes, entry["retention"], f"{where}: retention")

@@ -121,6 +121,7 @@ def test_max_age_stands_in_for_every() -> None:
         (entry(retention={}), "retention: the rules keep nothing"),
         (entry(consistent="perhaps"), "consistent: 'perhaps' must be true or false"),
         (entry(hook_timeout="60"), "hook_timeout: '60' isn't a duration"),
+        (entry(check_every="1"), "check_every: '1' isn't a duration"),
         (entry(pool_high="high"), "pool_high: 'high' isn't a whole number"),
     ],
 )

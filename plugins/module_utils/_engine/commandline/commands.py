@@ -67,6 +67,7 @@ def ship(host: Host, args: argparse.Namespace) -> Outcome:
         max_age=args.max_age,
         type=args.type,
         full_every=args.full_every,
+        check_every=args.check_every,
         skip_unchanged=args.skip_unchanged,
         pool_high=args.pool_high,
         parallel=args.parallel,

@@ -17,6 +17,7 @@ from .columns import BACKUPS, LISTED, REMOTES, REMOVED, RESTORED, SNAPSHOTS, VER
 from .remote_options import add_definition
 
 _POOL_HIGH = "remove base snapshots, oldest first, when the pool is fuller than this; 100: never (80)"
+_CHECK_EVERY = "check the whole chain's objects on the remote if the last check is older than this; 0s: always (1d)"
 _MODES = (
     "metadata: all objects exist in their size; data: read all stored data; source: compare with the local snapshot; "
     "restore: restore it to a scratch volume (metadata)"
@@ -180,6 +181,7 @@ def _backup(subparsers: Subparsers) -> None:
     which.add_argument("--snapshot", metavar="NAME", help="ship this snapshot")
     parser.add_argument("--type", choices=("auto", "full", "incremental"), default="auto", help="type of the backup")
     parser.add_argument("--full-every", metavar="AGE", help="ship a full if the newest full is older than this")
+    parser.add_argument("--check-every", metavar="AGE", default="1d", help=_CHECK_EVERY)
     parser.add_argument("--skip-unchanged", action="store_true", help="ship nothing if the volume hasn't changed")
     parser.add_argument("--pool-high", metavar="PERCENT", type=int, default=80, help=_POOL_HIGH)
     parser.add_argument("--adopt-origin", action="store_true", help="take over the origin from another machine")

@@ -25,6 +25,7 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{16}")
 # Of ids. Their times are rounded, shown in other zones and subtracted, which must not lead out of the calendar.
 _YEARS = range(1970, 9999)
 _SAFE = re.compile(r"[A-Za-z0-9_.%-]+")
+_NUMBER = re.compile(r"[0-9]{8}")  # of a segment
 _HASHED = re.compile(r"(?P<head>.*)~(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
@@ -149,8 +150,19 @@ def parse_backup_key(key: str) -> BackupKey | None:
     return BackupKey(parts[1], parts[2], backup_id, None if base == FULL else base)
 
 
-_LISTED = {"backups": "the backups", "deleted": "the retired backups", "inflight": "the shipments", "data": "the data"}
-_SINGLE = {"backups": "the manifest", "deleted": "the retired manifest", "inflight": "the record of the shipment"}
+_LISTED = {
+    "backups": "the backups",
+    "deleted": "the retired backups",
+    "inflight": "the shipments",
+    "data": "the data",
+    "flags": "the flags",
+}
+_SINGLE = {
+    "backups": "the manifest",
+    "deleted": "the retired manifest",
+    "inflight": "the record of the shipment",
+    "flags": "a flag",
+}
 
 
 def shown(key: str) -> str:
@@ -168,9 +180,10 @@ def shown(key: str) -> str:
     about = f"{volume} from {iso_time(id_time(backup_id))}"
     if kind == "data":
         name = parts[3] if len(parts) > 3 else ""
-        table = "the table of segments" if name.startswith("segments") else "the data"
-        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else table
-        return f"{what} of {about}"
+        if _NUMBER.fullmatch(name):
+            return f"segment {int(name)} of {about}"
+        tables = {"index": "the index", "segments": "the table of segments"}
+        return f"{tables.get(name.partition('-')[0], 'the data')} of {about}"
     return f"{_SINGLE[kind]} of {about}"
 
 

@@ -228,6 +228,16 @@ class Host:
         kept = dict(sorted(found.items())[-VERIFIED_KEPT:])
         write_json(self._path("state", "verified", _hash(location, origin, volume) + ".json"), kept)
 
+    def found_whole(self, location: str, origin: str, volume: str) -> tuple[str, float] | None:
+        """Up to which backup a volume's chain was found with all its objects, and when (seconds since the epoch)."""
+        found = read_json(self._path("state", "whole", _hash(location, origin, volume) + ".json"))
+        return (str(found["id"]), float(found["at"])) if found else None
+
+    def note_whole(self, location: str, origin: str, volume: str, backup_id: str, when: float) -> None:
+        """Note that a chain was found with all its objects (writes)."""
+        value = {"id": backup_id, "at": when}
+        write_json(self._path("state", "whole", _hash(location, origin, volume) + ".json"), value)
+
     def provenance(self, target: str) -> dict[str, Any]:
         """The stamp of the last restore to a target."""
         path = self._path("state", "restored", _hash(target) + ".json")

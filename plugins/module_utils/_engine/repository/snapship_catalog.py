@@ -10,6 +10,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import itertools
 import time
 from collections.abc import Iterable
 
@@ -25,11 +26,9 @@ from . import manifest as manifests
 from .chain_reader import Blocks, Streams
 from .chains import Chains, ListedKey, Standing, tell_twins
 from .data.assembly import Assembly
-from .data.index_pages import index_objects
+from .data.inventory import Inventory
 from .data.relay import Relay
-from .data.segment_table import SegmentTable, objects
-from .data.spool import Spool
-from .manifest import DataSource, Manifest
+from .manifest import Manifest
 
 
 @dataclasses.dataclass
@@ -143,25 +142,12 @@ class SnapshipCatalog:
         return Chains(keys, now, lambda: self.keys("deleted", origin, volume), false)
 
     def missing(self, manifest: Manifest) -> list[str]:
-        """Keys of segments, tables and index objects that are missing or have the wrong size.
+        """Keys of segments, tables and index objects that are missing or have the wrong size; at most 100 of them.
 
-        One listing a shipment, and its table of segments. Raises CorruptError about a table that was changed."""
-        missing: list[str] = []
-        for source in manifest.sources:
-            there = {entry.key: entry.size for entry in self.store.list(source.prefix)}
-            tables = {source.prefix + name: size for name, size in objects(source.fields["segments"]["count"])}
-            if source.id == manifest.id:
-                tables.update({source.prefix + name: size for name, size in index_objects(manifest.index)})
-            lacking = [key for key, size in tables.items() if there.get(key) != size]
-            missing += lacking
-            if not lacking:
-                missing += self._missing_segments(source, there)
-        return missing
-
-    def _missing_segments(self, source: DataSource, there: dict[str, int]) -> list[str]:
-        with Spool(self.host) as spool:
-            table = SegmentTable.fetch(self.store, source.prefix, source.fields["segments"], spool)
-            return [table.key(segment) for segment in table if there.get(table.key(segment)) != segment.size]
+        One listing, and the tables of segments. Raises CorruptError about a table that was changed."""
+        inventory = Inventory(self.store, [manifest])
+        inventory.compare()
+        return list(itertools.islice(inventory.missing(manifest), 100))
 
     def unsettled(self, origin: str, volume: str) -> set[str]:
         """Ids of running shipments: their writers may still take back what is listed of them.

@@ -17,6 +17,7 @@ from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 from ..repository.snapship_catalog import SnapshipCatalog
 from ..volumes.provider import Provider, Snapshot
+from .base_proof import BaseProof
 
 # Codes of errors that speak of a backup there, not of the remote as a whole.
 UNREADABLE = ("corrupt", "version", "key", "unknown_backup")
@@ -32,6 +33,7 @@ class Wish:
     snapshot: str | None = None
     full_every: float | None = None
     adopt: bool = False
+    check_every: float = 86400.0
 
 
 @dataclasses.dataclass
@@ -43,6 +45,7 @@ class Look:
     snapshots: list[Snapshot]
     bases: list[Snapshot]
     lineage: str
+    proof: BaseProof
     warnings: list[str] = dataclasses.field(default_factory=list)
     manifests: dict[str, Manifest] = dataclasses.field(default_factory=dict)
 
@@ -57,11 +60,11 @@ class Choice:
     flags: list[str] | None = None  # of the chain's streams, where they have any
 
 
-def look(catalog: SnapshipCatalog, provider: Provider, origin: str, volume: str) -> Look:
+def look(catalog: SnapshipCatalog, provider: Provider, origin: str, volume: str, proof: BaseProof) -> Look:
     """Read the remote's listing and the host's snapshots."""
     info = provider.info(volume)
     chains = catalog.chains(origin, volume)
-    found = Look(volume, chains, provider.snapshots(volume), provider.bases(volume), info.lineage)
+    found = Look(volume, chains, provider.snapshots(volume), provider.bases(volume), info.lineage, proof)
     found.warnings += [
         f"object {key.manifest} is ignored: another manifest of this id is the true one" for key in chains.false
     ]
@@ -145,7 +148,8 @@ def _choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapsho
         return Choice(None, None, "type is full")
     if not found.chains.keys:
         return Choice(None, None, "first backup of this volume on this remote")
-    flaws = []
+    flaws: list[str] = []
+    bad: list[str] = []
     unsettled: set[str] | None = None
     for local in found.bases:
         if snapshot is not None and (local.state_id == snapshot.state_id or local.created > snapshot.created):
@@ -158,10 +162,17 @@ def _choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapsho
         flaw = local.flaw or _unfit(catalog, found, wish, there, snapshot)
         if flaw is None and there.id in unsettled:
             flaw = "another run is still shipping it"
-        if flaw is None:
+        chain, broken = _chain(catalog, found, there) if flaw is None else ([], None)
+        flaw = flaw or broken
+        barred = found.proof.flaw(chain) if flaw is None else None
+        if flaw is None and barred is None:
             flags: list[str] | None = there.fields["stream"].get("flags") or None
-            return Choice(there, local, f"the newest common state is {there.id} (snapshot {local.name})", flags)
-        flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw}")
+            reason = f"the newest common state is {there.id} (snapshot {local.name})"
+            return Choice(there, local, "; ".join([reason, *bad]), flags)
+        flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw or barred}")
+        if barred:
+            bad.append(flaws[-1])
+            found.warnings.append(f"backup {there.id} of {found.volume} can't be a base: {barred}.")
     return Choice(None, None, "; ".join(flaws) or "this host and the remote have no state in common")
 
 
@@ -184,10 +195,14 @@ def _unfit(catalog: SnapshipCatalog, found: Look, wish: Wish, there: Manifest, s
         age = found.chains.now - chain[0].created
         if age >= wish.full_every:
             return f"its full is {show_duration(age)} old and full_every is {show_duration(wish.full_every)}"
+    return None
+
+
+def _chain(catalog: SnapshipCatalog, found: Look, there: Manifest) -> tuple[list[Manifest], str | None]:
+    """The manifests of its chain, and why they can't be used, or ``None``."""
     try:
-        catalog.chain_manifests(found.chains, there.key)
+        return catalog.chain_manifests(found.chains, there.key), None
     except SnapshipError as error:
         if error.code not in UNREADABLE:
             raise
-        return error.msg
-    return None
+        return [], error.msg

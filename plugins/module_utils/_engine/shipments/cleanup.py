@@ -19,6 +19,7 @@ from ..common.errors import CorruptError, SnapshipError
 from ..common.keys import BackupKey, encode, inflight_key, is_id, parse_backup_key
 from ..local.host import Host
 from ..remotes.store import Entry
+from ..repository.flags import flags_prefix
 from ..repository.manifest import LIMIT
 from ..repository.snapship_catalog import SnapshipCatalog
 from .shipment import MARK, Shipment
@@ -213,20 +214,22 @@ def put_back_used(catalog: SnapshipCatalog, origin: str, volume: str) -> None:
 
 def _delete_data(catalog: SnapshipCatalog, key: BackupKey) -> None:
     catalog.store.sync()  # a removed manifest must not come back after a power loss
-    catalog.store.delete([entry.key for entry in catalog.store.list(key.data)])
+    for prefix in (key.data, flags_prefix(*key[:3])):
+        catalog.store.delete([entry.key for entry in catalog.store.list(prefix)])
 
 
 def sweep_orphans(catalog: SnapshipCatalog, origin: str, volume: str) -> str | None:
     """Delete data without manifest or record, once older than the grace period: a put can outlive its sender."""
     prefix = f"data/{encode(origin)}/{encode(volume)}/"
-    folders = catalog.store.folders(prefix)
+    flags = flags_prefix(encode(origin), encode(volume))
+    folders = sorted({*catalog.store.folders(prefix), *catalog.store.folders(flags)})
     # Asked after the folders, as a shipment has its record before its data. Manifests move, so they are listed twice.
     known = {name.partition(MARK)[0] for name in _inflight(catalog, origin, volume)}
     known |= {key.id for kind in ("backups", "deleted", "backups") for key in catalog.keys(kind, origin, volume)}
     orphans = []
     for name in folders:
         if is_id(name) and name not in known:
-            entries = list(catalog.store.list(f"{prefix}{name}/"))
+            entries = [entry for above in (prefix, flags) for entry in catalog.store.list(f"{above}{name}/")]
             if entries and _old(catalog, max(entries, key=lambda entry: entry.modified)):
                 orphans += [entry.key for entry in entries]
     if orphans:

@@ -20,6 +20,7 @@ from ..repository.snapship_catalog import SnapshipCatalog
 from ..snapshots.take import Quiesce
 from ..volumes.provider import Provider, Snapshot
 from .base_choice import Choice, Wish
+from .base_proof import BaseProof
 
 
 @dataclasses.dataclass
@@ -35,6 +36,7 @@ class Request(Quiesce, OnRemote):
     max_age: Any = None
     type: str = "auto"
     full_every: Any = None
+    check_every: Any = "1d"
     skip_unchanged: bool = False
     pool_high: int = 80
     parallel: int = 4
@@ -52,6 +54,7 @@ class Run:
     remote_name: str = ""
     absent: bool = False
     workers: Workers | None = None
+    proofs: dict[str, BaseProof] = dataclasses.field(default_factory=dict)  # by volume
 
     @property
     def open_catalog(self) -> SnapshipCatalog:
@@ -71,6 +74,13 @@ class Run:
     def grouped(self) -> bool:
         """Whether a unit's volumes must be of one point in time."""
         return self.request.consistent or self.request.recursive
+
+    def proof(self, volume: str) -> BaseProof:
+        """What this run knows about the objects of a volume's backups."""
+        if volume not in self.proofs:
+            wish = self.wish
+            self.proofs[volume] = BaseProof(self.host, self.open_catalog, wish.origin, volume, wish.check_every)
+        return self.proofs[volume]
 
     def prepare(self) -> None:
         """Create what must exist before the first shipment (writes)."""

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-from ..common.errors import BaseLostError, need
+from ..common.errors import BaseLostError, SnapshipError, need
 from ..common.outcome import Outcome
 from ..repository.catalog import usable
 from ..volumes.provider import Provider, Snapshot
-from .base_choice import Choice
+from .base_choice import UNREADABLE, Choice
 from .context import Run
 from .delivery import Delivery, deliver, hold
 from .shipment import Shipment
@@ -70,6 +70,19 @@ def _of_state(snapshots: list[Snapshot], state_id: str) -> Snapshot | None:
     return next((each for each in snapshots if each.state_id == state_id and each.flaw is None), None)
 
 
+def _sound_base(run: Run, head: dict[str, str]) -> bool:
+    """Whether the chain that a shipment continues is listed, can be read, and isn't known to lack objects."""
+    catalog = run.open_catalog
+    chains = catalog.chains(head["origin"], head["volume"])
+    base = next((key for key in chains.keys if key.id == head["base"]), None)
+    try:
+        return base is not None and run.proof(head["volume"]).flaw(catalog.chain_manifests(chains, base)) is None
+    except SnapshipError as error:
+        if error.code not in UNREADABLE:
+            raise
+        return False
+
+
 def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipment | None, Delivery | None]:
     """The shipment of a journal, and its delivery if it can be resumed."""
     catalog = run.open_catalog
@@ -97,9 +110,7 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
     choice = Choice(None, None, head["reason"])
     if head["base"] is not None:
         base = _of_state(provider.bases(head["volume"]), head["base_state_id"])
-        if base is None or not any(
-            key.id == head["base"] for key in catalog.keys("backups", head["origin"], head["volume"])
-        ):
+        if base is None or not _sound_base(run, head):
             return shipment, None
         choice = Choice(None, base, head["reason"])
     choice.flags = shipment.head["stream"]["flags"] or None

@@ -42,7 +42,10 @@ def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:
 
 def _plan(run: Run, unit: UnitPlan) -> None:
     catalog, wish = run.open_catalog, run.wish
-    looks = {volume: look(catalog, provider, wish.origin, volume) for volume, provider in unit.providers.items()}
+    looks = {
+        volume: look(catalog, provider, wish.origin, volume, run.proof(volume))
+        for volume, provider in unit.providers.items()
+    }
     for volume, found in looks.items():
         unit.newest[volume] = newest_sound(catalog, found)
         check_owner(run.host, wish, unit.newest[volume])
@@ -55,6 +58,7 @@ def _plan(run: Run, unit: UnitPlan) -> None:
     unit.snapshots = _existing(run, unit, looks)
     for volume, found in looks.items():
         unit.choices[volume] = choose(catalog, found, wish, unit.snapshots.get(volume))
+        unit.warnings += [text for text in (*found.warnings, *found.proof.warnings) if text not in unit.warnings]
     if run.request.skip_unchanged and all(_unchanged(unit, volume) for volume in unit.volumes):
         unit.satisfied = {volume: choice.base for volume, choice in unit.choices.items() if choice.base}
 
@@ -126,6 +130,8 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
                 if attempt == ATTEMPTS:
                     raise
                 outcome.warn(f"{error.msg} The backup was planned again.")
+                for volume in unit.volumes:
+                    run.proofs.pop(volume, None)
         for volume in unit.volumes:
             try:
                 clean_volume(run.host, run.open_catalog, run.wish.origin, volume)
@@ -140,6 +146,10 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     again = plan_unit(run, unit)
     if again.error is not None:
         raise again.error
+    for text in again.warnings:
+        outcome.warn(text)
+    for volume in unit.volumes:
+        run.proof(volume).keep()
     if again.satisfied:
         _report(run, again, outcome, again.satisfied)
     else:

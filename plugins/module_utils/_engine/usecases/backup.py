@@ -151,6 +151,7 @@ def _wish(host: Host, request: Request) -> Wish:
         snapshot=request.snapshot,
         full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
         adopt=request.adopt_origin,
+        check_every=parse_duration(request.check_every, "check_every"),
     )
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import secrets
 import time
 from typing import Any
 
 from ..common.errors import CorruptError, SnapshipError, UsageError, need
+from ..common.keys import shown
 from ..common.outcome import Outcome
 from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration
 from ..common.workers import Workers
@@ -21,6 +23,7 @@ from ..repository.access import OnRemoteThen, open_for_reading, warn_of_missing,
 from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
+from ..repository.flags import drop_flags, put_flag
 from ..repository.manifest import Manifest
 from ..restores.backup_choice import WantedBackup, find_chain, passed_over
 from ..restores.fetch import explain_damage
@@ -140,7 +143,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
     if plan.missing_remote:
         raise plan.missing_remote
     catalog = need(plan.catalog, "a plan with a remote has opened it")
-    outcome = Outcome(warnings=list(plan.warnings))
+    outcome, run = Outcome(warnings=list(plan.warnings)), secrets.token_hex(16)
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(plan.request.parallel))
@@ -151,7 +154,29 @@ def apply(host: Host, plan: Plan) -> Outcome:
                 _verify(plan, catalog, item, workers, outcome)
             except SnapshipError as error:
                 outcome.failures.append(error.about(volume=item.volume, remote=plan.remote_name).as_dict())
+                _flag(plan, catalog, run, error, outcome)
     return outcome
+
+
+def _flag(plan: Plan, catalog: Catalog, run: str, error: SnapshipError, outcome: Outcome) -> None:
+    """Tell later runs, by a flag on the remote, which object was found bad."""
+    reads = plan.request.mode != "metadata" and not catalog.spec.read_only and plan.request.as_of is None
+    if not reads or not isinstance(error, CorruptError) or error.code != "corrupt" or not error.key:
+        return
+    try:
+        put_flag(catalog, error.key, plan.host.machine_id, run, time.time())
+    except SnapshipError as problem:
+        outcome.warn(f"{shown(error.key)}: the remote can't be told that it is bad: {problem.msg}")
+
+
+def _unflag(plan: Plan, catalog: Catalog, item: VerifyItem, outcome: Outcome) -> None:
+    """Take back what this host said of a backup that is good now."""
+    if plan.request.mode not in ("data", "restore") or catalog.spec.read_only or plan.request.as_of is not None:
+        return
+    try:
+        drop_flags(catalog, item.chain, plan.host.machine_id, plan.request.mode == "data")
+    except SnapshipError as problem:
+        outcome.warn(f"flags of {item.backup.id} couldn't be removed, although it is good: {problem.msg}")
 
 
 def _verify(plan: Plan, catalog: Catalog, item: VerifyItem, workers: Workers, outcome: Outcome) -> None:
@@ -179,6 +204,7 @@ def _verify(plan: Plan, catalog: Catalog, item: VerifyItem, workers: Workers, ou
     if request.as_of is None:
         host.note_verified(catalog.store.location, plan.origin, item.volume, item.backup.id, request.mode, now)
     outcome.changed = True
+    _unflag(plan, catalog, item, outcome)
     for text in catalog.cautions(item.chain):
         outcome.warn(text)
     _show(plan, outcome, item, now, proof)

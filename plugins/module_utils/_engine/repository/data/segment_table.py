@@ -66,6 +66,28 @@ def objects(count: int) -> list[tuple[str, int]]:
     return [(name, rows * ROW.size) for name, rows in zip(names, pieces)]
 
 
+def table_rows(store: ObjectStore, prefix: str, described: dict[str, Any]) -> Iterator[bytes]:
+    """The records of the table below ``prefix`` that a manifest describes, object by object, their order checked.
+
+    The digest is that of the whole table, so of several objects only the last comes after it was compared. Raises
+    CorruptError about the object at fault.
+    """
+    digest, last, key = hashlib.sha256(), -1, prefix + "segments"
+    pieces = objects(described["count"])
+    for position, (name, size) in enumerate(pieces, 1):
+        rows = store.get(prefix + name, size)
+        if rows is None or len(rows) != size:
+            raise corrupt(prefix + name, "the table of segments is missing or cut short.")
+        digest.update(rows)
+        if position == len(pieces) and "sha256:" + digest.hexdigest() != described["digest"]:
+            raise corrupt(key, "the table of segments was changed: its digest doesn't match.")
+        for number, stored, plain, _frames, kind, zero, _digest, _content in ROW.iter_unpack(rows):
+            if number <= last or stored > SEGMENT_STORED or plain > SEGMENT_PLAIN or kind > SHA256_CHUNKS or zero:
+                raise corrupt(key, "the table of segments is invalid.")
+            last = number
+        yield rows
+
+
 class SegmentTable:
     """A table that was fetched and checked, in a spool."""
 
@@ -76,29 +98,10 @@ class SegmentTable:
     @classmethod
     def fetch(cls, store: ObjectStore, prefix: str, described: dict[str, Any], spool: Spool) -> SegmentTable:
         """The table below ``prefix`` that a manifest describes. Raises CorruptError about the object at fault."""
-        count = described["count"]
         start = len(spool)
-        digest = hashlib.sha256()
-        key = prefix + "segments"
-        for name, size in objects(count):
-            data = store.get(prefix + name, size)
-            if data is None or len(data) != size:
-                raise corrupt(prefix + name, "the table of segments is missing or cut short.")
-            digest.update(data)
-            spool.append(data)
-        if "sha256:" + digest.hexdigest() != described["digest"]:
-            raise corrupt(key, "the table of segments was changed: its digest doesn't match.")
-        table = cls(prefix, Records(spool, start, count, ROW.size, _BLOCK))
-        table._check(key)
-        return table
-
-    def _check(self, key: str) -> None:
-        last = -1
-        for block in self._rows.blocks():
-            for number, size, plain, _frames, kind, zero, _digest, _content in ROW.iter_unpack(block):
-                if number <= last or size > SEGMENT_STORED or plain > SEGMENT_PLAIN or kind > SHA256_CHUNKS or zero:
-                    raise corrupt(key, "the table of segments is invalid.")
-                last = number
+        for rows in table_rows(store, prefix, described):
+            spool.append(rows)
+        return cls(prefix, Records(spool, start, described["count"], ROW.size, _BLOCK))
 
     def __len__(self) -> int:
         return len(self._rows)
