@@ -261,3 +261,20 @@ def test_a_stream_without_an_index(compression: str, encrypted: bool, tmp_path: 
     outcome = place.verify("v", mode="data")
     assert not outcome.failures, outcome.failures
     assert by_hand(tmp_path, manifest, "-") == content
+    if not encrypted:
+        assert _by_shell(tmp_path, place, compression) == content
+
+
+def _by_shell(tmp_path: Path, place: Place, compression: str) -> bytes:
+    """What the page's commands give to ``zfs receive``."""
+    program = tmp_path / "bin" / "zfs"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\ntest "$1 $2" = "receive -u" && cat > "$3"\n', encoding="ascii")
+    program.chmod(0o755)
+    commands = script("receive-zfs.sh")
+    if compression == "none":
+        commands = commands.replace("  zstd -dcq | ", "  ")
+    names = {"origin": "o", "volume": "v", "id": IDS[0], "dataset": str(tmp_path / "received")}
+    env = {**os.environ, **names, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-euc", commands], cwd=place.remote, env=env, check=True)
+    return (tmp_path / "received").read_bytes()
