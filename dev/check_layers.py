@@ -4,8 +4,9 @@
 """Checks the rules of the house in the plugins directory given: ``check_layers.py PLUGINS``.
 
 Rooms import downwards only, an import for types included. Names are nouns, folders and files stay small, one file
-starts programs, chains are walked in one place, registries alone know providers and types of remotes, a class name has
-one meaning, nothing uses a shell. CONTRIBUTING.md explains the rules. Exits with 1 and prints one line for each breach.
+starts programs, one parses JSON, chains are walked in one place, registries alone know providers and types of remotes,
+a class name has one meaning, nothing uses a shell. CONTRIBUTING.md explains the rules. Exits with 1 and prints one line
+for each breach.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ SHARED = {"common", "policy"}
 UTILS = Path("module_utils")
 STARTS_PROGRAMS = UTILS / "_engine/common/processes.py"
 WALKS_CHAINS = UTILS / "_engine/policy"
+PARSES_JSON = UTILS / "_engine/common/bounded.py"
 USES_PYTHON_LINSTOR = UTILS / "_linstor/api/client.py"
 
 FOLDER_FILES = 15
@@ -58,6 +60,9 @@ COMMON_CLASSES = {"Request", "Plan"}
 
 SHELL_CALLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 SHELL_OPTIONS = {"shell", "use_unsafe_shell"}
+#: Modules that make objects of bytes without bounds, and what of ``json`` only writes.
+PARSERS = {"pickle", "marshal", "shelve", "yaml"}
+JSON_WRITERS = {"dump", "dumps", "JSONEncoder"}
 PROGRAM_CALLS = ("os.exec", "os.spawn", "os.posix_spawn", "os.fork", "pty.")
 
 
@@ -170,6 +175,27 @@ def program_breaches(file: File) -> Iterator[Breach]:
                 yield node.lineno, f"{keyword.arg} runs a shell"
 
 
+def parser_breaches(file: File) -> Iterator[Breach]:
+    """What others wrote is parsed in one file, within bounds."""
+    if file.package not in ROOMS or file.path == PARSES_JSON:
+        return
+    for each in file.imports():
+        if each.root:
+            continue
+        if each.path[0] in PARSERS:
+            yield each.line, f"{each.path[0]} reads without bounds: write JSON, and read it by {PARSES_JSON}"
+        if each.path[0] == "json" and len(each.path) > 1 and each.path[1] not in JSON_WRITERS:
+            yield each.line, f"JSON is read by {PARSES_JSON} only"
+    names = {"json"}
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.asname for alias in node.names if alias.name == "json" and alias.asname}
+    for node in ast.walk(file.tree):
+        used = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names
+        if used and node.attr not in JSON_WRITERS:
+            yield node.lineno, f"JSON is read by {PARSES_JSON} only"
+
+
 def chain_breaches(file: File) -> Iterator[Breach]:
     """Loops that follow bases stand in one place."""
     if file.package not in ROOMS or file.path.is_relative_to(WALKS_CHAINS):
@@ -213,6 +239,9 @@ def registry_breaches(file: File, names: set[str]) -> Iterator[Breach]:
                     yield node.lineno, f"{name} is compared with: ask the registry for what differs"
 
 
+COMMANDS = {"cat"}  # use cases of the command line only
+
+
 def name_breaches(file: File, modules: set[str]) -> Iterator[Breach]:
     """Files are named by nouns; a use case has its module's name."""
     name = file.path.stem
@@ -222,7 +251,7 @@ def name_breaches(file: File, modules: set[str]) -> Iterator[Breach]:
         yield 1, "a file's name is a noun: none ends in -ing"
     if name in POOR_NAMES:
         yield 1, f"{name} says nothing of what is in the file"
-    if file.room == "usecases" and name.removesuffix("_delete") not in modules:
+    if file.room == "usecases" and name.removesuffix("_delete") not in modules | COMMANDS:
         yield 1, "a use case has its module's name"
 
 
@@ -278,7 +307,7 @@ def breaches(plugins: Path) -> Iterator[str]:
     yield from folder_breaches(files)
 
 
-RULES = (layer_breaches, library_breaches, program_breaches, chain_breaches, size_breaches)
+RULES = (layer_breaches, library_breaches, program_breaches, parser_breaches, chain_breaches, size_breaches)
 
 
 def main() -> int:

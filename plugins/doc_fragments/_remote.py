@@ -187,7 +187,23 @@ options:
 requirements:
   - boto3 (for a remote in S3)
   - cryptography (for a remote with an encryption key)
-  - the Python library zstandard or the program C(zstd) (unless the remote's compression is V(none))
+  - libzstd.so.1 or the Python library zstandard; the program C(zstd) can only read (unless the remote's compression is
+    V(none))
+"""
+
+
+_AS_OF = r"""
+options:
+  as_of:
+    description:
+      - Read the remote as it was at this time by the clock of its server, such as V(2026-03-09T14:30:00+01:00). A time
+        without an offset is UTC. Objects that came later do not count. Objects that were deleted or overwritten later
+        are read in the version of that time.
+      - It requires a bucket with versioning, and an access key with the rights C(s3:GetBucketVersioning),
+        C(s3:ListBucketVersions) and C(s3:GetObjectVersion). With another remote the task fails.
+      - Put quotes around it. Otherwise YAML can change it.
+    type: str
+    version_added: 0.1.0
 """
 
 
@@ -207,5 +223,7 @@ class ModuleDocFragment:
     """
 
     DOCUMENTATION: ClassVar[str] = _REMOTE.replace("@suboptions@", _indented(_under("remote_spec."), 6))
+
+    AS_OF: ClassVar[str] = _AS_OF
 
     DEFINITION: ClassVar[str] = "options:\n" + _indented(_under(""), 2) + "\n"

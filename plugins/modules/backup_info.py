@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - snapship.dr._attributes.info
   - snapship.dr._config
   - snapship.dr._remote
+  - snapship.dr._remote.as_of
 options:
   volumes:
     description:
@@ -61,6 +62,11 @@ EXAMPLES = r"""
       path: /mnt/nas/backup
     origin: san1
     details: true
+
+- name: List the backups that a bucket with versioning had before somebody deleted or overwrote them
+  snapship.dr.backup_info:
+    remote: offsite
+    as_of: "2026-03-09T18:00:00Z"
 """
 
 RETURN = r"""
@@ -211,14 +217,12 @@ def listing(host: Host, params: Mapping[str, Any]) -> Outcome:
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
+        as_of=params["as_of"],
         volumes=names(params["volumes"], "volumes"),
         id=params["id"],
         details=params["details"],
     )
-    outcome = Outcome(items=backup_info.listing(host, request))
-    if not outcome.items:
-        outcome.warn(backup_info.instead(host, request))
-    return outcome
+    return backup_info.answer(host, request)
 
 
 def main() -> None:
@@ -227,6 +231,7 @@ def main() -> None:
         argument_spec=arguments.merge(
             arguments.config_dir(),
             arguments.remote(),
+            arguments.as_of(),
             arguments.volumes(),
             {"id": {"type": "str"}, "details": {"type": "bool", "default": False}},
         ),

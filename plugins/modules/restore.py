@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
   - snapship.dr._remote
+  - snapship.dr._remote.as_of
   - snapship.dr._volumes
   - snapship.dr._volumes.parallel
   - snapship.dr._volumes.lock
@@ -162,6 +163,13 @@ EXAMPLES = r"""
     source: vg0/db
     target: /srv/db-from-lv.img
 
+- name: Restore from a bucket with versioning as it was before somebody overwrote its objects
+  snapship.dr.restore:
+    remote: offsite
+    as_of: "2026-03-09T18:00:00Z"
+    source: /srv/db.img
+    target: /srv/db-from-before.img
+
 - name: Return to the newest backup and discard later changes
   snapship.dr.restore:
     remote: offsite
@@ -296,6 +304,7 @@ def request(params: Mapping[str, Any]) -> restore.Request:
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
+        as_of=params["as_of"],
         volumes=pairs.given(params, "volumes"),
         provider=params["provider"],
         backup=params["backup"],
@@ -317,6 +326,7 @@ def main() -> None:
         argument_spec=arguments.merge(
             arguments.config_dir(),
             arguments.remote(),
+            arguments.as_of(),
             arguments.provider(),
             arguments.parallel(),
             arguments.lock_timeout(),

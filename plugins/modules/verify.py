@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - snapship.dr._attributes
   - snapship.dr._config
   - snapship.dr._remote
+  - snapship.dr._remote.as_of
   - snapship.dr._volumes
   - snapship.dr._volumes.parallel
   - snapship.dr._volumes.lock
@@ -72,6 +73,7 @@ options:
       - Verify only backups that this host has not verified within this time, such as V(7d). O(mode=data) includes
         O(mode=metadata), and O(mode=restore) includes both.
       - Without it, or with V(0s), the task verifies at each run.
+      - It cannot be combined with O(as_of), which says nothing about the remote of today, and is not recorded.
     type: str
   scratch:
     description:
@@ -280,6 +282,7 @@ def request(params: Mapping[str, Any]) -> verify.Request:
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
+        as_of=params["as_of"],
         volumes=names(params["volumes"], "volumes"),
         provider=params["provider"],
         backup=params["backup"],
@@ -298,6 +301,7 @@ def main() -> None:
         argument_spec=arguments.merge(
             arguments.config_dir(),
             arguments.remote(),
+            arguments.as_of(),
             arguments.volumes(required=True),
             arguments.provider(),
             arguments.parallel(),

@@ -28,6 +28,7 @@ _COMMON = ("remote", "source", "target", "volumes", "provider", "backup", "at")
 OPTIONS = {
     NATIVE: (
         "origin",
+        "as_of",
         "group",
         "recursive",
         "pool",
@@ -138,12 +139,16 @@ def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> N
     which = [key for key in _WHICH if key in wish]
     if len(which) > 1:
         mistakes.add(where, f"{' and '.join(which)} are both set. Set one of them.")
-    if "at" not in wish:
-        return
-    if not isinstance(wish["at"], str):
-        mistakes.add(where, f"at: YAML read {shown(wish['at'])}, which isn't a string. Put quotes around the time.")
+    for name in ("at", "as_of"):
+        if name in wish:
+            _check_time(name, wish[name], where, mistakes)
+
+
+def _check_time(name: str, value: Any, where: str, mistakes: Mistakes) -> None:
+    if not isinstance(value, str):
+        mistakes.add(where, f"{name}: YAML read {shown(value)}, which isn't a string. Put quotes around the time.")
         return
     try:
-        parse_time(wish["at"], "at")
+        parse_time(value, name)
     except SnapshipError as error:
         mistakes.add(where, f"{error.msg} {error.hint}")

@@ -57,7 +57,7 @@ class DiscardingStore:
                 self._entries.pop(key, None)
                 self._small.pop(key, None)
 
-    def now(self) -> float:
+    def now(self, write: bool = False) -> float:
         return time.time()
 
     def probe(self, write: bool, delete: bool) -> Capabilities:

@@ -67,7 +67,7 @@ def dd_of(plan: Plan) -> list[str]:
 
 
 def zfs_send(plan: Plan) -> list[str]:
-    return ["zfs", "send", "-L", "-e", "-c", f"{plan['volume']}@{plan['name']}"]
+    return ["zfs", "send", "-L", "-c", f"{plan['volume']}@{plan['name']}"]
 
 
 def dd_hash(plan: Plan) -> None:

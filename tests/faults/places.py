@@ -25,6 +25,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases impor
     backup_delete,
     backup_info,
     restore,
+    verify,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.provider import FileProvider
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
@@ -119,6 +120,11 @@ class Place:
         options.setdefault("provider", "file")
         request = restore.Request(remote_spec=self.options, volumes=volumes, backup=backup_id, **options)
         return restore.apply(host, restore.plan(host, request))
+
+    def verify(self, mode: str, config: str = "r") -> Outcome:
+        host = self.host(config)
+        request = verify.Request(remote_spec=self.options, origin=ORIGIN, volumes=[str(self.image)], mode=mode)
+        return verify.apply(host, verify.plan(host, request))
 
     # --- looking
 

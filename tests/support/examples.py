@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 _POOLS = re.compile(r"\b(tank|vg0)\b")
 _A_TIME = "2026-03-09T12:00:00Z"
+_OF_A_STORE = "2026-03-09T18:00:00Z"  # for which only minutes of the future are taken
 
 
 def of_module(module: Any) -> list[dict[str, Any]]:
@@ -77,10 +78,11 @@ class Site:
 
     def adapted(self, text: str) -> str:
         """An example with this site's places and times in it."""
-        later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        soon, later = (now + datetime.timedelta(minutes=minutes) for minutes in (4, 60))
         words = "|".join(re.escape(name) for name in sorted(self._names, key=len, reverse=True))
         text = re.sub(rf"(?<![\w-])({words})(?![\w-])", lambda found: self._names[found.group()], text)
-        return text.replace(_A_TIME, later.isoformat())
+        return text.replace(_A_TIME, later.isoformat()).replace(_OF_A_STORE, soon.isoformat())
 
     def play(self, name: str, plays: list[dict[str, Any]]) -> str:
         """Runs plays on one machine that is in every group; they have to succeed and to keep secrets. Returns what they

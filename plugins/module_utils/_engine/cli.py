@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: parser.Arguments) -> int:
     line = progress.on_terminal(sys.stderr)
     try:
-        outcome: Outcome = args.run(Host(args.config_dir or os.environ.get("SNAPSHIP_CONFIG_DIR"), line), args)
+        outcome: Outcome | None = args.run(Host(args.config_dir or os.environ.get("SNAPSHIP_CONFIG_DIR"), line), args)
     except SnapshipError as error:
         line.clear()
         return _refused(args, error)
@@ -55,6 +55,8 @@ def _run(args: parser.Arguments) -> int:
         )
         return FAILED
     line.clear()
+    if outcome is None:  # a command whose output is data
+        return DONE
     output.show(outcome, args)
     if not outcome.failures:
         return DONE

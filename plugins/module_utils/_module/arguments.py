@@ -86,6 +86,11 @@ def remote() -> Spec:
     }
 
 
+def as_of() -> Spec:
+    """The time at which a remote is looked at, where that isn't now."""
+    return {"as_of": {"type": "str"}}
+
+
 #: for mutually_exclusive and required_one_of of a module that takes :func:`remote`
 ONE_REMOTE = [("remote", "remote_spec")]
 

@@ -16,7 +16,9 @@ CHECK = ROOT / "dev/check_layers.py"
 ENGINE = "module_utils/_engine"
 LINSTOR = "module_utils/_linstor"
 PROGRAMS = f"programs are started in {ENGINE}/common/processes.py only"
+PICKLE = f"pickle reads without bounds: write JSON, and read it by {ENGINE}/common/bounded.py"
 CHAINS = f"chains are walked in {ENGINE}/policy/chains.py only"
+PARSERS = f"JSON is read by {ENGINE}/common/bounded.py only"
 FILLER = "".join(f"LINE_{number} = {number}\n" for number in range(40))
 
 
@@ -63,6 +65,15 @@ BROKEN = [
     ("filter/plan.py", "import os\nos.system('true')\n", "os.system runs a shell"),
     ("filter/plan.py", "call('true', shell=True)\n", "shell runs a shell"),
     ("modules/backup.py", "module.run_command('true', use_unsafe_shell=True)\n", "use_unsafe_shell runs a shell"),
+    # parsers
+    (f"{ENGINE}/local/host.py", "import json\nx = json.loads('{}')\n", PARSERS),
+    (f"{ENGINE}/common/files.py", "import json\nx = json.load(source)\n", PARSERS),
+    (f"{ENGINE}/common/files.py", "def late():\n    import json as j\n    return j.JSONDecoder()\n", PARSERS),
+    (f"{ENGINE}/repository/manifest.py", "from json import loads\n", PARSERS),
+    (f"{ENGINE}/repository/manifest.py", "import json.decoder\n", PARSERS),
+    (f"{LINSTOR}/api/access.py", "import json\nread = json.loads\n", PARSERS),
+    (f"{ENGINE}/local/host.py", "import pickle\n", PICKLE),
+    (f"{ENGINE}/local/host.py", "from yaml import safe_load\n", PICKLE.replace("pickle", "yaml")),
     # chains
     (f"{ENGINE}/shipments/unit.py", "while key.base:\n    key = table[key.base]\n", CHAINS),
     (f"{LINSTOR}/state/backups.py", "while here:\n    here = bases[here]\n", CHAINS),
@@ -133,6 +144,8 @@ def test_what_keeps_to_the_rules(tmp_path: Path) -> None:
         f"{ENGINE}/usecases/backup_delete.py": "from ..repository.catalog import Catalog\n",
         f"{ENGINE}/shipments/unit.py": "from .base_choice import choose\nfrom ..repository import catalog\n",
         f"{ENGINE}/common/processes.py": "import subprocess\nsubprocess.run(['true'], shell=False)\n",
+        f"{ENGINE}/common/bounded.py": "import json\nx = json.loads('{}')\n",
+        f"{ENGINE}/common/files.py": "import json\nx = json.dumps({})\njson.dump({}, target)\n",
         f"{ENGINE}/policy/chains.py": "while here:\n    here = bases[here]\n",
         f"{LINSTOR}/usecases/retention.py": "from ..._engine.policy import chains\nfrom ..api.client import Client\n",
         f"{LINSTOR}/api/client.py": "import linstor\n",

@@ -39,7 +39,9 @@ PAGES = ("docs/quickstart.md", "docs/ansible.md", "docs/volumes.md", "docs/linst
 
 @pytest.fixture
 def site(tmp_path: Path, s3_server: S3Server) -> Iterator[Site]:
-    s3_server.client().create_bucket(Bucket=BUCKET)
+    client = s3_server.client()
+    client.create_bucket(Bucket=BUCKET)
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     made = Site(tmp_path, {}, {"vault_s3_secret_key": s3_server.rw.secret_key, "vault_backup_key": key})
     made.variables = {"s3_endpoint": s3_server.endpoint, "vault_s3_access_key": s3_server.rw.access_key}
@@ -78,7 +80,7 @@ def test_the_modules_examples(site: Site) -> None:
     ]
     old = {"old_backup_id": "{{ first.backups[0].id }}"}
     site.play("examples", [{"name": "Run the modules' examples", "hosts": "storage", "vars": old, "tasks": tasks}])
-    for name in ("db-restored.img", "monday/db.img", "db.img"):
+    for name in ("db-restored.img", "monday/db.img", "db-from-before.img", "db.img"):
         assert (site.directory / "srv" / name).stat().st_size == 2 << 20
 
 
@@ -129,7 +131,7 @@ def test_the_guide_to_the_command_line(site: Site) -> None:
     for text in blocks("docs/cli.md", "sh"):
         if not need_pools(text):
             site.shell(text)
-    for name in ("db-restored.img", "db-from-bucket.img", "a.img"):
+    for name in ("db-restored.img", "db-from-bucket.img", "db-from-before.img", "a.img"):
         assert (site.directory / "srv" / name).read_bytes() == (site.directory / "srv/db.img").read_bytes()
 
 

@@ -442,3 +442,18 @@ def test_an_append_only_remote_gets_increments_too(place: Place, kind: str, requ
         items.append(place.one(image))
     assert [item["base"] for item in items] == [None, items[0]["id"], items[1]["id"]]
     assert place.content(image, items[1]["id"])[:1] == b"1"
+
+
+def test_a_host_ahead_of_the_directorys_clock_ships_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mtime of a new file is the directory's clock; a preview can't make one and sees only this host's."""
+    image = place.image(data=b"x")
+    (place.remote / "data").mkdir(parents=True)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 600.0)
+    before = place.tree()
+    assert place.ship(image, check=True).changed
+    assert place.tree() == before
+    with pytest.raises(RemoteError, match="ahead of the clock of") as caught:
+        place.ship(image)
+    assert caught.value.code == "clock_skew"
+    assert not place.stored()

@@ -238,3 +238,9 @@ def test_every_ten_minutes_for_three_years_comes_down_to_the_periods() -> None:
         points = [verdict.point for verdict in decide(points, rules, moment.timestamp()) if verdict.kept]
     assert 4 + 24 - 1 <= len(points) <= 4 + 24 + 7 + 5 + 12 + 2
     assert len({point.id[:10] for point in points}) >= 7 + 3 + 10
+
+
+def test_absurd_times_are_only_times() -> None:
+    points = [Point(str(seconds), seconds) for seconds in (-1e300, -62135596801.0, -1.0, 0.0)]
+    assert kept([*points, at("2026-03-09T12:00:00")], Rules(yearly=2, weekly=1)) == ["2026-03-09T12:00:00", "0.0"]
+    assert set(kept([Point("far", 1e18), *points], Rules(daily=1))) == {"far", "0.0"}

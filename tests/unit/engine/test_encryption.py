@@ -22,6 +22,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams import encryption
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.codec import Codec, codec_for
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Cipher, Key, Keyring
+from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.frames import Frame
 
 ID = "20260309T143000.123456Z-0123456789abcdef"
 MASTER = bytes(range(32))
@@ -137,12 +138,33 @@ def test_a_codec_goes_by_what_the_manifest_says() -> None:
     assert ring.writes is not None
     described = encryption.describe(ring.writes, DATA_KEY, ID)
     fields = {"compression": "zstd", "encryption": described}
-    stored = bytes(codec_for(fields, ID, ring).encode("00000003", b"plain" * 1000))
-    digest = hashlib.sha256(stored).hexdigest()
-    assert codec_for(fields, ID, ring).decode("k", "00000003", stored, digest, 5000) == b"plain" * 1000
-    for name, sha256, size in (("00000004", digest, 5000), ("00000003", "0" * 64, 5000), ("00000003", digest, 4999)):
+    codec = codec_for(fields, ID, ring)
+    plain = memoryview(b"plain" * 1000)
+    encoded, sizes = codec.encode(3, plain, [(0, 2000), (2000, 5000)])
+    stored = memoryview(bytes(encoded))
+    assert sum(sizes) == len(stored)
+    assert codec_for(fields, ID, ring).segment("k", 3, stored, 5000) == plain
+    second = Frame(1, sizes[0], sizes[1], 3000, True)
+    assert codec.frame("k", 3, second, stored[sizes[0] :]) == plain[2000:]
+    moved = [
+        (4, second),
+        (3, second._replace(number=0)),
+        (3, second._replace(last=False)),
+        (3, second._replace(plain=1)),
+    ]
+    for number, frame in moved:
         with pytest.raises(CorruptError, match="^data/k: "):
-            codec_for(fields, ID, ring).decode("data/k", name, stored, sha256, size)
+            codec.frame("data/k", number, frame, stored[sizes[0] :])
+    first = stored[: sizes[0]]
+    for number, broken, size in ((4, stored, 5000), (3, stored, 4999), (3, first, 2000), (3, stored[:-1], 5000)):
+        with pytest.raises(CorruptError, match="^data/k: "):  # a segment that lacks its end is none
+            codec.segment("data/k", number, broken, size)
+    page = bytes(codec.encode_page("page 0", b"records"))
+    digest = hashlib.sha256(page).digest()
+    assert codec.page("k", "page 0", page, digest, 7) == b"records"
+    for name, sha256, size in (("page 1", digest, 7), ("page 0", bytes(32), 7), ("page 0", digest, 6)):
+        with pytest.raises(CorruptError, match="^data/k: "):
+            codec.page("data/k", name, page, sha256, size)
     with pytest.raises(ConfigError, match="unknown encryption"):
         codec_for({**fields, "encryption": {**described, "algorithm": "ROT13"}}, ID, ring)
     with pytest.raises(CorruptError, match="unknown compression"):

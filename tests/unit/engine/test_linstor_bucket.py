@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import struct
+import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +205,25 @@ def test_from_a_real_bucket(tmp_path: Path, world: World, bucket: Bucket) -> Non
     assert (tmp_path / "target.img").read_bytes() == world.states[2][0]
     assert not place.verify("db", "db/1", mode="data", origin=None).failures
     assert bucket.objects() == before
+
+
+def test_from_a_bucket_as_it_was(tmp_path: Path, world: World, bucket: Bucket) -> None:
+    bucket.client.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    world.bucket.put_into(bucket.client, bucket.name, "copy/")
+    reply = bucket.client.get_bucket_versioning(Bucket=bucket.name)
+    then = parsedate_to_datetime(reply["ResponseMetadata"]["HTTPHeaders"]["date"]).isoformat()
+    time.sleep(1.1)  # the server's times are whole seconds
+    for number, key in enumerate(bucket.keys()):
+        if number % 2:
+            bucket.client.delete_object(Bucket=bucket.name, Key=key)
+        else:
+            bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"x")
+    options = {"endpoint_url": bucket.endpoint, "region": bucket.region, "addressing_style": "path"}
+    options.update(access_key=bucket.ro.access_key, secret_key=bucket.ro.secret_key)
+    place = Place(tmp_path, type="s3", bucket=bucket.name, prefix="copy", layout="linstor", **options)
+    assert len(place.list(origin="*", as_of=then)) == 6
+    assert not fetch(place, "db", as_of=then).failures
+    assert (tmp_path / "target.img").read_bytes() == world.states[2][0]
 
 
 def test_objects_larger_than_a_piece(linstor: Place, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

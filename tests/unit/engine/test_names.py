@@ -11,8 +11,8 @@ import re
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys
-from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import keys, units
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UsageError, VolumeError
 
 SAFE = re.compile(r"[A-Za-z0-9_.%~-]+")
 ALPHABETS = [
@@ -149,11 +149,59 @@ def test_ids_carry_their_time_to_the_microsecond_and_are_unique() -> None:
         "20260230T143000.123456Z-0123456789abcdef",
         "20260309T243000.123456Z-0123456789abcdef",
         "00000101T000000.000000Z-0123456789abcdef",
+        "00010101T000000.000000Z-0123456789abcdef",
+        "19691231T235959.999999Z-0123456789abcdef",
+        "99990101T000000.000000Z-0123456789abcdef",
+        "99991231T235959.999999Z-0123456789abcdef",
         "２０２６0309T143000.123456Z-0123456789abcdef",
     ],
 )
 def test_what_is_no_id(text: str) -> None:
     assert not keys.is_id(text)
+
+
+@pytest.mark.parametrize("created", [-1.0, -1e12, 253370764800.0, 1e18])
+def test_no_id_is_minted_that_would_be_none(created: float) -> None:
+    with pytest.raises(VolumeError, match="from 1970 to 9998"):
+        keys.mint_id(created)
+
+
+@pytest.mark.parametrize("year", [1970, 9998])
+def test_the_first_and_the_last_id_can_be_shown(year: int) -> None:
+    for moment in ("0101T000000.000000Z", "1231T235959.999999Z"):
+        backup_id = f"{year}{moment}-0123456789abcdef"
+        assert keys.is_id(backup_id)
+        assert units.iso_time(keys.id_time(backup_id)).startswith(str(year) if "0101" in moment else str(year)[:3])
+        assert keys.shown(f"backups/o/v/{backup_id}~full").startswith("the manifest of v from ")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_names_become_is_a_component(name: str) -> None:
+    assert keys.is_component(keys.encode(name))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "%2f",
+        "%2",
+        "%",
+        "%41",
+        "a b",
+        "a~b",
+        "~",
+        "ä",
+        "a\n",
+        f"x~{'0' * 63}",
+        f"{'a' * 136}~{'0' * 64}",
+    ],
+)
+def test_what_no_name_becomes_is_none(text: str) -> None:
+    assert not keys.is_component(text)
 
 
 def test_keys_are_parsed_back() -> None:
@@ -182,5 +230,9 @@ def test_strangers_keys_are_passed_over() -> None:
         f"data/o/v/{one}~full",
         f"other/backups/o/v/{one}~full",
         "backups/o/v/README.txt",
+        f"backups/../v/{one}~full",
+        f"backups/o//{one}~full",
+        f"backups/o/%2f/{one}~full",
+        f"backups/o/v/{one}~99991231T235959.999999Z-0123456789abcdef",
     ):
         assert keys.parse_backup_key(key) is None, key

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common import units
@@ -94,3 +96,16 @@ def test_what_is_shown() -> None:
         "5s",
     ]
     assert [units.show_bytes(each) for each in (0, 512, 10 << 20, 3 << 40)] == ["0 B", "512 B", "10.0 MiB", "3.0 TiB"]
+
+
+@pytest.mark.parametrize("seconds", [-1e300, -62135596801.0, -62135596800.0, -1.0, 0.0, 253402300799.999999, 1e18])
+def test_any_number_of_seconds_can_be_shown(seconds: float) -> None:
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z", units.iso_time(seconds))
+
+
+def test_times_that_exist_are_shown_as_they_are() -> None:
+    assert units.iso_time(-62135596800.0) == "0001-01-01T00:00:00.000000Z"
+    assert units.iso_time(-1.5) == "1969-12-31T23:59:58.500000Z"
+    assert units.iso_time(253402300799.0) == "9999-12-31T23:59:59.000000Z"
+    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-12:00"):
+        assert units.iso_time(units.parse_time(text, "at")[0])

@@ -69,7 +69,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_single_file_reads_what_the_engine_here_wrote_and_the_other_way_round(
     place: Place, program: Path, python: str
 ) -> None:
-    """With the standard library alone (-S: no site-packages), zstd by the program."""
+    """With the standard library alone (-S: no site-packages), zstd by the C library."""
     need_machine_id()
     need_program("zstd", "zstd")
 

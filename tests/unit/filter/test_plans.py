@@ -256,6 +256,7 @@ def test_what_is_to_be_restored() -> None:
         ),
         ({"remote": "nas", "source": "/srv/a", "volumes": [{"source": "a", "target": "b"}]}, "are both set"),
         ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": 5}, "at: YAML read 5"),
+        ({"remote": "nas", "source": "/srv/a", "target": "/b", "as_of": 5}, "as_of: YAML read 5"),
         ({"remote": "nas", "source": "/srv/a", "target": "/b", "at": "noon"}, "'noon' isn't a point in time"),
         (
             {"remote": "nas", "source": "/srv/a", "target": "/b", "at": "2026-01-01", "group": "g"},

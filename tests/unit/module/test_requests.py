@@ -57,7 +57,7 @@ def test_modules_hand_on_every_option(what: str) -> None:
 HOOKS = "--consistent --recursive --quiesce fsfreeze --pre-command a --post-command b --hook-timeout 5s"
 WORK = "--provider zfs --parallel 2 --lock-timeout 5s --origin san2"
 SHIP = f"--type full --full-every 3d --skip-unchanged --pool-high 70 --adopt-origin {HOOKS} {WORK}"
-RESTORE = f"restore a b --overwrite --discard-changes --recursive --pool vg0/p --property compression {WORK}"
+RESTORE = f"restore a b --overwrite --discard-changes --recursive --pool vg0/p --property compression --as-of x {WORK}"
 # Each with the fields that are left alone since they can't go with those that are set.
 COMMANDS = {
     f"snapshot a --name n --state absent --provider zfs {HOOKS}": {"max_age"},
@@ -67,7 +67,9 @@ COMMANDS = {
     f"{RESTORE} --backup x --remote nas": {"at", "group", "remote_spec"},
     f"{RESTORE} --at 2026-03-09 --path /srv/b": {"backup", "group", "remote"},
     f"{RESTORE} --group x --path /srv/b": {"backup", "at", "remote"},
-    f"verify a --mode data --max-age 1h --backup x --scratch c --pool vg0/p {WORK} --remote nas": {"remote_spec"},
+    f"verify a --mode data --max-age 1h --backup x --scratch c --pool vg0/p --as-of x {WORK} --remote nas": {
+        "remote_spec"
+    },
     "delete x --volume a --cascade --origin san2 --lock-timeout 5s --path /srv/b": {"remote"},
 }
 

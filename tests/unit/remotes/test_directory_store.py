@@ -427,3 +427,41 @@ def test_ten_thousand_files(directory: Any, root: Path) -> None:
         (root / f"backups/web1/db/{number:05d}~full").touch()
     assert len(list(store.list("backups/"))) == 10_000
     assert store.requests["list"] == 1
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> float:
+    """This host's clock is so many seconds ahead of that of the directory's files."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 86400.0)
+    return 86400.0
+
+
+def test_the_clock_is_that_of_its_files(directory: Any, root: Path, ahead: float) -> None:
+    store = directory()
+    store.put(DATA, b"x")
+    stamp = (root / DATA).stat().st_mtime
+    before = sorted(path for path in root.rglob("*"))
+    assert stamp + ahead <= store.now() < stamp + ahead + 600  # nothing may be written: this host's clock
+    assert stamp <= store.now(write=True) < stamp + 600
+    assert stamp <= store.now() < stamp + 600  # known by now
+    assert sorted(path for path in root.rglob("*")) == before
+
+
+def test_no_object_is_younger_than_now(directory: Any, root: Path) -> None:
+    store = directory()
+    for number in range(200):
+        key = f"data/{number}"
+        store.put(key, b"x")
+        assert store.now(write=True) >= (root / key).stat().st_mtime
+
+
+def test_a_reader_has_only_its_own_clock(directory: Any, root: Path, ahead: float) -> None:
+    store = directory()
+    store.put(DATA, b"x")
+    os.rename(root / "tmp", root / "elsewhere")
+    (root / "tmp").write_bytes(b"in the way")
+    assert store.now(write=True) >= (root / DATA).stat().st_mtime + ahead
+    os.rename(root, root.with_name("gone"))
+    assert store.now(write=True) >= time.time() - 600
+    assert not root.exists()

@@ -118,6 +118,26 @@ def test_a_server_that_answered_before_is_waited_for(s3: Any, no_pauses: None, f
     assert len(server.requests[-1].body) == LARGE
 
 
+@pytest.mark.parametrize("refusal", ["AccessDenied", "XAmzContentSHA256Mismatch", "SignatureDoesNotMatch"])
+def test_a_body_is_signed_where_the_server_wants_that(s3: Any, refusal: str) -> None:
+    """A large body whose digest isn't known goes unsigned, unless the server refuses that: it is asked once."""
+
+    def answer(request: Request) -> Reply:
+        unsigned = request.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+        return Reply.error(403, refusal) if unsigned and refusing else Reply()
+
+    for refusing, unsigned in ((False, 3), (True, 1)):
+        with ScriptedHttp(answer) as server:
+            store = s3(endpoint_url=server.endpoint)
+            for name in ("a", "b", "c"):
+                store.put(f"data/{name}", bytes(LARGE))
+            store.put("data/small", b"x")
+            store.put("data/known", bytes(LARGE), hashlib.sha256(bytes(LARGE)).hexdigest())
+        digests = [request.headers["x-amz-content-sha256"] for request in server.requests]
+        assert digests.count("UNSIGNED-PAYLOAD") == unsigned
+        assert len(digests) == (6 if refusing else 5)
+
+
 def test_waiting_has_an_end(s3: Any, no_pauses: None) -> None:
     replies = [Reply()]
     with ScriptedHttp(lambda _request: replies.pop(0) if replies else Reply.error(503, "SlowDown")) as server:

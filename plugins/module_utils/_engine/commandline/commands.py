@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from typing import Any
 
 from ..common.errors import UsageError
 from ..common.outcome import Outcome
 from ..local.host import Host
-from ..usecases import backup, backup_delete, backup_info, remote, restore, snapshot, verify
+from ..usecases import backup, backup_delete, backup_info, cat, remote, restore, snapshot, verify
 from . import remote_options
 
 
@@ -94,12 +95,15 @@ def list_backups(host: Host, args: argparse.Namespace) -> Outcome:
     """List the backups on a remote."""
     name, spec = remote_options.choice(args)
     request = backup_info.Request(
-        remote=name, remote_spec=spec, origin=args.origin, volumes=args.volumes, id=args.id, details=args.details
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        as_of=args.as_of,
+        volumes=args.volumes,
+        id=args.id,
+        details=args.details,
     )
-    outcome = Outcome(items=backup_info.listing(host, request))
-    if not outcome.items:
-        outcome.warn(backup_info.instead(host, request))
-    return outcome
+    return backup_info.answer(host, request)
 
 
 def fetch(host: Host, args: argparse.Namespace) -> Outcome:
@@ -109,6 +113,7 @@ def fetch(host: Host, args: argparse.Namespace) -> Outcome:
         remote=name,
         remote_spec=spec,
         origin=args.origin,
+        as_of=args.as_of,
         volumes=_pairs(args),
         provider=args.provider,
         backup=args.backup,
@@ -132,6 +137,7 @@ def prove(host: Host, args: argparse.Namespace) -> Outcome:
         remote=name,
         remote_spec=spec,
         origin=args.origin,
+        as_of=args.as_of,
         volumes=args.volumes,
         provider=args.provider,
         backup=args.backup,
@@ -143,6 +149,26 @@ def prove(host: Host, args: argparse.Namespace) -> Outcome:
         lock_timeout=args.lock_timeout,
     )
     return _carry_out(verify, host, request, args)
+
+
+def read_bytes(host: Host, args: argparse.Namespace) -> None:
+    """Write bytes of a backup to standard output."""
+    if sys.stdout.isatty():
+        raise UsageError("cat writes binary data, and standard output is a terminal.", "Write it to a file or a pipe.")
+    name, spec = remote_options.choice(args)
+    request = cat.Request(
+        remote=name,
+        remote_spec=spec,
+        origin=args.origin,
+        as_of=args.as_of,
+        volume=args.volume,
+        backup=args.backup,
+        at=args.at,
+        offset=args.offset,
+        length=args.length,
+    )
+    cat.read(host, request, sys.stdout.buffer.write)
+    sys.stdout.buffer.flush()
 
 
 def _carry_out(use_case: Any, host: Host, request: Any, args: argparse.Namespace) -> Outcome:

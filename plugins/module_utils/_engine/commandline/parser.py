@@ -55,6 +55,7 @@ def build() -> argparse.ArgumentParser:
     _backup(subparsers)
     _listing(subparsers)
     _restore(subparsers)
+    _cat(subparsers)
     _verify(subparsers)
     return parser
 
@@ -137,6 +138,7 @@ _DELETE = _Command("delete", "ID", "delete a backup from a remote", commands.rem
 _LIST = _Command("list", "[VOLUME...]", "list the backups on a remote", commands.list_backups, "backups", LISTED, False)
 _SHOW = _Command("show", "ID", "show one backup", commands.list_backups, "backups", LISTED, False)
 _RESTORE = _Command("restore", "SOURCE TARGET", "restore volumes from a remote", commands.fetch, "restored", RESTORED)
+_CAT = _Command("cat", "VOLUME", "write bytes of a backup to standard output", commands.read_bytes, "bytes", (), False)
 _VERIFY = _Command("verify", "VOLUME...", "verify backups", commands.prove, "verified", VERIFIED)
 
 
@@ -197,10 +199,12 @@ def _listing(subparsers: Subparsers) -> None:
     parser.add_argument("volumes", metavar="VOLUME", nargs="*")
     parser.add_argument("--details", action="store_true", help="read each manifest, for sizes and more (slower)")
     parser.set_defaults(id=None)
+    _then(parser)
     _at_remote(parser)
     parser = _SHOW.add_to(subparsers)
     parser.add_argument("id", metavar="ID")
     parser.set_defaults(volumes=[], details=True, whole=True)
+    _then(parser)
     _at_remote(parser)
 
 
@@ -237,6 +241,19 @@ def _restore(subparsers: Subparsers) -> None:
     )
     _provider(parser)
     _parallel(parser)
+    _then(parser)
+    _at_remote(parser)
+
+
+def _cat(subparsers: Subparsers) -> None:
+    parser = _CAT.add_to(subparsers)
+    parser.add_argument("volume", metavar="VOLUME", help="the volume that was backed up")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--backup", metavar="ID", help="the backup (the newest)")
+    which.add_argument("--at", metavar="TIME", help="the newest backup up to this time, as 2026-03-09T14:30:00+01:00")
+    parser.add_argument("--offset", metavar="BYTES", default="0", help="where to begin, as 4096 or 10G (0)")
+    parser.add_argument("--length", metavar="BYTES", help="how many bytes, as 512 or 1M (up to the end)")
+    _then(parser)
     _at_remote(parser)
 
 
@@ -250,6 +267,7 @@ def _verify(subparsers: Subparsers) -> None:
     parser.add_argument("--scratch", metavar="VOLUME", help="scratch volume for --mode restore (beside the volume)")
     parser.add_argument("--pool", help="thin pool for the scratch volume, if it is a logical volume")
     _parallel(parser)
+    _then(parser)
     _at_remote(parser)
 
 
@@ -280,6 +298,12 @@ def _parallel(parser: argparse.ArgumentParser) -> None:
 
 def _lock(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lock-timeout", metavar="TIME", default="1h", help="how long to wait for another run (1h)")
+
+
+def _then(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-of", metavar="TIME", help="read a bucket with versioning as it was then, by the server's clock"
+    )
 
 
 def _at_remote(parser: argparse.ArgumentParser) -> None:

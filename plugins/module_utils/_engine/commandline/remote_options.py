@@ -8,17 +8,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+from ..common.bounded import Unreadable, read_value
 from ..common.errors import UsageError
 from ..remotes.registry import all_options, foreign_options, telling_options, told_type, type_names
 from ..remotes.spec import RemoteOption
 
 _DEST = "definition_"
+_LIMIT = 1 << 20  # characters of a file with a definition or a secret
 _FALSE, _TRUE = ("0", "false", "no", "off", "n", "f"), ("1", "true", "yes", "on", "y", "t")
 
 
@@ -117,10 +118,9 @@ def _secret(name: str, path: str, several: bool) -> str | list[str]:
 
 def _from_file(path: str) -> dict[str, Any]:
     try:
-        value = json.loads(_read(path))
-    except ValueError as error:
-        # Not the text: it holds secrets.
-        raise UsageError(f"{path} isn't JSON: {getattr(error, 'msg', 'it is not readable as text')}.") from None
+        value = read_value(_read(path).encode("utf-8", "surrogateescape"), _LIMIT, floats=True)
+    except Unreadable as error:
+        raise UsageError(f"{path}: {error}.") from None  # the reason quotes none of its secrets
     if not isinstance(value, dict):
         raise UsageError(
             f"{path} isn't a JSON object.", 'Write it as {"path": "/mnt/nas/backup"}, with the options of a remote.'
@@ -129,15 +129,22 @@ def _from_file(path: str) -> dict[str, Any]:
 
 
 def _read(path: str) -> str:
-    if path == "-":
-        return sys.stdin.read()
     try:
-        with open(path, encoding="utf-8") as source:
-            return source.read()
+        if path == "-":
+            return _bounded(path, sys.stdin)
+        with open(path, encoding="utf-8") as source:  # a pipe is good, too: --access-key-file <(...)
+            return _bounded(path, source)
     except UnicodeDecodeError:
         raise UsageError(f"{path} isn't a text file.") from None
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}.") from None
+
+
+def _bounded(path: str, source: TextIO) -> str:
+    text = source.read(_LIMIT + 1)
+    if len(text) > _LIMIT:
+        raise UsageError(f"{path} has more than {_LIMIT} characters.", "Name the file with the definition or secret.")
+    return text
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

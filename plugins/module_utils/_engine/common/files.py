@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
+from .bounded import RECORD_LIMIT, Unreadable, read_file, read_object, read_value
 from .errors import BusyError, ConfigError
 
 
@@ -118,13 +120,48 @@ def write_json(path: str, value: Any) -> None:
 
 def read_json(path: str) -> Any:
     """The value in a JSON file, ``None`` where there is no file. Raises ConfigError where it can't be read."""
+    data = read_private(path, RECORD_LIMIT)
     try:
-        with open(path, encoding="utf-8") as source:
-            return json.load(source)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} can't be read: {error}.") from error
+        return None if data is None else read_value(data, RECORD_LIMIT, local=True)
+    except Unreadable as error:
+        raise damaged(path, str(error)) from None
+
+
+def read_record(path: str) -> dict[str, Any] | None:
+    """As :func:`read_json`, for files that hold one JSON object."""
+    value = read_json(path)
+    if value is not None and not isinstance(value, dict):
+        raise damaged(path, "it isn't a JSON object")
+    return value
+
+
+def read_note(path: str) -> dict[str, Any]:
+    """The members of a JSON object that can be found out again: none where it is damaged or there is no file.
+
+    Raises ConfigError where this user may not read it.
+    """
+    try:
+        data = read_file(path, RECORD_LIMIT)
+        return {} if data is None else read_object(data, RECORD_LIMIT, local=True)
+    except Unreadable:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def read_private(path: str, limit: int) -> bytes | None:
+    """The content of a small file, ``None`` where there is none. Raises ConfigError where it can't be read."""
+    try:
+        return read_file(path, limit)
+    except Unreadable as error:
+        raise damaged(path, str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def damaged(path: str, why: str) -> ConfigError:
+    """The error for a file of this host that isn't as snapship wrote it. ``why``: the end of a sentence."""
+    return ConfigError(f"{path} can't be read: {why}.", "Restore the file, or remove it if nothing needs it.")
 
 
 @contextlib.contextmanager
@@ -139,7 +176,7 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
             private_folder(os.path.dirname(path))
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _wait_for(descriptor, until, what)
+            wait_for(functools.partial(try_lock, descriptor), until, what)
             if os.fstat(descriptor).st_nlink:
                 yield
                 return
@@ -148,9 +185,11 @@ def locked(path: str, timeout: float, what: str) -> Iterator[None]:
         # else its holder removed it with its folder: it locks nothing any more
 
 
-def _wait_for(descriptor: int, until: float, what: str) -> None:
+def wait_for(take: Callable[[], bool], until: float, what: str) -> None:
+    """Try to take a lock until it succeeds. Raises BusyError, which says that ``what`` is busy, when it is later than
+    ``until`` (monotonic seconds)."""
     pause = 0.02
-    while not try_lock(descriptor):
+    while not take():
         if time.monotonic() >= until:
             raise BusyError(
                 f"{what} is busy: another run holds its lock, and lock_timeout has passed.",

@@ -8,31 +8,43 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import re
 import secrets
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from .errors import CorruptError, UsageError
-from .units import UTC, iso_time
+from .errors import CorruptError, UsageError, VolumeError
+from .units import UTC, iso_time, utc_time
 
 FULL = "full"
 ANY = "*"  # in the place of an origin: all of them
 COMPONENT_BYTES = 200
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{16}")
+# Of ids. Their times are rounded, shown in other zones and subtracted, which must not lead out of the calendar.
+_YEARS = range(1970, 9999)
+_SAFE = re.compile(r"[A-Za-z0-9_.%-]+")
 _HASHED = re.compile(r"(?P<head>.*)~(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
 def mint_id(created: float) -> str:
-    """An id for one shipment: the snapshot's point in time (UTC, microseconds) and 64 random bits."""
-    stamp = datetime.datetime.fromtimestamp(created, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return f"{stamp}-{secrets.token_hex(8)}"
+    """An id for one shipment: the snapshot's point in time (UTC, microseconds) and 64 random bits.
+
+    Raises VolumeError for a time that no id can have.
+    """
+    minted = f"{utc_time(created).strftime('%Y%m%dT%H%M%S.%fZ')}-{secrets.token_hex(8)}"
+    if not is_id(minted):
+        raise VolumeError(
+            f"the snapshot's time is {iso_time(created)}; a backup's must be from {_YEARS[0]} to {_YEARS[-1]}.",
+            "Set this host's clock, and take a new snapshot.",
+        )
+    return minted
 
 
 def is_id(text: str) -> bool:
-    """Whether this is an id as :func:`mint_id` makes them, with a time that exists."""
-    if not _ID.fullmatch(text):
+    """Whether this is an id as :func:`mint_id` makes them, with a time that exists, of the years 1970 to 9998."""
+    if not _ID.fullmatch(text) or int(text[:4]) not in _YEARS:
         return False
     try:
         id_time(text)
@@ -65,6 +77,18 @@ def encode(name: str) -> str:
         digest = hashlib.sha256(raw).hexdigest()
         return re.sub(r"%.?$", "", text[: COMPONENT_BYTES - 65]) + "~" + digest
     return text
+
+
+@functools.lru_cache(1024)
+def is_component(text: str) -> bool:
+    """Whether :func:`encode` makes this of some name."""
+    hashed = _HASHED.fullmatch(text)
+    if hashed is not None:
+        return len(text) <= COMPONENT_BYTES and bool(_SAFE.fullmatch(hashed["head"]))
+    try:
+        return encode(unquote(text, errors="surrogateescape")) == text
+    except UsageError:
+        return False
 
 
 def decode(component: str) -> str | None:
@@ -118,6 +142,8 @@ def parse_backup_key(key: str) -> BackupKey | None:
     if len(parts) != 4 or parts[0] not in ("backups", "deleted"):
         return None
     backup_id, tilde, base = parts[3].partition("~")
+    if not is_component(parts[1]) or not is_component(parts[2]):
+        return None
     if not tilde or not is_id(backup_id) or not (base == FULL or is_id(base)) or base == backup_id:
         return None
     return BackupKey(parts[1], parts[2], backup_id, None if base == FULL else base)
@@ -142,7 +168,8 @@ def shown(key: str) -> str:
     about = f"{volume} from {iso_time(id_time(backup_id))}"
     if kind == "data":
         name = parts[3] if len(parts) > 3 else ""
-        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else "the data"
+        table = "the table of segments" if name.startswith("segments") else "the data"
+        what = f"segment {int(name)}" if name.isdigit() else "the index" if name.startswith("index") else table
         return f"{what} of {about}"
     return f"{_SINGLE[kind]} of {about}"
 

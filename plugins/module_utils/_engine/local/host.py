@@ -17,16 +17,30 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, Callable, cast
 
-from ..common.errors import ConfigError, UnknownError, UsageError
-from ..common.files import locked, private_folder, read_json, sync_folder, write_json, write_private, writing
+from ..common.errors import UnknownError, UsageError
+from ..common.files import (
+    damaged,
+    private_folder,
+    read_json,
+    read_note,
+    read_private,
+    read_record,
+    sync_folder,
+    write_json,
+    write_private,
+    writing,
+)
 from ..common.keys import decode, encode
+from ..common.range_locks import Lock, locked_ranges
+from ..common.units import is_time
 from ..remotes.registry import parse_remote
 from ..remotes.spec import RemoteSpec
 
 Progress = Callable[[str, int, int], None]
+Wanted = tuple[str, tuple[str, ...]]  # what is locked, for the message when it is busy; and its identity
 
 
 def default_config_dir() -> str:
@@ -36,6 +50,7 @@ def default_config_dir() -> str:
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "snapship")
 
 
+_LINE = 4096  # bytes of a file that holds one name
 VERIFIED_KEPT = 200  # so many backups of a volume have notes of verifications
 
 
@@ -56,21 +71,16 @@ class Host:
     def machine_id(self) -> str:
         """A stable id of this machine: a hash of /etc/machine-id, or the id of this configuration."""
         for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, UnicodeError):
                 with open(path, encoding="ascii") as source:
-                    text = source.read().strip()
+                    text = source.read(_LINE).strip()
                 if text and text != "uninitialized":
                     return hashlib.sha256(b"snapship machine " + text.encode()).hexdigest()[:32]
         return self._read_line("host") or "unknown"
 
     def _read_line(self, name: str) -> str | None:
-        try:
-            with open(self._path(name), encoding="utf-8", errors="surrogateescape") as source:
-                return source.read().rstrip("\n") or None
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConfigError(f"{self._path(name)} can't be read: {error.strerror}.") from error
+        data = read_private(self._path(name), _LINE) or b""
+        return data.decode("utf-8", "surrogateescape").rstrip("\n") or None
 
     def instance(self) -> str:
         """Random id of this configuration directory, made at first use (writes)."""
@@ -100,13 +110,13 @@ class Host:
         with contextlib.suppress(FileNotFoundError):
             for entry in os.listdir(self._path("remotes")):
                 if entry.endswith(".json"):
-                    stored = read_json(self._path("remotes", entry)) or {}
-                    names.append(stored.get("name") or decode(entry[:-5]) or entry[:-5])
+                    name = (read_record(self._path("remotes", entry)) or {}).get("name")
+                    names.append(name if name and isinstance(name, str) else decode(entry[:-5]) or entry[:-5])
         return sorted(names)
 
     def find_remote(self, name: str) -> RemoteSpec | None:
         """The remote of this name, if it is defined on this host."""
-        stored = read_json(self._remote_path(name))
+        stored = read_record(self._remote_path(name))
         return parse_remote(name, stored) if stored is not None else None
 
     def remote(self, name: str | None, spec: Mapping[str, Any] | None = None) -> RemoteSpec:
@@ -138,9 +148,8 @@ class Host:
             sync_folder(self._path("remotes"))
 
     def capabilities(self, name: str) -> dict[str, Any] | None:
-        """The capabilities of a remote, found when it was defined."""
-        found: dict[str, Any] | None = read_json(self._path("state", "capabilities", encode(name) + ".json"))
-        return found
+        """The capabilities of a remote, found when it was defined; ``None`` where they aren't known."""
+        return read_note(self._path("state", "capabilities", encode(name) + ".json")) or None
 
     def remember_capabilities(self, name: str, found: dict[str, Any] | None) -> None:
         """Save the capabilities of a remote (writes)."""
@@ -150,7 +159,13 @@ class Host:
 
     def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:
         """A lock on one thing (writes a lock file)."""
-        return locked(self._path("state", "locks", _hash(*identity)), timeout, what)
+        return self.locks([(what, identity)], timeout)
+
+    def locks(self, wanted: Iterable[Wanted], timeout: float) -> contextlib.AbstractContextManager[None]:
+        """Locks on several things, with one descriptor for all (writes a lock file). ``timeout`` (seconds) holds for
+        each. Raises BusyError about the one that is busy."""
+        locks = [Lock(what, "\0".join(identity)) for what, identity in wanted]
+        return locked_ranges(self._path("state", "lock"), timeout, locks)
 
     def shipment_path(self, location: str, origin: str, volume: str) -> str:
         """Where the journal of an unfinished shipment is kept."""
@@ -172,27 +187,38 @@ class Host:
 
     def note_held(self, location: str, holder: str, provider: str, volume: str) -> None:
         """Note that a snapshot of this volume is held for a remote (writes)."""
-        path = self._path("state", "held.json")
         entry = [location, holder, provider, volume]
-        if entry in (read_json(path) or []):
+        if entry in self._held():
             return
         with self.lock("the list of held snapshots", 60.0, "held"):
-            write_json(path, [*(read_json(path) or []), entry])
+            write_json(self._path("state", "held.json"), [*self._held(), entry])
 
     def held(self, location: str) -> list[list[str]]:
         """``[holder, provider, volume]`` of all snapshots held for a remote."""
-        return [each[1:] for each in read_json(self._path("state", "held.json")) or [] if each[0] == location]
+        return [each[1:] for each in self._held() if each[0] == location]
+
+    def _held(self) -> list[list[str]]:
+        path = self._path("state", "held.json")
+        found = read_json(path)
+        if found is None:
+            return []
+        lists = isinstance(found, list) and all(isinstance(each, list) and len(each) == 4 for each in found)
+        if not lists or not all(isinstance(part, str) for each in found for part in each):
+            raise damaged(path, "it isn't a list of held snapshots")
+        return list(found)
 
     def forget_held(self, location: str) -> None:
         """Remove the notes of snapshots held for a remote (writes)."""
-        path = self._path("state", "held.json")
         with self.lock("the list of held snapshots", 60.0, "held"):
-            write_json(path, [each for each in read_json(path) or [] if each[0] != location])
+            write_json(self._path("state", "held.json"), [each for each in self._held() if each[0] != location])
 
     def verified(self, location: str, origin: str, volume: str) -> dict[str, dict[str, float]]:
         """When this host verified backups of a volume: by id and mode, seconds since the epoch."""
         path = self._path("state", "verified", _hash(location, origin, volume) + ".json")
-        found: dict[str, dict[str, float]] = read_json(path) or {}
+        found: dict[str, dict[str, float]] = {}
+        for backup_id, modes in read_note(path).items():
+            if isinstance(modes, dict):
+                found[backup_id] = {mode: when for mode, when in modes.items() if is_time(when)}
         return found
 
     def note_verified(self, location: str, origin: str, volume: str, backup_id: str, mode: str, when: float) -> None:
@@ -204,7 +230,13 @@ class Host:
 
     def provenance(self, target: str) -> dict[str, Any]:
         """The stamp of the last restore to a target."""
-        found: dict[str, Any] = read_json(self._path("state", "restored", _hash(target) + ".json")) or {}
+        path = self._path("state", "restored", _hash(target) + ".json")
+        found = read_record(path)
+        if found is None:
+            return {}
+        texts = (found.get("id"), found.get("state_id"))
+        if not isinstance(found.get("witness"), dict) or not all(isinstance(text, str) for text in texts):
+            raise damaged(path, f"it isn't the stamp of a restore to {target}")
         return found
 
     def stamp(self, target: str, value: dict[str, Any]) -> None:

@@ -12,12 +12,11 @@ backup, the newest backup is kept. Calendars are UTC. A kept backup keeps its ba
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..common.errors import UsageError
-from ..common.units import FUTURE_TOLERANCE, UTC, parse_duration, show_duration
+from ..common.units import FUTURE_TOLERANCE, parse_duration, show_duration, utc_time
 
 #: a stamp further ahead than this many seconds is no age at all
 #: for a count: every period there is
@@ -151,7 +150,7 @@ def _by_rules(points: list[Point], rules: Rules, now: float, reasons: dict[str, 
 def _newest_of_each(points: list[Point], rule: str, count: int, reasons: dict[str, list[str]]) -> None:
     seen: set[str] = set()
     for point in points:
-        period = datetime.datetime.fromtimestamp(point.time, UTC).strftime(_PERIODS[rule])
+        period = utc_time(point.time).strftime(_PERIODS[rule])
         if period in seen:
             continue
         if count != ALL and len(seen) >= count:

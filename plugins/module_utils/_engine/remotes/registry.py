@@ -20,6 +20,10 @@ from .store import ObjectStore
 #: By name. A new type joins this tuple; tests/unit/remotes/test_registry.py lists the documents.
 REMOTE_TYPES: dict[str, RemoteType] = {each.name: each for each in (S3, DIRECTORY)}
 
+_MOST = 36500  # the largest number of an option; there are only days
+_FLAGS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_WORDS = {"flag": "true or false", "number": "a number", "secrets": "a list of texts"}
+
 
 def type_names() -> list[str]:
     """The choices of an option ``type``."""
@@ -79,6 +83,7 @@ def parse_remote(name: str, given: Mapping[str, Any]) -> RemoteSpec:
         )
     if not isinstance(name, str) or not name:
         raise UsageError("the name of a remote is missing.", "Set name.")
+    values = {key: _typed(name, known[key], value) for key, value in values.items()}
     kind = _kind(name, values)
     empty = [key for key in secret_options() if values.get(key) == ""]
     if empty:  # a variable that came out empty must not switch encryption off
@@ -135,8 +140,29 @@ def _check_value(name: str, option: RemoteOption, value: Any) -> None:
         raise UsageError(
             f"remote {name!r}: {option.name} {value!r} is unknown.", f"Set one of {', '.join(option.choices)}."
         )
-    if option.kind == "number" and int(value) < 0:
-        raise UsageError(f"remote {name!r}: {option.name} is {value}.", "Set 0 or more.")
+    if option.kind == "number" and not 0 <= int(value) <= _MOST:
+        cure = "Set 0 or more." if int(value) < 0 else f"Set at most {_MOST}."
+        raise UsageError(f"remote {name!r}: {option.name} is {value}.", cure)
+
+
+def _typed(name: str, option: RemoteOption, value: Any) -> Any:
+    """The value of an option in its type, which its words can be taken for. The error never shows it: a secret?"""
+    kind = option.kind
+    if isinstance(value, int) and not isinstance(value, bool) and kind not in ("flag", "secrets"):
+        return value if kind in ("number", "size", "duration") else str(value)
+    if kind == "flag" and isinstance(value, str) and value.lower() in _FLAGS:
+        return _FLAGS[value.lower()]
+    if kind == "number" and isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        return int(value)
+    if kind == "secrets":
+        good = isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+    elif kind in ("flag", "number"):
+        good = kind == "flag" and isinstance(value, bool)
+    else:
+        good = isinstance(value, str) and "\0" not in value or kind == "duration" and isinstance(value, float)
+    if not good:
+        raise UsageError(f"remote {name!r}: {option.name} isn't {_WORDS.get(kind, 'a text')}.", "Correct the option.")
+    return value
 
 
 def public(spec: RemoteSpec) -> dict[str, Any]:
@@ -157,6 +183,18 @@ def place_in_words(location: str) -> str:
     return kind.place(location) if kind else location
 
 
-def open_store(spec: RemoteSpec) -> ObjectStore:
-    """The store of a remote; nothing is asked of it yet. Raises RemoteError as the type's ``open``."""
-    return type_of(spec).open(spec)
+def open_store(spec: RemoteSpec, as_of: float | None = None) -> ObjectStore:
+    """The store of a remote, now or as it was at a time of its own clock; nothing is asked of it yet.
+
+    Raises RemoteError as the type's ``open``, UsageError for ``as_of`` where a type keeps no versions.
+    """
+    kind = type_of(spec)
+    if as_of is None:
+        return kind.open(spec)
+    if kind.open_as_of is None:
+        raise UsageError(
+            f"remote {spec.name!r} is {kind.title}, which keeps no versions: as_of can't show what it was.",
+            "Leave as_of out. If the storage below has snapshots of its own, read from one of these.",
+            code="no_versions",
+        )
+    return kind.open_as_of(spec, as_of)

@@ -89,6 +89,7 @@ class RemoteType:
     open: Callable[[RemoteSpec], ObjectStore]  # raises RemoteError
     creates: Callable[[RemoteSpec, bool], bool]  # whether to create a missing place; true: the definition is inline
     place: Callable[[str], str]  # a store's location, in words
+    open_as_of: Callable[[RemoteSpec, float], ObjectStore] | None = None  # as it was then; None: it keeps no versions
     local: bool = False  # whether asking if the place exists needs no request
     credentials: tuple[str, ...] = ()
     other_credentials: tuple[str, ...] = ()

@@ -70,10 +70,15 @@ class ObjectStore(Protocol):
     def get_range(self, key: str, offset: int, length: int) -> bytes | None:
         """Exactly these bytes of an object, ``None`` if it doesn't exist. Raises CorruptError if it is shorter."""
 
+    def earlier(self, key: str, limit: int) -> Iterator[bytes]:
+        """What an object was before it was replaced, the oldest first: some of the first versions, of at most ``limit``
+        bytes. Nothing where the store keeps no versions."""
+
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """Store the whole object; on return it is acknowledged, but see :meth:`sync`.
 
-        ``sha256`` (hex, of ``data``) saves hashing it again for the signature. ``exclusive``: the key must not exist;
+        ``sha256`` (hex, of ``data``) is what the request is signed with. Without it a large body may go unsigned: its
+        caller has recorded another digest of it. ``exclusive``: the key must not exist;
         atomic where the store can do that. After a lost reply the key is read back: the same bytes mean success.
         Raises RemoteError with code ``exists`` if the key has another content.
         """
@@ -84,8 +89,12 @@ class ObjectStore(Protocol):
     def delete(self, keys: builtins.list[str]) -> None:
         """Delete these keys. Missing ones are no error."""
 
-    def now(self) -> float:
-        """Seconds since the epoch by the store's own clock (S3: Date of a reply; directory: the host's clock)."""
+    def now(self, write: bool = False) -> float:
+        """Seconds since the epoch by the store's own clock.
+
+        S3: the Date of a reply. A directory: the mtime of a file just made there, which needs ``write`` once; until
+        then, and where this user can't write, the host's clock.
+        """
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
         """Test the remote: list and read always, write and delete where allowed. Deletes its test object if it can.

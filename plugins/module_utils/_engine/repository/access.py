@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..common.errors import SnapshipError, UnknownError
 from ..common.outcome import Outcome
+from ..common.units import parse_time
 from ..local.host import Host
 from ..remotes.registry import type_of
 from ..remotes.spec import RemoteSpec
@@ -20,12 +21,12 @@ from .linstor_bucket.catalog import LinstorCatalog
 from .snapship_catalog import SnapshipCatalog
 
 
-def open_catalog(spec: RemoteSpec, host: Host) -> Catalog:
+def open_catalog(spec: RemoteSpec, host: Host, as_of: float | None = None) -> Catalog:
     """A remote's catalog, whoever wrote the backups there; for use cases that only read.
 
     Raises as :meth:`.snapship_catalog.SnapshipCatalog.open`.
     """
-    return LinstorCatalog.open(spec, host) if spec.read_only else SnapshipCatalog.open(spec, host)
+    return LinstorCatalog.open(spec, host, as_of) if spec.read_only else SnapshipCatalog.open(spec, host, as_of)
 
 
 @dataclasses.dataclass
@@ -46,6 +47,22 @@ class OnRemote:
             return error
 
 
+@dataclasses.dataclass
+class OnRemoteThen(OnRemote):
+    """A remote, now or as it was: ``as_of`` is a point in time by its own clock, as users write it."""
+
+    as_of: str | None = None
+
+    def moment(self, warnings: list[str]) -> float | None:
+        """That point in time in seconds since the epoch, ``None`` for now. Raises UsageError."""
+        if self.as_of is None:
+            return None
+        moment, guessed = parse_time(self.as_of, "as_of")
+        if guessed:
+            warnings.append(f"as_of: {self.as_of!r} has no UTC offset and was taken as UTC.")
+        return moment
+
+
 class Reads(Protocol):
     """A plan that reads from a remote."""
 
@@ -54,16 +71,17 @@ class Reads(Protocol):
     catalog: Catalog | None
     remote_name: str
     missing_remote: SnapshipError | None
+    warnings: list[str]
 
 
-def open_for_reading(plan: Reads, request: OnRemote) -> Catalog | None:
+def open_for_reading(plan: Reads, request: OnRemoteThen) -> Catalog | None:
     """Open the remote and note it in the plan; returns its catalog, ``None`` if the remote isn't defined yet."""
     spec = request.find(plan.host)
     if isinstance(spec, SnapshipError):
         plan.missing_remote = spec
         return None
     plan.remote_name = spec.name
-    plan.catalog = catalog = open_catalog(spec, plan.host)
+    plan.catalog = catalog = open_catalog(spec, plan.host, request.moment(plan.warnings))
     plan.origin = catalog.origin(plan.host, request.origin)
     catalog.absent = type_of(spec).local and not catalog.store.exists()
     return catalog

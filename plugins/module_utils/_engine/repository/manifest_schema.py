@@ -25,6 +25,7 @@ _OBJECT = 64 << 20  # bytes of an object of the index, at most
 _SLACK = 1 << 20  # what compression and encryption may add to one
 _SOURCES = 10_000
 _OBJECTS = ("consistency", "properties", "tool")  # where they are there
+_FIRST = ("id", "base", "base_state_id", "origin", "volume", "state_id", "compression", "encryption", "stream")
 Test = Callable[[Any], bool]
 
 
@@ -46,6 +47,13 @@ def flaw(fields: Mapping[str, Any]) -> str | None:
     if not (_count(stream.get("data")) and _count(stream.get("unmap"))):
         return "stream"
     return None if _index(fields.get("index"), fields["size"]) else "index"
+
+
+def begins(fields: Mapping[str, Any]) -> bool:
+    """Whether these can be the first fields of a manifest, as the journal of its shipment has them."""
+    if not all(name in fields and _ALWAYS[name](fields[name]) for name in _FIRST):
+        return False
+    return is_id(fields["id"]) and (fields["base"] is None or is_id(fields["base"]))
 
 
 def _count(value: Any) -> bool:

@@ -8,20 +8,22 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterable
 
-from ..common.errors import UnknownError, UsageError
-from ..common.keys import BackupKey, corrupt, decode, encode, id_time, is_id, parse_backup_key
+from ..common.errors import ConfigError, CorruptError, RemoteError, UnknownError, UsageError
+from ..common.keys import BackupKey, corrupt, decode, encode, id_time, is_id
 from ..common.units import FUTURE_TOLERANCE
 from ..local.host import Host
 from ..remotes.registry import open_store
 from ..remotes.spec import RemoteSpec
-from ..remotes.store import ObjectStore
+from ..remotes.store import Entry, ObjectStore
 from ..streams.encryption import Keyring
 from . import manifest as manifests
 from .chain_reader import Blocks, Streams
-from .chains import Chains
+from .chains import Chains, ListedKey, Standing, tell_twins
 from .data.assembly import Assembly
 from .data.index_pages import index_objects
 from .data.relay import Relay
@@ -41,9 +43,12 @@ class SnapshipCatalog:
     absent: bool = False  # the bucket or directory itself isn't there yet: nothing is on it
 
     @classmethod
-    def open(cls, spec: RemoteSpec, host: Host) -> SnapshipCatalog:
-        """Connects lazily. Raises ConfigError for unusable keys or a missing library, UsageError for a remote with
-        another layout (see :func:`.access.open_catalog`)."""
+    def open(cls, spec: RemoteSpec, host: Host, as_of: float | None = None) -> SnapshipCatalog:
+        """Connects lazily. ``as_of``: see :func:`.registry.open_store`.
+
+        Raises ConfigError for unusable keys or a missing library, UsageError for a remote with another layout (see
+        :func:`.access.open_catalog`).
+        """
         if spec.read_only:
             raise UsageError(
                 f"remote {spec.name!r} has layout {spec.layout}, which is read-only: snapship neither ships to it "
@@ -52,7 +57,7 @@ class SnapshipCatalog:
                 code="read_only",
             )
         keyring = Keyring.parse(spec.encryption_key, spec.old_encryption_keys)
-        return cls(spec, host, open_store(spec), keyring)
+        return cls(spec, host, open_store(spec, as_of), keyring)
 
     def origin(self, host: Host, given: str | None) -> str:
         """The name under which to look for backups: the one given, else this host's."""
@@ -89,23 +94,53 @@ class SnapshipCatalog:
 
     # --- listing
 
-    def keys(self, kind: str, origin: str | None = None, volume: str | None = None) -> list[BackupKey]:
-        """Keys under ``backups`` or ``deleted``, of one origin, of one volume (names, not components) or of all."""
+    def keys(self, kind: str, origin: str | None = None, volume: str | None = None) -> list[ListedKey]:
+        """Keys under ``backups`` or ``deleted``, of one origin, of one volume (names, not components) or of all; of
+        each id the one that counts."""
+        return self._told(kind, origin, volume)[0]
+
+    def _told(self, kind: str, origin: str | None, volume: str | None) -> tuple[list[ListedKey], list[ListedKey]]:
+        """Keys that count, and those that don't."""
         if self.absent:
-            return []
+            return [], []
         prefix = kind + "/"
         if origin is not None:
             prefix += encode(origin) + "/"
             if volume is not None:
                 prefix += encode(volume) + "/"
-        parsed = (parse_backup_key(entry.key) for entry in self.store.list(prefix))
-        return [key for key in parsed if key is not None]
+        return self.tell(kind, self.store.list(prefix))
+
+    def tell(self, kind: str, entries: Iterable[Entry]) -> tuple[list[ListedKey], list[ListedKey]]:
+        """Of what is listed under ``backups`` or ``deleted``: keys of manifests that count, and of those that don't."""
+        parsed = (ListedKey.parse(entry) for entry in entries)
+        return tell_twins((key for key in parsed if key is not None), lambda key: self._judge(kind, key))
+
+    def _judge(self, kind: str, key: ListedKey) -> Standing:
+        """How far one of several manifests of an id can be trusted."""
+        if key.size > manifests.LIMIT:
+            return Standing.FALSE
+        try:
+            found = self._read(key, key.manifest if kind == "backups" else key.deleted)
+        except CorruptError as error:
+            return Standing.UNKNOWN if error.code == "version" else Standing.FALSE
+        except RemoteError as error:
+            if error.code != "denied":
+                raise
+            return Standing.UNKNOWN
+        except ConfigError as error:
+            if error.code != "key":
+                raise
+            # Without any key nothing is proved here, so this one is as good as another.
+            return Standing.UNKNOWN if self.keyring else Standing.PLAUSIBLE
+        if found is None:
+            return Standing.FALSE
+        return Standing.PROVED if self.keyring and found.encryption else Standing.PLAUSIBLE
 
     def chains(self, origin: str | None = None, volume: str | None = None) -> Chains:
         """The backups there are, in one listing."""
-        keys = self.keys("backups", origin, volume)
+        keys, false = self._told("backups", origin, volume)
         now = time.time() if self.absent else self.store.now()
-        return Chains(keys, now, lambda: self.keys("deleted", origin, volume))
+        return Chains(keys, now, lambda: self.keys("deleted", origin, volume), false)
 
     def missing(self, manifest: Manifest) -> list[str]:
         """Keys of segments, tables and index objects that are missing or have the wrong size.
@@ -141,13 +176,37 @@ class SnapshipCatalog:
         """Whether its manifest is there now, by listing just its key."""
         return any(entry.key == key.manifest for entry in self.store.list(key.manifest))
 
+    def others(self, key: BackupKey) -> list[ListedKey]:
+        """All other manifests under ``backups/`` that have its id, by listing just these."""
+        prefix = key.manifest[: key.manifest.rindex("~") + 1]
+        parsed = (ListedKey.parse(entry) for entry in self.store.list(prefix))
+        return [each for each in parsed if each is not None and each != key]
+
     def manifest(self, key: BackupKey) -> Manifest:
         """The manifest, checked. Raises CorruptError, or UnknownError where it is gone."""
-        data = self.store.get(key.manifest, manifests.LIMIT)
-        if data is None:
-            data = self.store.get(key.deleted, manifests.LIMIT)
-        if data is None:
-            raise UnknownError(f"backup {key.id} doesn't exist, or was deleted.", code="unknown_backup")
+        damaged: CorruptError | None = None
+        for where in (key.manifest, key.deleted):
+            try:
+                found = self._read(key, where)
+            except CorruptError as error:
+                damaged = damaged or error
+                continue
+            if found is not None:
+                return found
+        raise damaged or UnknownError(f"backup {key.id} doesn't exist, or was deleted.", code="unknown_backup")
+
+    def _read(self, key: BackupKey, where: str) -> Manifest | None:
+        """The manifest that lies at this key. If it was replaced by something else, its oldest intact version."""
+        try:
+            data = self.store.get(where, manifests.LIMIT)
+            return None if data is None else self._checked(key, data)
+        except CorruptError:
+            for older in self.store.earlier(where, manifests.LIMIT):
+                with contextlib.suppress(CorruptError):
+                    return self._checked(key, older)
+            raise
+
+    def _checked(self, key: BackupKey, data: bytes) -> Manifest:
         return manifests.read(data, key, self.keyring, self.spec.accept_unencrypted)
 
     def chain_manifests(self, chains: Chains, key: BackupKey) -> list[Manifest]:

@@ -56,7 +56,7 @@ def _pick(catalog: Catalog, source: str, chains: Chains, wanted: WantedBackup) -
             code="unknown_backup" if catalog.is_id(str(wanted.backup)) else "usage",
         )
     if wanted.when is None:
-        return chains.keys[0]
+        return next((key for key in chains.keys if not chains.premature(key)), chains.keys[0])
     for key in chains.keys:
         if key.created <= wanted.when:
             return key
@@ -65,6 +65,14 @@ def _pick(catalog: Catalog, source: str, chains: Chains, wanted: WantedBackup) -
         f"the oldest is from {iso_time(chains.keys[-1].created)}.",
         code="unknown_backup",
     )
+
+
+def passed_over(chains: Chains, chosen: Manifest, wanted: WantedBackup) -> list[str]:
+    """A warning where the latest backup isn't the one with the latest time stamp."""
+    newer = [key for key in chains.keys if key.created > chosen.key.created and chains.premature(key)]
+    if wanted.backup not in (None, "latest") or wanted.when is not None or wanted.group or not newer:
+        return []
+    return [f"backup {newer[0].id} doesn't count as the latest: {chains.problem(newer[0])}."]
 
 
 def _no_backup(catalog: Catalog, origin: str, source: str) -> SnapshipError:

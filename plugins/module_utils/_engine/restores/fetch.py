@@ -89,6 +89,7 @@ def _blocks(work: _Work) -> tuple[Received, dict[str, Any]]:
             assembly.clear(target)
             target.sync()
             assembly.check(target, work.workers)
+            target.release()
         facts = {"bytes_written": assembly.written, "bytes_fetched": assembly.fetched, "warnings": assembly.cautions}
         return target, facts
 
@@ -102,6 +103,7 @@ def _streams(work: _Work) -> tuple[Received, dict[str, Any]]:
         with _aborting(target):
             relay.run(target, work.workers, work.counter)
             target.sync()
+            target.release()
         return target, {"bytes_written": relay.written, "bytes_fetched": relay.fetched, "warnings": []}
 
 

@@ -60,9 +60,12 @@ class Choice:
 def look(catalog: SnapshipCatalog, provider: Provider, origin: str, volume: str) -> Look:
     """Read the remote's listing and the host's snapshots."""
     info = provider.info(volume)
-    return Look(
-        volume, catalog.chains(origin, volume), provider.snapshots(volume), provider.bases(volume), info.lineage
-    )
+    chains = catalog.chains(origin, volume)
+    found = Look(volume, chains, provider.snapshots(volume), provider.bases(volume), info.lineage)
+    found.warnings += [
+        f"object {key.manifest} is ignored: another manifest of this id is the true one" for key in chains.false
+    ]
+    return found
 
 
 def newest_sound(catalog: SnapshipCatalog, found: Look) -> Manifest | None:

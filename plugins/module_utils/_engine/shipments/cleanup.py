@@ -12,10 +12,10 @@ removed (see :mod:`.shipment`), because a writer that seems dead may only have b
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from ..common.errors import SnapshipError
+from ..common.bounded import Unreadable, read_object
+from ..common.errors import CorruptError, SnapshipError
 from ..common.keys import BackupKey, encode, inflight_key, is_id, parse_backup_key
 from ..local.host import Host
 from ..remotes.store import Entry
@@ -23,6 +23,7 @@ from ..repository.manifest import LIMIT
 from ..repository.snapship_catalog import SnapshipCatalog
 from .shipment import MARK, Shipment
 
+_RECORD_LIMIT = 1 << 20  # bytes
 SAFE = 3600.0  # seconds after which a sleeping writer or deleter counts as dead, whatever the grace period
 
 
@@ -38,16 +39,15 @@ def _inflight(catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, E
 
 
 def _old(catalog: SnapshipCatalog, entry: Entry) -> bool:
-    return catalog.store.now() - entry.modified >= max(catalog.spec.grace_period, SAFE)
+    return catalog.store.now(write=True) - entry.modified >= max(catalog.spec.grace_period, SAFE)
 
 
 def read_record(catalog: SnapshipCatalog, entry: Entry) -> dict[str, Any]:
     """The fields of a record; none where it is unreadable."""
     try:
-        value = json.loads(catalog.store.get(entry.key, 1 << 20) or b"{}")
-    except (ValueError, SnapshipError):
+        return read_object(catalog.store.get(entry.key, _RECORD_LIMIT) or b"{}", _RECORD_LIMIT)
+    except (Unreadable, SnapshipError):
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def bases_in_use(catalog: SnapshipCatalog, origin: str, volume: str) -> set[str]:
@@ -128,24 +128,38 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     if not entries:
         return []
     done: list[str] = []
+    running = inflight(catalog, origin, volume)
     used, living = _bases(catalog, origin, volume)
+    counts = {key.deleted for key in catalog.tell("deleted", entries)[0]}
     for entry in entries:
         key = parse_backup_key(entry.key)
-        if key is None:
+        if key is None or entry.key not in counts:  # others of an id go after the one that counts
             continue
+        if key.id in running and key.id not in living:
+            continue  # a stranger's: nothing was committed yet
         if key.id in living:
-            if _old(catalog, entry):  # it was put back; a younger one may be about to be retired
+            # It was put back, unless a stranger's is listed. A younger one may be about to be retired.
+            if _old(catalog, entry) and _listed_too(catalog, key):
                 catalog.store.delete([key.deleted])
         elif key.id in used:
             data = catalog.store.get(key.deleted, LIMIT)
             if data is not None:
                 put_back(catalog, key, data)
                 done.append(f"put {key.id} back: it is the base of another backup")
-        elif catalog.store.now() - entry.modified >= catalog.spec.grace_period:
+        elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             _delete_data(catalog, key)
             catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
+
+
+def _listed_too(catalog: SnapshipCatalog, key: BackupKey) -> bool:
+    """Whether the very manifest that lies under ``deleted/`` lies under ``backups/``, too."""
+    try:
+        listed = catalog.store.get(key.manifest, LIMIT)
+        return listed is not None and listed == catalog.store.get(key.deleted, LIMIT)
+    except CorruptError:
+        return False
 
 
 def _bases(catalog: SnapshipCatalog, origin: str, volume: str) -> tuple[set[str], set[str]]:
@@ -156,7 +170,20 @@ def _bases(catalog: SnapshipCatalog, origin: str, volume: str) -> tuple[set[str]
 
 
 def retire(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
-    """Take a backup off the list: its manifest moves to ``deleted/``, where dependants still find it."""
+    """Take a backup off the list: its manifest moves to ``deleted/``, where dependants still find it. Then others that
+    have its id go there, or one of them would now count."""
+    _move(catalog, key, data)
+    for other in catalog.others(key):
+        try:
+            theirs = catalog.store.get(other.manifest, LIMIT)
+        except CorruptError:  # larger than any manifest
+            catalog.store.delete([other.manifest])
+            continue
+        if theirs is not None:
+            _move(catalog, other, theirs)
+
+
+def _move(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
     catalog.store.put(key.deleted, data)
     catalog.store.sync()
     catalog.store.delete([key.manifest])

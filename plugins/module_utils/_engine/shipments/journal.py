@@ -54,10 +54,15 @@ class StoredSegment(NamedTuple):
 def read_head(path: str) -> dict[str, Any] | None:
     """The head of a journal (reads only); ``None`` if there is none, or it has another version."""
     try:
-        with open(path, "rb") as source:
+        with _reading(path) as source:
             return _head(source)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # none; or what no journal is
         return None
+
+
+def _reading(path: str) -> BinaryIO:
+    """The file, which may be anything: no link is followed, no pipe waited for."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
 
 
 def _head(source: BinaryIO) -> dict[str, Any] | None:
@@ -111,7 +116,7 @@ class Journal:
 
     def read(self) -> Iterator[tuple[StoredSegment, Line]]:
         """The segments, and where their index records are. A last entry that a kill cut short is removed."""
-        with open(self._path, "rb") as source:
+        with _reading(self._path) as source:
             if _head(source) is None:
                 return
             good = source.tell()

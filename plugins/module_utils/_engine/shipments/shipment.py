@@ -29,6 +29,7 @@ from ..repository import manifest as manifests
 from ..repository.data.index_pages import write_index
 from ..repository.data.segment_table import ROW, ROWS, SHA256, objects
 from ..repository.manifest import Manifest
+from ..repository.manifest_schema import begins
 from ..repository.snapship_catalog import SnapshipCatalog
 from ..streams import encryption
 from ..streams.codec import Codec, codec_for
@@ -106,8 +107,16 @@ class Shipment:
 
     @classmethod
     def find(cls, host: Host, catalog: SnapshipCatalog, origin: str, volume: str) -> dict[str, Any] | None:
-        """The head of an unfinished shipment of this volume to this remote (reads only)."""
-        return read_head(host.shipment_path(catalog.store.location, origin, volume))
+        """The head of an unfinished shipment of this volume to this remote (reads only).
+
+        None where there is none, or where its journal is damaged: the next shipment begins a new one.
+        """
+        head = read_head(host.shipment_path(catalog.store.location, origin, volume))
+        if head is None or not begins(head) or (head["origin"], head["volume"]) != (origin, volume):
+            return None
+        flags = head["stream"].get("flags")
+        sound = isinstance(flags, list) and all(isinstance(flag, str) for flag in flags)
+        return head if sound and isinstance(head.get("reason"), str) else None
 
     @classmethod
     def resume(cls, host: Host, catalog: SnapshipCatalog, head: dict[str, Any]) -> Shipment:

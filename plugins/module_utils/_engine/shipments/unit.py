@@ -114,8 +114,8 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
         return
     with contextlib.ExitStack() as stack:
         timeout = parse_duration(run.request.lock_timeout, "lock_timeout")
-        for volume in sorted(unit.volumes):
-            stack.enter_context(run.host.lock(f"volume {volume}", timeout, run.store.location, run.wish.origin, volume))
+        where = (run.store.location, run.wish.origin)
+        stack.enter_context(run.host.locks([(f"volume {each}", (*where, each)) for each in unit.volumes], timeout))
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with looking_at([unit.providers]):

@@ -135,11 +135,14 @@ def _told(key: str, decode: Callable[[], Readable]) -> Readable:
         raise corrupt(key, error.msg, error.hint) from error
 
 
-def lacking(compress: str, encrypted: bool) -> ConfigError | None:
-    """The error for a library that is missing on this host, if compressing or encrypting needs one."""
+def lacking(compress: str, encrypted: bool, write: bool = True) -> ConfigError | None:
+    """The error for a library that is missing on this host, if compressing or encrypting needs one.
+
+    To only read (``write`` false), the program zstd is enough.
+    """
     try:
         if compress == "zstd":
-            compression.require()
+            compression.require(write)
         if encrypted:
             encryption.require()
     except ConfigError as error:

@@ -109,7 +109,7 @@ def plan(host: Host, request: Request) -> Plan:
     run.remote_name = spec.name
     makes = type_of(spec).creates(spec, request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
-    _check_clock(run.catalog)
+    _check_clock(run.catalog, write=False)
     with looking_at(units):
         plan = Plan(run, [plan_unit(run, unit) for unit in plans])
     if any(not unit.satisfied and unit.error is None for unit in plan.units):
@@ -117,11 +117,11 @@ def plan(host: Host, request: Request) -> Plan:
     return plan
 
 
-def _check_clock(catalog: SnapshipCatalog) -> None:
+def _check_clock(catalog: SnapshipCatalog, write: bool) -> None:
     """Raises RemoteError while this host's clock is ahead: a backup from the future is never trusted."""
     if catalog.absent:
         return
-    ahead = time.time() - catalog.store.now()
+    ahead = time.time() - catalog.store.now(write)
     if ahead > FUTURE_TOLERANCE:
         raise RemoteError(
             f"this host's clock is {show_duration(ahead)} ahead of the clock of {catalog.store.label}.",
@@ -164,6 +164,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
         stack.callback(run.store.close)
         if any(not unit.satisfied and unit.error is None for unit in plan.units):
             run.prepare()
+            _check_clock(run.open_catalog, write=True)
         run.workers = stack.enter_context(Workers(run.request.parallel))
         for result in run.workers.together(plan.units, lambda unit: _run_safely(run, unit)):
             outcome.changed = outcome.changed or result.changed

@@ -13,10 +13,11 @@ from typing import Any
 
 from ..common.errors import SnapshipError, UnknownError
 from ..common.keys import ANY, BackupKey, decode, encode
+from ..common.outcome import Outcome
 from ..common.units import iso_time
 from ..local.host import Host
 from ..remotes.registry import type_of
-from ..repository.access import OnRemote, open_catalog
+from ..repository.access import OnRemoteThen, open_catalog
 from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog
 from ..repository.chains import Chains
@@ -25,7 +26,7 @@ CHAIN_SHOWN = 1000  # longer chains are counted, not listed
 
 
 @dataclasses.dataclass
-class Request(OnRemote):
+class Request(OnRemoteThen):
     """As the module's options. No origin: this host's own; ``*``: all."""
 
     volumes: list[str] = dataclasses.field(default_factory=list)
@@ -35,7 +36,7 @@ class Request(OnRemote):
 
 def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     """The backups, newest first. Without details this costs list requests only (1,000 keys each)."""
-    catalog = open_catalog(host.remote(request.remote, request.remote_spec), host)
+    catalog = open_catalog(host.remote(request.remote, request.remote_spec), host, request.moment([]))
     try:
         catalog.absent = type_of(catalog.spec).local and not catalog.store.exists()
         if catalog.absent:
@@ -136,9 +137,18 @@ def _details(catalog: Catalog, key: BackupKey) -> dict[str, Any]:
     return extra
 
 
-def instead(host: Host, request: Request) -> str:
+def answer(host: Host, request: Request) -> Outcome:
+    """The backups, newest first, and what is to be said of them."""
+    outcome = Outcome(items=listing(host, request))
+    request.moment(outcome.warnings)
+    if not outcome.items:
+        outcome.warn(_instead(host, request))
+    return outcome
+
+
+def _instead(host: Host, request: Request) -> str:
     """For an empty listing: what the remote has. A wrong origin is the usual reason."""
-    catalog = open_catalog(host.remote(request.remote, request.remote_spec), host)
+    catalog = open_catalog(host.remote(request.remote, request.remote_spec), host, request.moment([]))
     try:
         origin = catalog.origin(host, request.origin)
         origins, volumes = catalog.names(origin)

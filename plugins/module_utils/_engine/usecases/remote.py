@@ -76,7 +76,7 @@ def plan(host: Host, request: Request) -> Plan:
     after = parse_remote(request.name, request.options)
     plan = Plan(request, before, after)
     if request.probe == "always" or (request.probe == "on_change" and before != after):
-        plan.lacking = lacking(after.compression, after.encryption_key is not None)
+        plan.lacking = lacking(after.compression, after.encryption_key is not None, not after.read_only)
         catalog = open_catalog(after, host)
         try:
             plan.create = _missing(catalog)
@@ -128,7 +128,9 @@ def _remember(host: Host, spec: RemoteSpec, found: Capabilities | None) -> None:
 
 def _remembered(host: Host, spec: RemoteSpec) -> Capabilities | None:
     stored = host.capabilities(spec.name)
-    return Capabilities(**stored) if stored else None
+    if stored is None or set(stored) != set(Capabilities._fields):
+        return None  # of another version
+    return Capabilities(**{name: value if isinstance(value, bool) else None for name, value in stored.items()})
 
 
 def _shown(spec: RemoteSpec, found: Capabilities | None) -> dict[str, Any]:

@@ -17,18 +17,18 @@ from ..common.outcome import Outcome
 from ..common.units import parse_duration, parse_time
 from ..common.workers import Workers
 from ..local.host import Host
-from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
+from ..repository.access import OnRemoteThen, open_for_reading, warn_of_missing, would_fail
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
 from ..repository.manifest import Manifest
-from ..restores.backup_choice import WantedBackup, find_chain
+from ..restores.backup_choice import WantedBackup, find_chain, passed_over
 from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
 from ..volumes.provider import Provider, ReceiveRequest, RestorePlace, TargetState
 from ..volumes.registry import provider_for
 
 
 @dataclasses.dataclass
-class Request(OnRemote):
+class Request(OnRemoteThen):
     """As the module's options."""
 
     volumes: list[dict[str, str]] = dataclasses.field(default_factory=list)
@@ -151,6 +151,7 @@ def _find(plan: Plan, item: RestoreItem, wanted: WantedBackup) -> None:
     catalog = need(plan.catalog, "plan() opens it")
     try:
         item.chains, item.manifests = find_chain(catalog, plan.origin, item.source, wanted)
+        plan.warnings += passed_over(item.chains, item.backup, wanted)
         _look_at_target(plan, item)
         if not item.done:
             plan.warnings += [text for text in catalog.cautions(item.manifests) if text not in plan.warnings]
@@ -235,8 +236,8 @@ def apply(host: Host, plan: Plan) -> Outcome:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(plan.request.parallel))
         timeout = parse_duration(plan.request.lock_timeout, "lock_timeout")
-        for target in sorted(item.target for item in plan.items):
-            stack.enter_context(host.lock(f"target {target}", timeout, "target", target))
+        targets = [item.target for item in plan.items]
+        stack.enter_context(host.locks([(f"target {each}", ("target", each)) for each in targets], timeout))
         _look_again(plan)
         errors = [item.error for item in plan.items if item.error is not None]
         if together and errors:

@@ -17,12 +17,12 @@ from ..common.outcome import Outcome
 from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration
 from ..common.workers import Workers
 from ..local.host import Host
-from ..repository.access import OnRemote, open_for_reading, warn_of_missing, would_fail
+from ..repository.access import OnRemoteThen, open_for_reading, warn_of_missing, would_fail
 from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog, advice
 from ..repository.chains import Chains
 from ..repository.manifest import Manifest
-from ..restores.backup_choice import WantedBackup, find_chain
+from ..restores.backup_choice import WantedBackup, find_chain, passed_over
 from ..restores.fetch import explain_damage
 from ..restores.proofs import PROOFS, Proof, Task
 
@@ -36,7 +36,7 @@ _COVERED_BY = {
 
 
 @dataclasses.dataclass
-class Request(OnRemote):
+class Request(OnRemoteThen):
     """As the module's options; durations as users write them."""
 
     volumes: list[str] = dataclasses.field(default_factory=list)
@@ -76,10 +76,11 @@ class Plan:
     catalog: Catalog | None = None
     remote_name: str = ""
     missing_remote: SnapshipError | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def preview(self) -> Outcome:
         """What would be done."""
-        outcome = Outcome()
+        outcome = Outcome(warnings=list(self.warnings))
         warn_of_missing(outcome, self.missing_remote)
         for item in self.items:
             if would_fail(outcome, item.error):
@@ -99,9 +100,9 @@ def plan(host: Host, request: Request) -> Plan:
         return plan
     for item in plan.items:
         try:
-            item.chains, item.chain = find_chain(
-                catalog, plan.origin, item.volume, WantedBackup(request.backup, None, None)
-            )
+            wanted = WantedBackup(request.backup, None, None)
+            item.chains, item.chain = find_chain(catalog, plan.origin, item.volume, wanted)
+            plan.warnings += passed_over(item.chains, item.backup, wanted)
             item.verified = _recent(plan, item, age)
         except SnapshipError as error:
             item.error = error.about(volume=item.volume, remote=plan.remote_name)
@@ -117,6 +118,8 @@ def _check(request: Request) -> float | None:
         raise UsageError("backup is the id of one volume's backup, but several volumes are given.")
     if request.parallel < 1:
         raise UsageError("parallel must be at least 1.")
+    if request.as_of is not None and request.max_age is not None:
+        raise UsageError("max_age and as_of can't both be given: what a remote was proves nothing about what it is.")
     parse_duration(request.lock_timeout, "lock_timeout")
     return None if request.max_age is None else parse_duration(request.max_age, "max_age")
 
@@ -137,7 +140,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
     if plan.missing_remote:
         raise plan.missing_remote
     catalog = need(plan.catalog, "a plan with a remote has opened it")
-    outcome = Outcome()
+    outcome = Outcome(warnings=list(plan.warnings))
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
         workers = stack.enter_context(Workers(plan.request.parallel))
@@ -173,7 +176,8 @@ def _verify(plan: Plan, catalog: Catalog, item: VerifyItem, workers: Workers, ou
         raise
     proof.seconds = round(time.monotonic() - started, 3)
     now = time.time()
-    host.note_verified(catalog.store.location, plan.origin, item.volume, item.backup.id, request.mode, now)
+    if request.as_of is None:
+        host.note_verified(catalog.store.location, plan.origin, item.volume, item.backup.id, request.mode, now)
     outcome.changed = True
     for text in catalog.cautions(item.chain):
         outcome.warn(text)

@@ -108,6 +108,12 @@ class BlockTarget:
         except OSError as error:
             raise self._explained(error) from error
 
+    def release(self) -> None:
+        """Make it durable and close it, if it is open."""
+        if self._descriptor >= 0:
+            self.sync()
+            self.close()
+
     def close(self) -> None:
         """Close the device."""
         for descriptor in (self._direct, self._descriptor):

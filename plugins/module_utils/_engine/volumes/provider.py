@@ -109,6 +109,11 @@ class Received(Protocol):
     def sync(self) -> None:
         """Make what was written durable."""
 
+    def release(self) -> None:
+        """Hold no descriptor any more: everything is received, durable and checked. A restore of many volumes waits
+        here for the others. witness(), commit() and abort() still work; they raise VolumeError if the volume isn't the
+        same any more."""
+
     def witness(self) -> dict[str, Any]:
         """How to recognise the finished target later: ``identity`` (text) says which volume it is, the other keys
         change when somebody writes to it."""

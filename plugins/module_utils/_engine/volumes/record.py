@@ -12,7 +12,11 @@ import json
 import zlib
 from typing import Any
 
+from ..common.bounded import read_object
+from ..common.units import is_time
 from .provider import Snapshot, TakeRequest
+
+_LIMIT = 1 << 20  # bytes of an unpacked record; a tag or a property holds far less
 
 
 def pack(fields: dict[str, Any]) -> str:
@@ -24,10 +28,26 @@ def pack(fields: dict[str, Any]) -> str:
 def unpack(text: str) -> dict[str, Any] | None:
     """The fields of a packed text; ``None`` for any other text."""
     try:
-        fields = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+        unfolder = zlib.decompressobj()
+        data = unfolder.decompress(base64.b64decode(text, validate=True), _LIMIT)
+        return read_object(data, _LIMIT, local=True) if unfolder.eof else None
     except (ValueError, zlib.error):
         return None
-    return fields if isinstance(fields, dict) else None
+
+
+def good_group(value: Any) -> dict[str, Any] | None:
+    """The group that a record names; ``None`` where it names none, or something else."""
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+        return None
+    members = value.get("members")
+    return value if isinstance(members, list) and all(isinstance(each, str) for each in members) else None
+
+
+def seconds_of(value: Any) -> float:
+    """The seconds since the epoch that :func:`micros` noted. Raises ValueError for what can't be a time."""
+    if not isinstance(value, int) or not is_time(value / 1e6):
+        raise ValueError("it isn't a time")
+    return value / 1e6
 
 
 def micros(created: float) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
-import json
 import os
 import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from ..._engine.common.bounded import read_object
 from ..._engine.common.errors import ConfigError, UsageError
 
 SCHEMES = ("linstor", "linstor+ssl", "http", "https")
@@ -24,6 +24,7 @@ _SYSTEM_CONFIG = "/etc/linstor/linstor-client.conf"
 _SYSTEM_PARTS = "/etc/linstor/linstor-client.d"
 #: the file in which a satellite keeps its token
 _NODE_TOKEN = "/var/lib/linstor.d/auth.json"
+_TOKEN_LIMIT = 1 << 20  # bytes
 #: files of trusted authorities on Debian and Ubuntu, RHEL and Fedora, SUSE, Alpine
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -139,9 +140,9 @@ def _client_config(config_file: str | None) -> dict[str, str]:
 
 def _node_token() -> str | None:
     try:
-        with open(_NODE_TOKEN, encoding="utf-8") as stream:
-            token = json.load(stream).get("token")
-    except (OSError, ValueError, AttributeError):
+        with open(_NODE_TOKEN, "rb") as stream:
+            token = read_object(stream.read(_TOKEN_LIMIT + 1), _TOKEN_LIMIT, floats=True).get("token")
+    except (OSError, ValueError):
         return None
     return str(token) if token else None
 

@@ -14,13 +14,13 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ...common.errors import CorruptError, RemoteError
 from ...common.keys import corrupt, shown
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, Throttle
-from .temporary import FOLDER, Incoming, remove_orphans
+from .temporary import FOLDER, Incoming, made_now, remove_orphans
 from .tree import folder, make_durable, remove_if_empty, subfolders, walk
 
 Names = list[str]  # in the class, list is a method
@@ -44,6 +44,7 @@ class DirectoryStore:
         self._lock = threading.Lock()
         self._unsynced: set[tuple[str, ...]] = set()
         self._looked_for_orphans = False
+        self._clock_offset: float | None = None  # what to add to this host's monotonic clock to get the directory's
 
     # Reading
 
@@ -110,9 +111,17 @@ class DirectoryStore:
             finally:
                 os.close(descriptor)
 
-    def now(self) -> float:
-        """The host's clock."""
-        return time.time()
+    def earlier(self, key: str, limit: int) -> Iterator[bytes]:
+        """Nothing: what is replaced is gone."""
+        return iter(())
+
+    def now(self, write: bool = False) -> float:
+        """The clock of whoever keeps the directory, such as a NAS."""
+        if self._clock_offset is None and write:
+            asked = time.monotonic()
+            with suppress(OSError):  # not there, read-only, full: the host's clock
+                self._clock_offset = made_now(self._root) - asked
+        return time.time() if self._clock_offset is None else time.monotonic() + self._clock_offset
 
     def exists(self) -> bool:
         """Whether the directory exists."""

@@ -19,6 +19,7 @@ from .tree import folder
 
 #: the folder for them, below the store's path; no key begins with it
 FOLDER = "tmp"
+_TICK = 0.01  # seconds; a new file's stamp is at most so much older than the file
 _OLD = 86400.0  # seconds; only used where the filesystem has no locks
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
@@ -70,6 +71,18 @@ class Incoming:
             pass
         finally:
             os.close(self.descriptor)
+
+
+def made_now(root: str) -> float:
+    """Seconds since the epoch by the clock that stamps new files: the server's on a network filesystem.
+
+    Never before the stamp of a file that was made earlier.
+    """
+    incoming = Incoming(root)
+    try:
+        return os.fstat(incoming.descriptor).st_mtime + _TICK
+    finally:
+        incoming.close()
 
 
 def _create_locked(root: str) -> tuple[str, int]:

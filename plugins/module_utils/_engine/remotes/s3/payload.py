@@ -15,11 +15,12 @@ from ..store import Buffer, Throttle
 _SLICE = 1 << 20
 # Up to so many bytes go out at once. With larger bodies the server is asked first (Expect: 100-continue).
 SMALL = 64 << 10
+UNSIGNED = "UNSIGNED-PAYLOAD"  # in the place of a digest: the signature doesn't cover the body
 _CONTEXT_KEY = "snapship_sha256"
 
 
 class Payload:
-    """A file-like view of ``data`` (kept, not copied) with its SHA-256 in hex."""
+    """A file-like view of ``data`` (kept, not copied) with its SHA-256 in hex, or :data:`UNSIGNED`."""
 
     def __init__(self, data: Buffer, sha256: str, throttle: Throttle | None = None) -> None:
         self._view = memoryview(data).cast("B")

@@ -27,6 +27,7 @@ _PAST_END = ("InvalidRange", "416")
 _PAUSES = (1.0, 4.0, 10.0)
 _KINDS = {
     "ListObjectsV2": "list",
+    "ListObjectVersions": "list",
     "GetObject": "get",
     "PutObject": "put",
     "DeleteObjects": "delete",
@@ -80,14 +81,37 @@ class S3Requests:
                 return
             options["ContinuationToken"] = page["NextContinuationToken"]
 
-    def read(self, full_key: str, key: str, limit: int) -> bytes | None:
-        """The whole object, ``None`` if it doesn't exist. A body that ends early is requested again, never returned."""
-        return self._read(full_key, key, limit)
+    def version_pages(self, prefix: str, listed: str) -> Iterator[Mapping[str, Any]]:
+        """As :meth:`pages`, of all versions."""
+        options: dict[str, Any] = {"Prefix": prefix, "MaxKeys": PAGE}
+        while True:
+            page = self.send("list_object_versions", f"list versions of {shown(listed)}", **options)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            options["KeyMarker"] = page["NextKeyMarker"]
+            options.pop("VersionIdMarker", None)
+            if page.get("NextVersionIdMarker"):
+                options["VersionIdMarker"] = page["NextVersionIdMarker"]
 
-    def read_range(self, full_key: str, key: str, offset: int, length: int) -> bytes | None:
+    def now(self) -> float:
+        """Seconds since the epoch by the Date header of the newest reply. Raises RemoteError before the first one."""
+        if self.clock_offset is None:
+            raise RemoteError(
+                f"{self._place.label}: the server's replies have no Date header, so its clock is unknown.",
+                code="remote",
+            )
+        return time.monotonic() + self.clock_offset
+
+    def read(self, full_key: str, key: str, limit: int, version: str | None = None) -> bytes | None:
+        """The whole object, ``None`` if it doesn't exist. A body that ends early is requested again, never returned."""
+        return self._read(full_key, key, limit, **({"VersionId": version} if version else {}))
+
+    def read_range(self, full_key: str, key: str, offset: int, length: int, version: str | None = None) -> bytes | None:
         """Exactly these bytes of an object, ``None`` if it doesn't exist. Raises CorruptError if it is shorter."""
         try:
-            data = self._read(full_key, key, length, Range=f"bytes={offset}-{offset + length - 1}")
+            options = {"VersionId": version} if version else {}
+            data = self._read(full_key, key, length, Range=f"bytes={offset}-{offset + length - 1}", **options)
         except ReplyError as error:
             if error.reason not in _PAST_END:
                 raise
@@ -161,7 +185,7 @@ def _check_whole(method: str, reply: Mapping[str, Any]) -> None:
 
     A listing would then look empty, and an object without a length too short.
     """
-    if method == "list_objects_v2":
+    if method in ("list_objects_v2", "list_object_versions"):
         whole = "IsTruncated" in reply
     elif method == "get_object":
         headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})

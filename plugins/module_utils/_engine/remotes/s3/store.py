@@ -19,12 +19,13 @@ from urllib.parse import urlsplit
 from ...common.errors import CorruptError, RemoteError
 from ...common.keys import shown
 from ..spec import RemoteSpec
-from ..store import Buffer, Capabilities, Entry, Throttle
+from ..store import Buffer, Capabilities, Entry, ObjectStore, Throttle
 from .client import Opened
 from .errors import ReplyError, S3Place
-from .payload import SMALL, Payload
+from .payload import SMALL, UNSIGNED, Payload
 from .requests import PAGE, S3Requests
 from .settings import S3Settings
+from .versions import PastBucket, earlier
 
 Names = list[str]  # in the class, list is a method
 _LOCK_THREADS = 8
@@ -54,6 +55,7 @@ class S3Store:
         self._requests = S3Requests(opened, place, self._throttle)
         self.requests = self._requests.counts
         self._bulk_delete = True
+        self._unsigned: bool | None = None  # whether the server takes bodies that aren't signed; None: not known yet
         put_model = self._client.meta.service_model.operation_model("PutObject")
         self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
 
@@ -82,15 +84,19 @@ class S3Store:
         """As :meth:`get`."""
         return self._requests.read_range(self._root + key, key, offset, length)
 
-    def now(self) -> float:
+    def now(self, write: bool = False) -> float:
         """By the Date header of the newest reply; asks for one if there was none yet."""
         if self._requests.clock_offset is None:
             self._requests.send("list_objects_v2", "read the clock", Prefix=self._root, MaxKeys=1)
-        if self._requests.clock_offset is None:
-            raise RemoteError(
-                f"{self.label}: the server's replies have no Date header, so its clock is unknown.", code="remote"
-            )
-        return time.monotonic() + self._requests.clock_offset
+        return self._requests.now()
+
+    def earlier(self, key: str, limit: int) -> Iterator[bytes]:
+        """Versions of an object before the newest, where the bucket keeps them."""
+        return earlier(self._requests, self._root, key, limit)
+
+    def as_of(self, moment: float) -> ObjectStore:
+        """The bucket as it was at this time, by the server's clock. Closing that closes this."""
+        return PastBucket(self._requests, self._root, self.label, self.location, self.close, moment)
 
     def exists(self) -> bool:
         """Whether the bucket exists. A list request, as the reply to HEAD gives no reason."""
@@ -107,6 +113,9 @@ class S3Store:
     def put(self, key: str, data: Buffer, sha256: str | None = None, exclusive: bool = False) -> None:
         """One PUT, repeated after passing failures. An exclusive one is read back where its outcome is unknown."""
         view = memoryview(data).cast("B")
+        if sha256 is None and not exclusive and self._may_be_unsigned(len(view)):
+            self._put_unsigned(key, view)
+            return
         digest = sha256 or hashlib.sha256(view).hexdigest()
         if not exclusive:
             self._put(key, view, digest, seal=len(view) <= SMALL)
@@ -117,6 +126,20 @@ class S3Store:
             if error.code not in ("exists", "unreachable", "remote"):
                 raise
             self._settle(key, len(view), digest, error)
+
+    def _may_be_unsigned(self, size: int) -> bool:
+        return size > SMALL and self._unsigned is not False and not self._settings.object_lock_days
+
+    def _put_unsigned(self, key: str, data: memoryview) -> None:
+        """A PUT whose signature covers everything but the body. A server, or a policy, may refuse that."""
+        try:
+            self._put(key, data, UNSIGNED, seal=False)
+            self._unsigned = True
+        except RemoteError as error:
+            if self._unsigned is not None or error.code not in ("denied", "remote", "secret_key"):
+                raise
+            self._put(key, data, hashlib.sha256(data).hexdigest(), seal=False)
+            self._unsigned = False
 
     def sync(self) -> None:
         """Nothing to do: acknowledged objects are durable."""

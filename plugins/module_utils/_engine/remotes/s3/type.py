@@ -20,6 +20,10 @@ def _open(spec: RemoteSpec) -> ObjectStore:
     return S3Store(spec, open_client(S3Settings.of(spec)))
 
 
+def _open_as_of(spec: RemoteSpec, moment: float) -> ObjectStore:
+    return S3Store(spec, open_client(S3Settings.of(spec))).as_of(moment)
+
+
 def _creates(spec: RemoteSpec, _inline: bool) -> bool:
     return S3Settings.of(spec).create_bucket
 
@@ -36,6 +40,7 @@ S3 = RemoteType(
     telling="bucket",
     check=check,
     open=_open,
+    open_as_of=_open_as_of,
     creates=_creates,
     place=_place,
     credentials=CREDENTIALS,

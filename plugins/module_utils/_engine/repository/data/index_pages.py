@@ -104,7 +104,7 @@ class PageTable(Sequence[int]):
         if stored is None:
             raise corrupt(key, "the index is missing.")
         sha256 = bytes.fromhex(described["digest"][7:])
-        self._rows = bytes(codec.page(key, TABLE, stored, sha256, self._pages * PAGE.size))
+        self._rows: Readable = codec.page(key, TABLE, stored, sha256, self._pages * PAGE.size)
         self._check()
 
     def _check(self) -> None:
@@ -126,6 +126,11 @@ class PageTable(Sequence[int]):
 
     def __getitem__(self, number):  # type: ignore[no-untyped-def]  # bisect asks for single positions only
         return self.page(number).first
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return len(self._rows)
 
     def page(self, number: int) -> Page:
         return Page(*PAGE.unpack_from(self._rows, number * PAGE.size))

@@ -73,8 +73,11 @@ class BucketChains(Chains):
         super().__init__(keys, now, list)
         self._damaged = damaged
 
+    def premature(self, key: BackupKey) -> bool:
+        """Never: a backup of a lost cluster is needed whatever its clock said."""
+        return False
+
     def problem(self, key: BackupKey) -> str | None:
-        """Time stamps in the future don't matter here: a backup of a lost cluster is needed whatever its clock said."""
         chain = self.chain(key)
         if chain is None:
             return _problem(key) or self._gap(key)
@@ -113,9 +116,9 @@ class LinstorCatalog:
         self._scans: dict[str, Bucket] = {}
 
     @classmethod
-    def open(cls, spec: RemoteSpec, host: Host) -> LinstorCatalog:
+    def open(cls, spec: RemoteSpec, host: Host, as_of: float | None = None) -> LinstorCatalog:
         """Connects lazily. Raises as :func:`.registry.open_store`."""
-        return cls(spec, host, open_store(spec))
+        return cls(spec, host, open_store(spec, as_of))
 
     def origin(self, host: Host, given: str | None) -> str:
         """A cluster's id; only needed where several clusters ship to one bucket."""

@@ -8,17 +8,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from ...common.bounded import Unreadable, read_object
 from ...common.keys import corrupt
 from .names import META_END, DataName, MetaName, parse_data, volume_name
 
-LIMIT = 64 << 20  # bytes
+LIMIT = 8 << 20  # bytes; LINSTOR's own have a few KiB
 THIN, ZFS = "thin-send-recv", "zfs-send"
 _YEAR_10000 = 253402300800000  # milliseconds since the epoch
-_MOST = 99999  # the highest number of a volume that a name has room for
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,4}")  # of a volume, as far as a name has room for it
 _FORMATS = {"lvmthin": THIN, "zfs": ZFS, "zfsthin": ZFS}
 
 
@@ -65,11 +66,9 @@ class Backup:
 def parse(name: MetaName, data: bytes) -> Backup:
     """Raises CorruptError about the object. The problem of a single volume is noted in the volume."""
     try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError):
-        raise corrupt(name.key, "it is cut short or isn't JSON.") from None
-    if not isinstance(fields, dict):
-        raise corrupt(name.key, "it isn't a JSON object.")
+        fields = read_object(data, LIMIT, floats=True)
+    except Unreadable as error:
+        raise corrupt(name.key, f"{error}.") from None
     resource, based_on = fields.get("rscName"), fields.get("basedOn")
     definitions = _numbered(name, fields, "rscDfn", "vlmDfns")
     named = _numbered(name, fields, "backups")
@@ -133,13 +132,9 @@ def _numbered(name: MetaName, fields: dict[str, Any], *path: str) -> dict[int, A
         found = found.get(part) if isinstance(found, dict) else None
     if found is None:
         return {}
-    try:
-        numbered = {int(number): value for number, value in found.items()}
-    except (AttributeError, ValueError):
-        numbered = {-1: None}
-    if any(not 0 <= number <= _MOST for number in numbered):
+    if not isinstance(found, dict) or not all(_NUMBER.fullmatch(number) for number in found):
         raise corrupt(name.key, f"its field {'.'.join(path)} is invalid.")
-    return numbered
+    return {int(number): value for number, value in found.items()}
 
 
 def _layers(node: Any, depth: int = 0) -> Iterator[dict[str, Any]]:

@@ -21,10 +21,12 @@ from typing import Any
 
 from ...common.direct_io import bounce, fits, open_direct, write_direct
 from ...common.errors import BusyError, ConfigError, SnapshipError, VolumeError
-from ...common.files import locked, read_json, sync_folder, try_lock, write_json
+from ...common.files import damaged, locked, read_record, sync_folder, try_lock, write_json
 from ...common.keys import encode
+from ...common.units import is_time
 from ..mounts import filesystem_type
 from ..provider import Snapshot
+from ..record import good_group
 from .extents import FICLONE, data_regions
 
 PROVIDER = "file"
@@ -38,16 +40,21 @@ def witness(path: str) -> dict[str, Any]:
     """What proves that a file is unchanged: device, inode, generation, change time (ns), size."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        found = os.fstat(descriptor)
-        return {
-            "device": filesystem_id(descriptor),
-            "inode": found.st_ino,
-            "generation": generation(descriptor),
-            "ctime": found.st_ctime_ns,
-            "size": found.st_size,
-        }
+        return recognised(descriptor)
     finally:
         os.close(descriptor)
+
+
+def recognised(descriptor: int) -> dict[str, Any]:
+    """As witness(), of an open file."""
+    found = os.fstat(descriptor)
+    return {
+        "device": filesystem_id(descriptor),
+        "inode": found.st_ino,
+        "generation": generation(descriptor),
+        "ctime": found.st_ctime_ns,
+        "size": found.st_size,
+    }
 
 
 def filesystem_id(descriptor: int) -> int:
@@ -105,17 +112,26 @@ class SnapshotStore:
             return []
         found = []
         for entry in entries:
-            record = read_json(os.path.join(self.folder, entry)) if entry.endswith(_RECORD) else None
-            if record:
+            record = self._stored(entry) if entry.endswith(_RECORD) else None
+            if record is not None:
                 path = self.path(record["name"])
-                flaw = _flaw(path, record.pop("witness"))
-                found.append(Snapshot(volume=self.volume, provider=PROVIDER, path=path, flaw=flaw, **record))
+                flaw = _flaw(path, record["witness"])
+                kept = {name: record[name] for name in _KEPT}
+                found.append(Snapshot(volume=self.volume, provider=PROVIDER, path=path, flaw=flaw, **kept))
         return sorted(found, key=lambda snapshot: snapshot.created, reverse=True)
+
+    def _stored(self, entry: str) -> dict[str, Any] | None:
+        """The record in this file of the folder. Raises ConfigError where it is damaged: users can write there."""
+        path = os.path.join(self.folder, entry)
+        fields = read_record(path)
+        if fields is not None and not _sound(fields, entry):
+            raise damaged(path, "it isn't the record of a snapshot")
+        return fields
 
     def save(self, snapshot: Snapshot) -> None:
         """Write the record, which commits the snapshot."""
         record = {name: getattr(snapshot, name) for name in _KEPT}
-        stored = read_json(self._record(snapshot.name))
+        stored = self._stored(os.path.basename(self._record(snapshot.name)))
         record["witness"] = stored["witness"] if stored else witness(snapshot.path)
         write_json(self._record(snapshot.name), record)
 
@@ -176,6 +192,20 @@ class SnapshotStore:
 
 
 _KEPT = ("name", "state_id", "created", "size", "lineage", "group", "method", "made_by", "consistency", "holds")
+
+
+def _sound(fields: dict[str, Any], entry: str) -> bool:
+    """Whether these are the fields of a snapshot's record, under the name of its file."""
+    texts = [fields.get(name) for name in ("name", "state_id", "lineage", "method", "made_by")]
+    if not all(isinstance(text, str) and text for text in texts) or encode(fields["name"]) + _RECORD != entry:
+        return False
+    mappings = [fields.get(name) for name in ("consistency", "holds", "witness")]
+    if not all(isinstance(mapping, dict) for mapping in mappings) or not {*_KEPT} <= set(fields):
+        return False
+    holds = all(isinstance(backup, str) for backup in fields["holds"].values())
+    size, group = fields["size"], fields["group"]
+    sized = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 1 << 63
+    return holds and sized and is_time(fields["created"]) and (group is None or good_group(group) is not None)
 
 
 def clone_or_copy(source: int, target: int, size: int) -> str:

@@ -21,7 +21,7 @@ from ...common.direct_io import fits, open_direct, read_direct, write_direct
 from ...common.errors import BusyError, SnapshipError, VolumeError
 from ...common.files import sync_folder, try_lock
 from .extents import data_regions
-from .snapshots import filesystem_id
+from .snapshots import filesystem_id, recognised
 
 
 class FileTarget:
@@ -36,6 +36,7 @@ class FileTarget:
         digest = hashlib.sha256(os.path.basename(target).encode("utf-8", "surrogateescape")).hexdigest()[:24]
         self.path = os.path.join(self._folder, f".snapship-restore-{digest}")
         self._size = size
+        self._released: dict[str, Any] = {}  # how the file was recognised when its descriptor was closed
         try:
             self._descriptor = self._create()
         except OSError as error:
@@ -88,10 +89,38 @@ class FileTarget:
         except OSError as error:
             raise self._explained(error) from error
 
+    def release(self) -> None:
+        try:
+            self._released = recognised(self._descriptor)
+        except OSError as error:
+            raise self._explained(error) from error
+        self._close()
+
+    def _open_again(self) -> None:
+        """Open and lock the file that release() closed. Raises VolumeError if it isn't the same any more."""
+        if self._descriptor >= 0:
+            return
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            if not try_lock(descriptor) or recognised(descriptor) != self._released:
+                os.close(descriptor)
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        except FileNotFoundError as error:
+            raise VolumeError(
+                f"the file restored for {self._target} was removed or replaced by another run. The target was not "
+                "changed.",
+                "Run it again.",
+            ) from error
+        except OSError as error:
+            raise self._explained(error) from error
+        self._descriptor = descriptor
+
     def witness(self) -> dict[str, Any]:
+        self._open_again()
         return _witness(self._descriptor)
 
     def commit(self, keep_as: str | None) -> str | None:
+        self._open_again()
         try:
             with contextlib.suppress(FileNotFoundError):
                 there = os.stat(self._target)
@@ -129,7 +158,8 @@ class FileTarget:
             os.rename(self._target, path)  # no hard links here: for a moment the target doesn't exist
 
     def abort(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, SnapshipError):
+            self._open_again()  # else it is another run's
             os.unlink(self.path)
         self._close()
 
@@ -137,6 +167,7 @@ class FileTarget:
         for descriptor in (self._descriptor, self._direct):
             with contextlib.suppress(OSError):
                 os.close(-1 if descriptor is None else descriptor)
+        self._descriptor, self._direct = -1, None
 
     def _explained(self, error: OSError) -> SnapshipError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

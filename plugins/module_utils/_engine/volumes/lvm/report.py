@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ...common import processes
+from ...common.bounded import read_object
 from ...common.errors import UnknownError, VolumeError
 from ...common.processes import ProgramError
 from .names import LvName, mapped_name
@@ -26,6 +26,7 @@ _FIELDS = (
     "origin_uuid",
 )
 # Seconds for which a listing is used: by callers that only read, and by callers that are about to change something.
+_LIMIT = 256 << 20  # bytes of a report: about 400,000 volumes
 _LOOK, _MOMENT = 60.0, 5.0
 
 
@@ -196,7 +197,11 @@ def _made_by_lvm(mapped: str) -> bool:
 
 def _rows(text: str, kind: str) -> list[dict[str, str]]:
     try:
-        return [row for report in json.loads(text)["report"] for row in report.get(kind, [])]
+        return [
+            row
+            for report in read_object(text.encode("utf-8", "surrogateescape"), _LIMIT, floats=True)["report"]
+            for row in report.get(kind, [])
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise VolumeError("LVM's report isn't valid JSON.", code="program") from error
 

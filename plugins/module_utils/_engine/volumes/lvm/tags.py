@@ -125,8 +125,8 @@ def record_in(tags: list[str]) -> Record | None:
             str(fields["volume"]),
             str(fields["lineage"]),
             str(fields["state_id"]),
-            int(fields["created"]) / 1e6,
-            fields["group"],
+            record.seconds_of(fields["created"]),
+            record.good_group(fields["group"]),
             str(fields["made_by"]),
             dict(fields["consistency"]),
         )

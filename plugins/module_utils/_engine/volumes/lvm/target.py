@@ -67,7 +67,7 @@ class LvmTarget(BlockTarget):
 
     def witness(self) -> dict[str, Any]:
         """Makes later writes detectable: a snapshot, removed at once, advances the pool's clock."""
-        self.sync()
+        self.release()
         name = LvName(self._target.vg, beside(self._target, "mark"))
         command = ["lvcreate", "-y", "-s", "-ky", "-pr", "--addtag", RESTORING, "-n", name.lv, "--", str(self._lv.name)]
         try:
@@ -84,8 +84,13 @@ class LvmTarget(BlockTarget):
             return self._commit(keep_as)
 
     def _commit(self, keep_as: str | None) -> str | None:
-        self.close()
+        self.release()
         listing = reports.fresh(self._target.vg)
+        if self._lv.uuid not in listing.by_uuid:
+            raise VolumeError(
+                f"the LV restored for {self._target} was removed by another run. The target was not changed.",
+                "Run it again.",
+            )
         old = listing.by_name.get(self._target.lv)
         kept = None
         if old is not None:

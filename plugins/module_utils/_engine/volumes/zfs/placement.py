@@ -49,12 +49,14 @@ class FoundDataset(NamedTuple):
     @property
     def meant_for(self) -> str | None:
         """The target that it was received for; ``None`` if we didn't create it."""
-        return self._stamp.get("target")
+        target = self._stamp.get("target")
+        return target if isinstance(target, str) else None
 
     @property
     def swap(self) -> dict[str, Any] | None:
         """The plan that was noted before its swap."""
-        return self._stamp.get("swap")
+        swap = self._stamp.get("swap")
+        return swap if isinstance(swap, dict) else None
 
 
 def stamp(target: str, note: dict[str, Any] | None = None) -> str:

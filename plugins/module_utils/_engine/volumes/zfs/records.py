@@ -11,6 +11,7 @@ and counts only on a snapshot of one of these.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ...common.errors import VolumeError
@@ -77,11 +78,10 @@ def _own(text: str, dataset: str) -> dict[str, Any]:
 
 
 def _fill(made: Snapshot, fields: dict[str, Any]) -> None:
-    created, group, consistency = fields.get("created"), fields.get("group"), fields.get("consistency")
-    if isinstance(created, int):
-        made.created = created / 1e6
-    if isinstance(group, dict) and isinstance(group.get("members"), list):
-        made.group = group
+    consistency = fields.get("consistency")
+    with contextlib.suppress(ValueError):  # else the time that ZFS itself noted
+        made.created = record.seconds_of(fields.get("created"))
+    made.group = record.good_group(fields.get("group"))
     if isinstance(consistency, dict):
         made.consistency = consistency
     if fields.get("made_by") == "snapship":

@@ -23,8 +23,9 @@ from .stream_header import SIZE, parse
 
 PIPE = 1 << 20  # bytes; the most that Linux allows every user
 _SETPIPE_SZ = 1031
-_PLAIN = ["-L", "-e", "-c"]  # large blocks, embedded data, blocks compressed as on disk
-_RAW = ["-w"]  # encrypted blocks as on disk; includes all of the above
+# Large blocks, and blocks compressed as on disk. No embedded data (-e): no encrypted parent could receive it.
+_PLAIN = ["-L", "-c"]
+_RAW = ["-w"]  # encrypted blocks as on disk, large and compressed ones, too
 _KNOWN = frozenset((*_PLAIN, *_RAW))
 
 

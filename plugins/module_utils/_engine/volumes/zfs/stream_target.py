@@ -78,6 +78,9 @@ class ZfsStreamTarget:
     def sync(self) -> None:
         zpool("sync", pool_of(self._target))
 
+    def release(self) -> None:
+        pass  # each stream's receiver has ended
+
     def witness(self) -> dict[str, Any]:
         """As the interface; commit() must follow at once."""
         self._found = received(self._target)

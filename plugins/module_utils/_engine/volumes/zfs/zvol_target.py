@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...common.errors import VolumeError
 from ..block_target import BlockTarget
 from ..provider import ReceiveRequest
 from .commands import zfs, zpool
 from .device import wait_for_device
 from .names import pool_of
-from .placement import FoundDataset, newest_snapshot, witness
+from .placement import FoundDataset, witness
 from .staging_area import StagingArea, discard
 from .swap import received
 
@@ -27,6 +28,7 @@ class ZvolTarget(BlockTarget):
     """A new sparse zvol. When it is complete, a snapshot of it is taken: later writes show against that."""
 
     def __init__(self, request: ReceiveRequest) -> None:
+        self._guid = ""  # of the zvol that release() closed
         self._staging = StagingArea(request)
         self._staging.clear_elsewhere()
         left = self._staging.found()
@@ -50,23 +52,33 @@ class ZvolTarget(BlockTarget):
         super().sync()
         zpool("sync", pool_of(self._staging.path))
 
-    def witness(self) -> dict[str, Any]:
-        """Also closes the device: nothing can be read or written any more."""
-        return witness(self._sealed())
-
-    def _sealed(self) -> FoundDataset:
+    def release(self) -> None:
+        """Also takes the snapshot. Nothing can be read or written any more."""
         there = received(self._staging.target)
-        if newest_snapshot(there.name):
-            return there
         self.sync()
         self.close()
         zfs("inherit", "sync", there.name)
         zfs("snapshot", f"{there.name}@{_SNAPSHOT}")
         zpool("sync", pool_of(there.name))
-        return received(self._staging.target)
+        self._guid = there.guid
+
+    def _received(self) -> FoundDataset:
+        if not self._guid:
+            self.release()
+        there = received(self._staging.target)
+        if there.guid != self._guid:
+            raise VolumeError(
+                f"the zvol restored for {self._staging.target!r} was replaced by another run. The target was not "
+                "changed.",
+                "Run it again.",
+            )
+        return there
+
+    def witness(self) -> dict[str, Any]:
+        return witness(self._received())
 
     def commit(self, keep_as: str | None) -> str | None:
-        return self._staging.commit(self._sealed(), keep_as)
+        return self._staging.commit(self._received(), keep_as)
 
     def abort(self) -> None:
         self.close()
