@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ..common.errors import SnapshipError
 from ..common.keys import corrupt, shown
-from ..streams.encryption import Keyring
+from ..streams.encryption import Key, Keyring
 
 VERSION = 1
 _FIRST_LINE = 256  # bytes at most
@@ -66,6 +66,15 @@ def open_envelope(data: bytes, where: str, keyring: Keyring, accept_unencrypted:
     return Unsealed(body, found["mac"] is not None, _proved(body, found, where, keyring, accept_unencrypted))
 
 
+def find_key(keyring: Keyring, key_id: str, where: str) -> Key:
+    """The key that the object ``where`` needs. Raises ConfigError about it where the remote doesn't have it."""
+    try:
+        return keyring.find(key_id)
+    except SnapshipError as error:
+        error.msg = f"{shown(where)}: {error.msg}"
+        raise
+
+
 def _proved(body: bytes, found: re.Match[bytes], where: str, keyring: Keyring, accept_unencrypted: bool) -> bool:
     if found["mac"] is None:
         if keyring and not accept_unencrypted:
@@ -77,11 +86,7 @@ def _proved(body: bytes, found: re.Match[bytes], where: str, keyring: Keyring, a
         return False
     if not keyring:
         return False
-    try:
-        expected = keyring.find(found["key"].decode()).mac(body)
-    except SnapshipError as error:
-        error.msg = f"{shown(where)}: {error.msg}"
-        raise
+    expected = find_key(keyring, found["key"].decode(), where).mac(body)
     if not hmac.compare_digest(expected.encode(), found["mac"]):
         raise corrupt(where, "it is forged or was changed: its MAC doesn't match.")
     return True

@@ -17,7 +17,7 @@ from ..common.keys import BackupKey, corrupt, data_prefix, encode, id_time
 from ..common.units import iso_time
 from ..streams.encryption import Keyring
 from . import manifest_schema
-from .envelope import open_envelope, seal
+from .envelope import find_key, open_envelope, seal
 
 LIMIT = 1 << 20  # bytes; what grows with the volume stands in tables
 
@@ -105,7 +105,7 @@ def read(data: bytes, key: BackupKey, keyring: Keyring, accept_unencrypted: bool
         raise corrupt(where, "it is forged: it claims to be encrypted but has no MAC.")
     _check_place(fields, key, where)
     if fields["encryption"] and not opened.proved:
-        keyring.find(fields["encryption"]["key_id"])
+        find_key(keyring, fields["encryption"]["key_id"], where)
     return Manifest(key, fields)
 
 
