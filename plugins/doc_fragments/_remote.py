@@ -203,7 +203,6 @@ options:
         C(s3:ListBucketVersions) and C(s3:GetObjectVersion). With another remote the task fails.
       - Put quotes around it. Otherwise YAML can change it.
     type: str
-    version_added: 0.1.0
 """
 
 

@@ -71,6 +71,7 @@ options:
     description:
       - Id of the backup, or V(latest) for the newest one. If that backup is damaged, the task fails, and the message
         names the newest good backup.
+      - A backup with a time in the future is never the latest. The task warns about it.
       - O(backup), O(at) and O(group) exclude each other. Without all of them, the newest backup is restored.
     type: str
   at:

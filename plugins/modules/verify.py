@@ -53,6 +53,7 @@ options:
   backup:
     description:
       - Id of the backup, or V(latest) for the newest one. An id belongs to one volume.
+      - A backup with a time in the future is never the latest. The task warns about it.
     type: str
     default: latest
   mode:

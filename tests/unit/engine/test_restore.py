@@ -249,7 +249,7 @@ def test_damage_is_refused_with_its_key_and_an_older_backup_is_named(
     assert place.content(image, good["id"]) != b""
 
 
-def test_a_manifest_from_the_future_is_refused(place: Place, image: str, target: str) -> None:
+def test_a_backup_from_the_future_is_refused_and_not_the_latest(place: Place, image: str, target: str) -> None:
     good = place.one(image)
     with pytest.MonkeyPatch.context() as patch:
         now = time.time()
@@ -261,8 +261,10 @@ def test_a_manifest_from_the_future_is_refused(place: Place, image: str, target:
     found = place.list(image)[0]
     assert (found["id"], found["complete"]) == (ahead["id"], False)
     assert "future" in found["problem"]
-    assert code(place, image, target) == "corrupt"
-    assert place.fetch(image, target, backup=good["id"]).changed
+    assert code(place, image, target, backup=ahead["id"]) == "corrupt"
+    outcome = place.fetch(image, target)
+    assert [item["id"] for item in outcome.items] == [good["id"]]
+    assert [text for text in outcome.warnings if ahead["id"] in text and "in the future" in text]
     outcome = place.ship(image, max_age="1y")
     assert outcome.changed or outcome.items[0]["id"] == good["id"]
     assert outcome.items[0]["base"] != ahead["id"]
