@@ -163,7 +163,8 @@ def test_nothing_is_taken_as_unchanged_on_a_base_that_lost_data(place: Place) ->
     (base,) = grow(place, image, 1)
     assert place.one(image, skip_unchanged=True)["id"] == base["id"]
     at(place).delete([data(image, base["id"], "00000000")])
-    assert place.one(image, skip_unchanged=True)["type"] == "full"
+    item = place.one(image, skip_unchanged=True)
+    assert item["type"] == "full" and item["id"] != base["id"]
 
 
 def test_the_whole_chain_is_looked_at_once_in_a_while(anywhere: Place) -> None:
