@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import data_prefix, encode, shown
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
@@ -346,6 +347,24 @@ def test_a_flag_counts_if_it_is_confirmed_and_else_warns(anywhere: Place) -> Non
     claim(place, image, full["id"], "00000000", RUNS[1], digest="a" * 64)
     (item,) = grow(place, image, 1)
     assert item["type"] == "full" and "a" * 64 in item["reason"]
+
+
+def test_a_flag_on_what_this_host_may_not_read_is_a_warning(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = place.image(data=os.urandom(MIB))
+    (full,) = grow(place, image, 1)
+    hidden = data(image, full["id"], "00000000")
+    claim(place, image, full["id"], "00000000", RUNS[0])
+    get = DirectoryStore.get
+
+    def refusing(self: DirectoryStore, key: str, limit: int) -> bytes | None:
+        if key == hidden:
+            raise RemoteError("access denied.", code="denied")
+        return get(self, key, limit)
+
+    monkeypatch.setattr(DirectoryStore, "get", refusing)
+    outcome = place.ship(image)
+    assert outcome.items[0]["base"] == full["id"]
+    assert any(shown(hidden) in text and "may not read it" in text for text in outcome.warnings)
 
 
 def test_an_append_only_remote_has_flags_too_and_keeps_them(anywhere: Place) -> None:
