@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import importlib.util
 import json
 import os
 import re
@@ -132,20 +129,20 @@ def secrets_of(place: Place, tmp_path: Path) -> dict[str, str] | None:
     return environment(tmp_path) if place.options.get("encryption_key") else None
 
 
-@pytest.mark.parametrize("libraries", [True, False], ids=["with libraries", "standard library"])
+@pytest.mark.parametrize("library", [True, False], ids=["library", "program"])
 def test_the_python_script_restores_every_backup_of_a_chain(
-    chain: tuple[Place, list[Made]], tmp_path: Path, libraries: bool
+    chain: tuple[Place, list[Made]], tmp_path: Path, library: bool
 ) -> None:
+    """Decompressed by the library zstandard, where it is installed, or by the program."""
     place, made = chain
-    if not libraries and place.options.get("encryption_key"):
-        pytest.skip("decryption needs the library cryptography")
-    python = [] if libraries else ["-I", "-S"]
+    if not library:
+        (tmp_path / "zstandard.py").write_text("raise ImportError\n", encoding="ascii")
     for each in made:
         target = tmp_path / "target"
-        done = run(tmp_path, each.manifest, str(target), secrets_of(place, tmp_path), python)
+        done = run(tmp_path, each.manifest, str(target), secrets_of(place, tmp_path))
         assert done.returncode == 0, done.stderr
         assert target.read_bytes() == each.content
-        again = run(tmp_path, each.manifest, str(target), secrets_of(place, tmp_path), python)
+        again = run(tmp_path, each.manifest, str(target), secrets_of(place, tmp_path))
         assert again.returncode != 0 and b"FileExistsError" in again.stderr, "an existing file is left alone"
         target.unlink()
     assert len(made) == 4
@@ -207,6 +204,16 @@ def test_the_python_script_notices_damage(kind: str, target: str, tmp_path: Path
         expected = words.get(name, name if name.startswith("index") else f"segment {number} of {backup_id}")
         broken_frame = re.search(r"InvalidTag|CalledProcessError|ZstdError", done.stderr.decode())
         assert expected in done.stderr.decode() or name == "00000000" and broken_frame, done.stderr
+
+
+def test_without_encryption_the_script_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    image = place.image(data=b"x" * MIB)
+    place.one(image)
+    manifest = next(place.remote.glob("backups/*/*/*"))
+    done = run(tmp_path, manifest, str(tmp_path / "target"), python=["-I", "-S"])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "target").read_bytes() == Path(image).read_bytes()
 
 
 def test_the_script_is_short_and_shares_nothing_with_the_engine() -> None:
@@ -290,59 +297,3 @@ def test_keys_that_differ_read_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, manifest, str(tmp_path / "other"), environment(tmp_path, OTHER_KEY, KEY))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "other").read_bytes() == Path(image).read_bytes()
-
-
-def test_a_chain_merged_into_one_backup_by_its_indexes_is_restored(
-    chain: tuple[Place, list[Made]], tmp_path: Path
-) -> None:
-    """Written here by docs/format.md alone: a full without data of its own. The engine reads it, too."""
-    place, made = chain
-    full = made[0]
-    merged = f"{full.id[:-16]}{'f' * 16}"
-    described = body_of(full.manifest)
-    hand = _module(tmp_path)
-    os.environ.update(secrets_of(place, tmp_path) or {})
-    data = str(full.manifest.parents[3] / "data" / "o" / full.manifest.parent.name)
-    try:
-        records = [list(each) for each in hand.Shipment(data, described).index(described["index"])]
-        source = {name: described[name] for name in ("id", "compression", "encryption", "segments")}
-        content = b"".join(struct.pack(">QQHBBIIIIII32s", *each[:2], 1, *each[3:]) for each in records)
-        body = dict(described, id=merged, sources=[source], compression="none", encryption=None)
-        page = struct.pack(">QIIII32s", 0, 0, 0, len(content), len(records), hashlib.sha256(content).digest())
-        sums = ["sha256:" + hashlib.sha256(each).hexdigest() for each in (b"", content, page)]
-        body["segments"] = {"count": 0, "digest": sums[0]}
-        body["index"] = {
-            **described["index"],
-            "objects": [[len(content), sums[1]]],
-            "digest": sums[2],
-            "size": len(page),
-            "digests": "sha256",
-        }
-        folder = Path(data, merged)
-        folder.mkdir()
-        for name, stored in {"segments": b"", "index": page, "index-00000000": content}.items():
-            (folder / name).write_bytes(stored)
-        text = json.dumps(body).encode()
-        line = f"snapship 1 sha256:{hashlib.sha256(text).hexdigest()}"
-        for key_id, key in hand.remote_keys().items():
-            line += f" hmac-sha256:{key_id}:{hmac.new(hand.derive(key, b'manifest'), text, 'sha256').hexdigest()}"
-        manifest = full.manifest.with_name(merged + "~full")
-        manifest.write_bytes(line.encode() + b"\n" + text)
-        done = run(tmp_path, manifest, str(tmp_path / "target"), secrets_of(place, tmp_path))
-        assert done.returncode == 0, done.stderr
-        assert (tmp_path / "target").read_bytes() == full.content
-        assert place.content(str(place.root / "d~b [*] é;$(x).img"), merged) == full.content
-        manifest.unlink()
-    finally:
-        os.environ.pop("SNAPSHIP_KEY_FILE", None)
-
-
-def _module(tmp_path: Path) -> Any:
-    """The page's script as a module, to use its parts."""
-    path = tmp_path / "by_hand.py"
-    path.write_text(script("restore.py"), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("by_hand", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -51,6 +51,7 @@ def default_config_dir() -> str:
 
 
 _LINE = 4096  # bytes of a file that holds one name
+_SPARE = 1 << 30  # bytes that spools leave free on a file system, or a twentieth of a small one
 VERIFIED_KEPT = 200  # so many backups of a volume have notes of verifications
 
 
@@ -179,7 +180,14 @@ class Host:
             return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))  # the caller closes it
 
     def spooled(self, spool: BinaryIO, data: bytes | bytearray | memoryview) -> None:
-        """Append to such a file (writes). Raises ConfigError where there is no room."""
+        """Append to such a file (writes). Raises ConfigError where that would fill the file system."""
+        there = os.fstatvfs(spool.fileno())
+        if there.f_bavail * there.f_frsize < len(data) + min(_SPARE, there.f_blocks * there.f_frsize // 20):
+            raise ConfigError(
+                f"the index of this backup is too large for the file system of {self._path('state', 'spools')}.",
+                "Free some space there, or use a configuration directory (config_dir) on a larger file system.",
+                code="no_space",
+            )
         rest = memoryview(data)
         with writing(self._path("state", "spools")):
             while rest:

@@ -129,6 +129,7 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     if not entries:
         return []
     done: list[str] = []
+    over: list[BackupKey] = []  # their grace period is
     running = inflight(catalog, origin, volume)
     used, living = _bases(catalog, origin, volume)
     counts = {key.deleted for key in catalog.tell("deleted", entries)[0]}
@@ -148,10 +149,34 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
                 put_back(catalog, key, data)
                 done.append(f"put {key.id} back: it is the base of another backup")
         elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
+            over.append(key)
+    named = named_as_source(catalog, origin, volume, {key.id for key in over})
+    for key in over:
+        if key.id not in named:
             _delete_data(catalog, key)
             catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
+
+
+def named_as_source(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[str]) -> set[str]:
+    """Those of these shipments whose data another backup uses, as its index was merged from theirs.
+
+    Only fulls are merged, and only from what is older. One that this host can't read may use all of them.
+    """
+    found: set[str] = set()
+    if not ids:
+        return found
+    fulls = [key for kind in ("backups", "deleted") for key in catalog.keys(kind, origin, volume) if key.base is None]
+    for key in fulls:
+        if key.id <= min(ids):
+            continue
+        try:
+            found |= {source.id for source in catalog.manifest(key).sources if source.id != key.id}
+        except SnapshipError as error:
+            if error.code in ("key", "version"):
+                return ids
+    return found & ids
 
 
 def _listed_too(catalog: SnapshipCatalog, key: BackupKey) -> bool:
@@ -227,11 +252,11 @@ def sweep_orphans(catalog: SnapshipCatalog, origin: str, volume: str) -> str | N
     known = {name.partition(MARK)[0] for name in _inflight(catalog, origin, volume)}
     known |= {key.id for kind in ("backups", "deleted", "backups") for key in catalog.keys(kind, origin, volume)}
     orphans = []
-    for name in folders:
-        if is_id(name) and name not in known:
-            entries = [entry for above in (prefix, flags) for entry in catalog.store.list(f"{above}{name}/")]
-            if entries and _old(catalog, max(entries, key=lambda entry: entry.modified)):
-                orphans += [entry.key for entry in entries]
+    unknown = {name for name in folders if is_id(name) and name not in known}
+    for name in sorted(unknown - named_as_source(catalog, origin, volume, unknown)):
+        entries = [entry for above in (prefix, flags) for entry in catalog.store.list(f"{above}{name}/")]
+        if entries and _old(catalog, max(entries, key=lambda entry: entry.modified)):
+            orphans += [entry.key for entry in entries]
     if orphans:
         catalog.store.delete(orphans)
         return f"deleted {len(orphans)} orphaned objects"
