@@ -129,9 +129,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores that an actor opens from now on are stepped; others aren't."""
     real = snapship_catalog.open_store
 
-    def open_stepped(spec: Any) -> Any:
+    def open_stepped(spec: Any, as_of: float | None = None) -> Any:
         actor = getattr(_current, "actor", None)
-        store = real(spec)
+        store = real(spec, as_of)
         return store if actor is None else SteppedStore(store, actor)
 
     monkeypatch.setattr(snapship_catalog, "open_store", open_stepped)
