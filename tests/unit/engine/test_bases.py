@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import data_prefix, encode, shown
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
@@ -27,6 +30,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases impor
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket, Key
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, MIB, Place
 
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 RUNS = ["1" * 32, "2" * 32]
 
 
@@ -160,7 +164,8 @@ def test_nothing_is_taken_as_unchanged_on_a_base_that_lost_data(place: Place) ->
     (base,) = grow(place, image, 1)
     assert place.one(image, skip_unchanged=True)["id"] == base["id"]
     at(place).delete([data(image, base["id"], "00000000")])
-    assert place.one(image, skip_unchanged=True)["type"] == "full"
+    item = place.one(image, skip_unchanged=True)
+    assert item["type"] == "full" and item["id"] != base["id"]
 
 
 def test_the_whole_chain_is_looked_at_once_in_a_while(anywhere: Place) -> None:
@@ -183,12 +188,13 @@ def test_the_whole_chain_is_looked_at_once_in_a_while(anywhere: Place) -> None:
     assert json.loads(note.read_text())["id"] == item["base"]
 
 
-def test_a_note_from_the_future_is_not_believed(place: Place) -> None:
+@pytest.mark.parametrize("at", [4e9, "now", None])
+def test_a_note_from_the_future_or_without_a_time_is_not_believed(place: Place, at: Any) -> None:
     image = place.image(data=os.urandom(MIB))
     full, _second = grow(place, image, 2)
     (note,) = Path(place.host.config_dir, "state/whole").iterdir()
-    note.write_text(json.dumps({"id": full["id"], "at": time.time() + 1e9}))
-    at(place).delete([data(image, full["id"], "00000000")])
+    note.write_text(json.dumps({"id": full["id"], "at": at}))
+    place.catalog().store.delete([data(image, full["id"], "00000000")])
     assert grow(place, image, 1)[0]["type"] == "full"
 
 
@@ -284,6 +290,23 @@ def test_what_a_verification_finds_bad_is_not_built_upon(anywhere: Place, mode: 
     assert grow(place, image, 1)[0]["base"] == item["id"]
 
 
+def test_flags_of_a_remote_with_a_key_are_signed_and_as_documented(tmp_path: Path) -> None:
+    place = Place(tmp_path, encryption_key=KEY)
+    image = place.image(data=os.urandom(MIB))
+    full, _second = grow(place, image, 2)
+    bad = data(image, full["id"], "00000000")
+    damage(place, bad)
+    assert place.verify(image, mode="data").failures
+    (flag,) = flags(place)
+    line, _newline, body = (at(place).get(flag, flags_module.LIMIT) or b"").partition(b"\n")
+    assert b" hmac-sha256:" in line
+    schema = json.loads((DOCS / "flag.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(body))
+    assert json.loads(body)["digest"] == hashlib.sha256(at(place).get(bad, 1 << 30) or b"").hexdigest()
+    (item,) = grow(place, image, 1)
+    assert item["type"] == "full" and shown(bad) in item["reason"]
+
+
 def test_a_segment_that_verification_finds_missing_bars_the_chain_before_it_is_due(place: Place) -> None:
     image = place.image(data=os.urandom(MIB))
     full, _second = grow(place, image, 2)
@@ -324,6 +347,24 @@ def test_a_flag_counts_if_it_is_confirmed_and_else_warns(anywhere: Place) -> Non
     claim(place, image, full["id"], "00000000", RUNS[1], digest="a" * 64)
     (item,) = grow(place, image, 1)
     assert item["type"] == "full" and "a" * 64 in item["reason"]
+
+
+def test_a_flag_on_what_this_host_may_not_read_is_a_warning(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = place.image(data=os.urandom(MIB))
+    (full,) = grow(place, image, 1)
+    hidden = data(image, full["id"], "00000000")
+    claim(place, image, full["id"], "00000000", RUNS[0])
+    get = DirectoryStore.get
+
+    def refusing(self: DirectoryStore, key: str, limit: int) -> bytes | None:
+        if key == hidden:
+            raise RemoteError("access denied.", code="denied")
+        return get(self, key, limit)
+
+    monkeypatch.setattr(DirectoryStore, "get", refusing)
+    outcome = place.ship(image)
+    assert outcome.items[0]["base"] == full["id"]
+    assert any(shown(hidden) in text and "may not read it" in text for text in outcome.warnings)
 
 
 def test_an_append_only_remote_has_flags_too_and_keeps_them(anywhere: Place) -> None:

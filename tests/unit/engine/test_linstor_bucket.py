@@ -373,8 +373,10 @@ def test_a_damaged_object_is_named(
     assert key in failure["msg"]
     good = world.ids[1] if backup == 2 else None
     assert (f"newest good backup is {good} " if good else "No other backup") in failure["hint"]
+    before = linstor.stored()
     (failure,) = linstor.verify("db", mode="data", origin=None).failures
     assert key in failure["msg"]
+    assert linstor.stored() == before, "nothing is put among what another program wrote"
     plain = linstor.verify("db", mode="metadata", origin=None).failures
     assert bool(plain) == (how in ("missing", "empty"))
     if good:

@@ -238,8 +238,11 @@ class Host:
 
     def found_whole(self, location: str, origin: str, volume: str) -> tuple[str, float] | None:
         """Up to which backup a volume's chain was found with all its objects, and when (seconds since the epoch)."""
-        found = read_json(self._path("state", "whole", _hash(location, origin, volume) + ".json"))
-        return (str(found["id"]), float(found["at"])) if found else None
+        found = read_note(self._path("state", "whole", _hash(location, origin, volume) + ".json"))
+        backup_id, when = found.get("id"), found.get("at")
+        if not isinstance(backup_id, str) or not isinstance(when, (int, float)) or not is_time(when):
+            return None
+        return backup_id, float(when)
 
     def note_whole(self, location: str, origin: str, volume: str, backup_id: str, when: float) -> None:
         """Note that a chain was found with all its objects (writes)."""

@@ -172,7 +172,10 @@ def _choose(catalog: SnapshipCatalog, found: Look, wish: Wish, snapshot: Snapsho
         flaws.append(f"{there.id} (snapshot {local.name}) can't be the base: {flaw or barred}")
         if barred:
             bad.append(flaws[-1])
-            found.warnings.append(f"backup {there.id} of {found.volume} can't be a base: {barred}.")
+            found.warnings.append(
+                f"backup {there.id} of {found.volume} can't be a base: {barred}. "
+                "Verify it with mode: data; restores of it, and of what is based on it, may fail."
+            )
     return Choice(None, None, "; ".join(flaws) or "this host and the remote have no state in common")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import time
 
-from ..common.errors import CorruptError
+from ..common.errors import CorruptError, RemoteError
 from ..common.keys import encode, shown
 from ..local.host import Host
 from ..repository.data.examination import examine, has_object
@@ -120,7 +120,16 @@ class BaseProof:
             )
             return None
         self._reads -= 1
-        finding = examine(self._catalog.store, backup, source, place.name)
+        try:
+            finding = examine(self._catalog.store, backup, source, place.name)
+        except RemoteError as error:
+            if error.code != "denied":
+                raise
+            self.warnings.append(
+                f"{what}: host {newest.host} found it bad at {newest.created}, and this host may not read it. "
+                "Verify the backup with mode: data, where its data can be read."
+            )
+            return None
         if finding is None:
             return None  # there is no such object
         if finding.flaw is None:
