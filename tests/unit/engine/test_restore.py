@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.keys import shown
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import restore
 from ansible_collections.snapship.dr.tests.unit.engine.place import KEY, KIB, MIB, Place
 
@@ -253,6 +254,9 @@ def test_a_manifest_from_the_future_is_refused(place: Place, image: str, target:
     with pytest.MonkeyPatch.context() as patch:
         now = time.time()
         patch.setattr(time, "time", lambda: now + 365 * 86400)
+        patch.setattr(
+            DirectoryStore, "now", lambda *_arguments, **_options: now + 365 * 86400
+        )  # its clock was wrong, too
         ahead = place.one(image, max_age="0s", type="full")
     found = place.list(image)[0]
     assert (found["id"], found["complete"]) == (ahead["id"], False)
