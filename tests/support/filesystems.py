@@ -21,6 +21,7 @@ from ansible_collections.snapship.dr.tests.support.needs import SEARCH, need_pro
 
 IMAGE_BYTES = 24 << 30  # sparse: only what a test writes takes room
 SMALL_TMPFS_BYTES = 16 << 20
+SMALL_EXT4_BYTES = 64 << 20
 MKFS = {
     "xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"],
     "btrfs": ["mkfs.btrfs", "-q"],
@@ -30,12 +31,12 @@ PACKAGES = {"mkfs.xfs": "xfsprogs", "mkfs.btrfs": "btrfs-progs", "mkfs.ext4": "e
 
 
 @contextmanager
-def mounted(kind: str, directory: Path) -> Iterator[Path]:
-    """A new filesystem of ``kind`` mounted below ``directory``, sized IMAGE_BYTES, gone afterwards."""
+def mounted(kind: str, directory: Path, size: int = IMAGE_BYTES) -> Iterator[Path]:
+    """A new filesystem of ``kind`` and so many bytes, mounted below ``directory``, gone afterwards."""
     image, point = directory / f"{kind}.img", directory / kind
     point.mkdir()
     with image.open("wb") as file:
-        file.truncate(IMAGE_BYTES)
+        file.truncate(size)
     _run([*MKFS[kind], str(image)])
     _run(["mount", "-t", kind, "-o", "loop", str(image), str(point)])
     try:
@@ -106,6 +107,18 @@ def btrfs(filesystems: Filesystems) -> Path:
 def ext4(filesystems: Filesystems) -> Path:
     """A filesystem that can't reflink."""
     return filesystems.fresh("ext4")
+
+
+@pytest.fixture
+def small_ext4(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of SMALL_EXT4_BYTES that can't reflink."""
+    _need("ext4")
+    with ExitStack() as stack:
+        try:
+            point = stack.enter_context(mounted("ext4", tmp_path, SMALL_EXT4_BYTES))
+        except RuntimeError as error:
+            unavailable(str(error))
+        yield point
 
 
 @pytest.fixture(params=["xfs", "btrfs"])

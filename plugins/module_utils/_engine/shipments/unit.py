@@ -168,7 +168,7 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
 def _take(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     """Take the snapshots to ship, unless they exist."""
     if not unit.snapshots:
-        made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder)
+        made, warnings = take(unit.providers, None, run.grouped, run.request, run.holder, in_place=True)
         unit.snapshots = {each.volume: each for each in made}
         outcome.warnings += warnings
         outcome.changed = True

@@ -59,13 +59,17 @@ def take(
     group: bool,
     options: Quiesce,
     holder: str | None = None,
+    in_place: bool = False,
 ) -> tuple[list[Snapshot], list[str]]:
     """Take snapshots of these volumes (each with its provider). Members of a group share a point in time and a group
     id. Also returns warnings.
 
-    With a ``holder`` they are made for a shipment, and are removed when no backup depends on them.
+    With a ``holder`` they are made for a shipment, and are removed when no backup depends on them. ``in_place``:
+    this process ships them at once and needs no base for later, so that a volume may be read itself, where there is no
+    room for a snapshot. It counts only without hooks and groups.
     """
     hooks = options.hooks()
+    hooked = options.quiesce != "none" or options.pre_command or options.post_command
     volumes = list(providers)
     members = _Members(providers)
     request = TakeRequest(
@@ -76,6 +80,7 @@ def take(
         group={"id": mint_id(time.time()), "members": volumes} if group else None,
         consistency=hooks.consistency,
         holds={} if holder is None else {holder: "pending"},
+        in_place=in_place and not group and not hooked,
     )
     mounts = members.freezable() if options.quiesce != "none" else []
     made: list[Snapshot] = []

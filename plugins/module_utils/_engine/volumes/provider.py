@@ -78,6 +78,7 @@ class TakeRequest(NamedTuple):
     group: dict[str, Any] | None  # {"id": ..., "members": [volumes, some maybe of other providers]}
     consistency: dict[str, Any]
     holds: dict[str, str]  # set at once, so that no other run removes the snapshot before it is shipped
+    in_place: bool = False  # where a copy has no room, read the volume itself, if nobody can write to it meanwhile
 
 
 class Reader(Protocol):

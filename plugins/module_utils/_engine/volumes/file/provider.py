@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Provider ``file``: image files. Snapshots are reflinks if the filesystem has them, else sparse copies."""
+"""Provider ``file``: image files. Snapshots are reflinks if the filesystem has them, else sparse copies.
+
+A snapshot that is shipped at once may need no copy: see :mod:`.lease`.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ from ..provider import (
 )
 from .changes import by_blocks, by_content, merged
 from .extents import ADDRESSES_KNOWN
+from .lease import IN_PLACE, Lease, LeasedReader, lease
 from .reader import FileReader
 from .snapshots import PROVIDER, SnapshotStore, filesystem_id, generation
 from .target import FileTarget, open_elsewhere, target_witness
@@ -45,6 +49,9 @@ class FileProvider:
     naming = "an image file by its absolute path"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
+
+    def __init__(self) -> None:
+        self._leases: dict[str, Lease] = {}  # images to be read in place, by state id
 
     def claims(self, volume: str) -> bool:
         return volume.startswith("/") and (not volume.startswith("/dev/") or volume.startswith("/dev/shm/"))
@@ -139,6 +146,11 @@ class FileProvider:
         try:
             for volume in request.volumes:
                 before = self.activity(volume)
+                leased = self._lease(volume, request)
+                if leased is not None:
+                    made.append(leased)
+                    warnings.append(_no_room(volume))
+                    continue
                 made.append(self._take_one(volume, request))
                 if made[-1].method == "copy" and not quiesced and self.activity(volume) != before:
                     warnings.append(_torn(volume))
@@ -149,6 +161,28 @@ class FileProvider:
             raise
         return made, warnings
 
+    def _lease(self, volume: str, request: TakeRequest) -> Snapshot | None:
+        """The image itself, where a copy has no room and nobody can write to it."""
+        if not request.in_place or self._has_room(volume):
+            return None
+        granted = lease(volume, os.path.realpath(volume))
+        if granted is None:
+            return None
+        try:
+            made = self._snapshot(request, self.info(volume), IN_PLACE, granted.size, os.path.realpath(volume))
+        except BaseException:
+            granted.close()
+            raise
+        self._leases[made.state_id] = granted
+        return made
+
+    def _has_room(self, volume: str) -> bool:
+        """Whether a copy would fit beside the image."""
+        with self._image(volume) as (descriptor, found):
+            space = os.fstatvfs(descriptor)
+        free = space.f_bavail if os.geteuid() else space.f_bfree
+        return found.st_blocks * 512 < free * space.f_frsize
+
     def _take_one(self, volume: str, request: TakeRequest) -> Snapshot:
         info = self.info(volume)
         store = self._store(volume)
@@ -158,32 +192,45 @@ class FileProvider:
                 raise VolumeError(f"{volume} already has a snapshot {request.name!r}.", code="exists")
             size = os.fstat(descriptor).st_size
             method = store.copy_image(descriptor, size, request.name)
-            snapshot = Snapshot(
-                name=request.name,
-                volume=volume,
-                provider=self.name,
-                state_id=secrets.token_hex(16),
-                created=request.created,
-                size=size,
-                lineage=info.lineage,
-                group=request.group,
-                method=method,
-                path=store.path(request.name),
-                made_by=request.made_by,
-                consistency=request.consistency,
-                holds=dict(request.holds),
-            )
+            snapshot = self._snapshot(request, info, method, size, store.path(request.name))
             store.save(snapshot)
         return snapshot
 
+    def _snapshot(self, request: TakeRequest, info: VolumeInfo, method: str, size: int, path: str) -> Snapshot:
+        return Snapshot(
+            name=request.name,
+            volume=info.name,
+            provider=self.name,
+            state_id=secrets.token_hex(16),
+            created=request.created,
+            size=size,
+            lineage=info.lineage,
+            group=request.group,
+            method=method,
+            path=path,
+            made_by=request.made_by,
+            consistency=request.consistency,
+            holds=dict(request.holds),
+        )
+
     def remove(self, snapshot: Snapshot) -> None:
+        if snapshot.method == IN_PLACE:
+            self._let_go(snapshot)
+            return
         store = self._store(snapshot.volume)
         with store.explained(), store.lock():
             store.remove(snapshot.name)
             store.sweep()
             store.drop_folder()
 
+    def _let_go(self, snapshot: Snapshot) -> None:
+        granted = self._leases.pop(snapshot.state_id, None)
+        if granted is not None:
+            granted.close()
+
     def hold(self, snapshot: Snapshot, holder: str, backup: str | None) -> None:
+        if snapshot.method == IN_PLACE:
+            return  # it can't be kept
         store = self._store(snapshot.volume)
         with store.explained(), store.lock():
             for current in store.load():
@@ -205,6 +252,10 @@ class FileProvider:
 
     @contextlib.contextmanager
     def _open(self, snapshot: Snapshot) -> Iterator[FileReader]:
+        if snapshot.method == IN_PLACE:
+            with self._in_place(snapshot) as reader:
+                yield reader
+            return
         try:
             descriptor = os.open(snapshot.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -218,6 +269,19 @@ class FileProvider:
                 yield reader
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _in_place(self, snapshot: Snapshot) -> Iterator[FileReader]:
+        granted = self._leases.get(snapshot.state_id)
+        if granted is None:
+            raise VolumeError(f"{snapshot.volume} isn't kept from writers any more.", code="snapshot_gone")
+        try:
+            granted.check()
+            with contextlib.closing(LeasedReader(granted)) as reader:
+                yield reader
+            granted.check()  # a hole made meanwhile wouldn't be read at all
+        finally:
+            self._let_go(snapshot)
 
     @contextlib.contextmanager
     def changes(self, base: Snapshot, snapshot: Snapshot) -> Iterator[tuple[Reader, Iterator[Change]]]:
@@ -269,6 +333,13 @@ def _torn(volume: str) -> str:
     return (
         f"{volume} was written to while its snapshot was copied: the copy may be torn (inconsistent). "
         "Set quiesce, or pre_command and post_command."
+    )
+
+
+def _no_room(volume: str) -> str:
+    return (
+        f"no room for a snapshot of {volume}: it was read in place, as nobody had it open for writing. The next backup "
+        "will be a full."
     )
 
 
