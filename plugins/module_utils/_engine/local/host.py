@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, Callable, cast
 
-from ..common.errors import UnknownError, UsageError
+from ..common.errors import ConfigError, UnknownError, UsageError
 from ..common.files import (
     damaged,
     private_folder,
