@@ -17,7 +17,7 @@ from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, Place
 
 VOLUMES = int(os.environ.get("SNAPSHIP_VOLUMES", "300"))
 CHAIN = 90
-GROUP = 80  # a restore looks at each member for each other
+GROUP = 200
 
 
 def make_images(place: Place, count: int) -> list[str]:

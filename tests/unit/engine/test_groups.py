@@ -19,6 +19,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
     UsageError,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks, shipment
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import restore
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 
@@ -176,3 +177,17 @@ def test_commands_run_once_around_a_group_and_are_on_record(place: Place, images
     assert [each["code"] for each in outcome.failures] == ["hook"]
     assert "after all" in log.read_text(encoding="utf-8")
     assert len(place.list()) == 3
+
+
+def test_a_groups_completeness_is_looked_at_once_a_restore(place: Place) -> None:
+    """Not once for each member, which for 200 volumes are 40,000 listings."""
+    asked = {}
+    for count in (4, 8):
+        images = [place.image(f"{count}-{number}.img", data=b"x") for number in range(count)]
+        group = place.ship(*images, consistent=True).items[0]["group"]
+        request = restore.Request(remote_spec=place.options, origin="o", volumes=targets(place, images), group=group)
+        planned = restore.plan(place.host, request)
+        assert planned.catalog is not None
+        assert not [item.error for item in planned.items if item.error]
+        asked[count] = planned.catalog.store.requests["list"]
+    assert asked[8] == 2 * asked[4]

@@ -9,6 +9,7 @@ import mmap
 import os
 import random
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -252,3 +253,22 @@ def test_a_network_filesystem_has_no_lease(small_ext4: Path, monkeypatch: pytest
     image = image_of(small_ext4, MIB)
     monkeypatch.setattr(leases, "filesystem_type", lambda _path: "nfs4")
     assert lease(image, image) is None
+
+
+LOOKING = """
+import sys
+from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import target
+for _turn in range(20000):
+    target._lease(sys.argv[1])
+"""
+OPENING = "import os, sys\nwhile True: os.close(os.open(sys.argv[1], os.O_RDWR))"
+
+
+def test_who_opens_a_target_while_it_is_looked_at_does_not_end_the_run(tmp_path: Path) -> None:
+    """The kernel sends SIGIO to whoever holds a lease that it breaks; by default that ends a process."""
+    target = tmp_path / "target"
+    target.write_bytes(b"x")
+    with subprocess.Popen([sys.executable, "-c", OPENING, str(target)]) as opening:
+        looked = subprocess.run([sys.executable, "-c", LOOKING, str(target)], check=False)
+        opening.kill()
+    assert looked.returncode == 0

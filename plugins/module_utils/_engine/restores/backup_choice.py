@@ -23,6 +23,8 @@ class WantedBackup(NamedTuple):
     backup: str | None
     when: float | None
     group: str | None
+    #: groups found complete, with their members: asked once a restore, not once for each member
+    complete: set[tuple[str, ...]] | None = None
 
 
 def find_chain(catalog: Catalog, origin: str, source: str, wanted: WantedBackup) -> tuple[Chains, list[Manifest]]:
@@ -33,7 +35,11 @@ def find_chain(catalog: Catalog, origin: str, source: str, wanted: WantedBackup)
     chains = catalog.chains(origin, source)
     if not chains.keys:
         raise _no_backup(catalog, origin, source)
-    key = _in_group(catalog, source, chains, wanted.group) if wanted.group else _pick(catalog, source, chains, wanted)
+    key = (
+        _in_group(catalog, source, chains, wanted.group, wanted.complete)
+        if wanted.group
+        else _pick(catalog, source, chains, wanted)
+    )
     try:
         return chains, catalog.chain_manifests(chains, key)
     except SnapshipError as error:
@@ -87,19 +93,25 @@ def _no_backup(catalog: Catalog, origin: str, source: str) -> SnapshipError:
     )
 
 
-def _in_group(catalog: Catalog, source: str, chains: Chains, group: str) -> BackupKey:
+def _in_group(
+    catalog: Catalog, source: str, chains: Chains, group: str, complete: set[tuple[str, ...]] | None
+) -> BackupKey:
     """This volume's member of a group. Raises CorruptError if another member is missing."""
     for key in chains.keys:
         manifest = _member(catalog, key, group)
         if manifest is None:
             continue
-        for member in manifest.fields["group"]["members"]:
+        members = manifest.fields["group"]["members"]
+        known = (group, manifest.fields["origin"], str(key.created), *members)
+        for member in () if complete is not None and known in complete else members:
             others = catalog.chains(manifest.fields["origin"], member)
             if not any(_member(catalog, other, group) for other in others.sound() if other.created == key.created):
                 raise CorruptError(
                     f"group {group} is incomplete: the backup of {member} is missing.",
                     advice(catalog, chains, [key.id]),
                 )
+        if complete is not None:
+            complete.add(known)
         return key
     raise UnknownError(f"{source} has no backup of group {group!r}.", code="unknown_backup")
 

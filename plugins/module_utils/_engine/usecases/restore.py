@@ -107,14 +107,15 @@ def plan(host: Host, request: Request) -> Plan:
         raise UsageError(
             f"{request.group!r} isn't a group id.", "backup_info with details shows the group of a backup."
         )
-    wanted = WantedBackup(request.backup, when[0] if when else None, request.group)
+    complete: set[tuple[str, ...]] = set()
+    wanted = WantedBackup(request.backup, when[0] if when else None, request.group, complete)
     for item in items:
         with item.provider.looking_at([item.target]):
             _find(plan, item, wanted)
         if request.recursive and item.manifests:
             below = [_item(request, member, item.target + member[len(item.source) :]) for member in _below(item)]
             for each in below:
-                _find(plan, each, WantedBackup(None, None, item.backup.group))
+                _find(plan, each, WantedBackup(None, None, item.backup.group, complete))
             plan.items += below
     if request.recursive:
         _check_properties(plan)

@@ -14,6 +14,7 @@ import glob
 import hashlib
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -232,6 +233,7 @@ def _lease(path: str) -> bool | None:
     except OSError:
         return None
     try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # who opens it at this moment must not end this process
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
