@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import BusyError, VolumeError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import delivery, unit
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file.target import FileTarget
 from ansible_collections.snapship.dr.tests.unit.engine import limited
 from ansible_collections.snapship.dr.tests.unit.engine.place import KIB, Place
@@ -67,6 +68,30 @@ def test_a_chain_of_any_length(place: Place) -> None:
     restored = limited.run(place, "fetch", volumes=volumes)
     assert (restored["done"], restored["failures"]) == (1, [])
     assert (place.root / "restored.img").read_bytes() == Path(image).read_bytes()
+
+
+def test_a_large_group_is_shipped_and_resumed_as_one(place: Place) -> None:
+    """The first run of the second state is killed when all is sent and nothing committed."""
+    images = make_images(place, 100)
+    done = limited.run(place, "ship", *images, consistent=True)
+    assert (done["done"], done["failures"], done["warnings"]) == (100, [], [])
+    for image in images:
+        place.write(image, 0, b"changed")
+
+    def die() -> None:
+        delivery.deliver = lambda run, deliveries, *_rest: [each.load() for each in deliveries] and os._exit(9)
+        unit.deliver = delivery.deliver
+        place.ship(*images, consistent=True)
+
+    place.killed(die)
+    begun = [key.rsplit("/", 1)[1] for key in place.records()]
+    assert len(begun) == 100
+    again = limited.run(place, "ship", *images, consistent=True)
+    assert (again["done"], again["failures"], again["warnings"]) == (100, [], [])
+    assert not place.records()
+    resumed = [each for each in place.list(details=True) if each["id"] in begun]
+    assert (len(resumed), len({each["group"] for each in resumed})) == (100, 1)
+    assert place.content(resumed[7]["volume"], resumed[7]["id"])[:7] == b"changed"
 
 
 def received(target: Path, data: bytes) -> FileTarget:

@@ -62,6 +62,7 @@ class Delivery:
                     run.host, run.open_catalog, run.wish.origin, snapshot, self.choice, source.stream
                 )
             source.send(self.shipment, workers, progress)
+        self.shipment.close()  # the others of a large group come next; commit() opens its journal again
         self._seconds = time.monotonic() - started
 
     def commit(self) -> None:

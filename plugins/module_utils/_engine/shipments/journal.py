@@ -76,14 +76,16 @@ def _head(source: BinaryIO) -> dict[str, Any] | None:
 
 
 class Journal:
-    """A journal that is open for writing from open() or start() to close()."""
+    """A journal that is open for writing from open() or start() on. After close() the next use opens it again."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._file: int | None = None
 
     def _descriptor(self) -> int:
-        return need(self._file, "the journal is open until finish, discard or close")
+        if self._file is None:
+            self.open()
+        return need(self._file, "open() opens it")
 
     def open(self) -> None:
         """Open the journal, which may exist."""
@@ -147,7 +149,7 @@ class Journal:
             os.unlink(self._path)
 
     def close(self) -> None:
-        """Close it; it stays for the next run."""
+        """Close it; it stays for the next use, or the next run."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 os.close(self._file)

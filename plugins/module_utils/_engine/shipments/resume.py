@@ -116,4 +116,5 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
     choice.flags = shipment.head["stream"]["flags"] or None
     delivery = Delivery(run, provider, snapshot, choice)
     delivery.shipment = shipment
+    shipment.close()  # load() opens its journal again, when its turn comes
     return shipment, delivery
