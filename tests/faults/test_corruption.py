@@ -318,7 +318,11 @@ def test_stamped_a_year_ahead(damaged: Damaged) -> None:
     keyring = Keyring.parse(damaged.place.options.get("encryption_key"), [])
     data = manifests.write({**newest.fields, "id": ahead, "created": iso_time(id_time(ahead))}, keyring)
     damaged.store.put(key.manifest, data)
-    failure = damaged.refused(key.manifest, damaged.ids[-1])
+    beside = damaged.place.root / "beside.img"
+    outcome = damaged.place.restore(beside)
+    assert not outcome.failures and outcome.items[0]["id"] == damaged.ids[-1]
+    assert any("future" in text for text in outcome.warnings)
+    (failure,) = damaged.place.restore(damaged.target, ahead, overwrite=True).failures
     assert "future" in failure["msg"]
     shown = {item["id"]: item for item in damaged.place.listing(details=False)}
     assert not shown[ahead]["complete"] and "future" in shown[ahead]["problem"]
