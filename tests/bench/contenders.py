@@ -39,6 +39,7 @@ def client(plan: dict[str, Any], **options: Any) -> Any:
         aws_access_key_id=plan["remote"]["access_key"],
         aws_secret_access_key=plan["remote"]["secret_key"],
         region_name="us-east-1",
+        verify=plan["remote"].get("ca_path"),
         config=Config(s3={"addressing_style": "path"}, **options),
     )
 

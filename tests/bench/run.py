@@ -31,6 +31,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases.backu
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import lab
+from certificates import Authority
 from seaweed import S3Server
 from sink import Sink
 
@@ -118,6 +119,14 @@ def sink_round(bench: Bench) -> dict[str, float]:
         return {name: bench.run(name, plan) for name in ("put_reference", "our_backup", "upload_fileobj")}
 
 
+def tls_round(bench: Bench) -> dict[str, float]:
+    """As :func:`sink_round`, by https."""
+    authority = Authority(bench.folder / "authority")
+    with Sink(str(authority.issue("server"))) as sink:
+        plan = bench.plan({**s3_remote(sink.endpoint, "access", "secret"), "ca_path": str(authority.ca_path)})
+        return {name: bench.run(name, plan) for name in ("put_reference", "our_backup")}
+
+
 def directory_round(bench: Bench) -> dict[str, float]:
     """A directory on the same disk."""
     plan = bench.plan({"type": "directory", "path": str(bench.folder / "remote"), "compression": "none"})
@@ -137,6 +146,7 @@ def median_ratio(rounds: list[dict[str, float]], ours: str, reference: str) -> f
 ROUNDS: dict[str, Callable[[Bench], dict[str, float]]] = {
     "s3": s3_round,
     "sink": sink_round,
+    "tls": tls_round,
     "directory": directory_round,
 }
 FIGURES = (
@@ -145,6 +155,7 @@ FIGURES = (
     ("s3", "S3 restore / parallel GET and hash", "our_restore", "get_reference", 0.85),
     ("sink", "full to a discarding server / parallel hash and PUT", "our_backup", "put_reference", 0.85),
     ("sink", "full to a discarding server / upload_fileobj of a pipe", "our_backup", "upload_fileobj", 1.5),
+    ("tls", "full to a discarding server by https / parallel hash and PUT", "our_backup", "put_reference", 0.85),
     ("directory", "directory full / cp with sha256sum", "our_backup", "copy_reference", 0.70),
 )
 

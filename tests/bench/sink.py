@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,12 +26,17 @@ _STAMP = "2026-01-01T00:00:00.000Z"
 
 
 class Sink:
-    """The process."""
+    """The process. ``certificate``: a file with key and certificate, for https."""
+
+    def __init__(self, certificate: str | None = None) -> None:
+        self._certificate = certificate
 
     def __enter__(self) -> Sink:
-        self._process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, __file__, *([self._certificate] if self._certificate else [])]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        self.endpoint = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        scheme = "https" if self._certificate else "http"
+        self.endpoint = f"{scheme}://127.0.0.1:{int(self._process.stdout.readline())}"
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -128,10 +134,20 @@ def main() -> None:
     server = socket.create_server(("127.0.0.1", 0), backlog=64)
     print(server.getsockname()[1], flush=True)
     objects: Any = Objects()
+    context = None
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1])
     while True:
         peer, _address = server.accept()
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=Connection(peer, objects).serve, daemon=True).start()
+        threading.Thread(target=_serve, args=(peer, context, objects), daemon=True).start()
+
+
+def _serve(peer: socket.socket, context: ssl.SSLContext | None, objects: Objects) -> None:
+    if context is not None:
+        peer = context.wrap_socket(peer, server_side=True)
+    Connection(peer, objects).serve()
 
 
 if __name__ == "__main__":
