@@ -25,6 +25,7 @@ from ..common.files import (
     private_folder,
     read_json,
     read_private,
+    read_record,
     sync_folder,
     write_json,
     write_private,
@@ -151,6 +152,16 @@ class Host:
     def remember_capabilities(self, name: str, found: dict[str, Any] | None) -> None:
         """Save the capabilities of a remote (writes)."""
         write_json(self._path("state", "capabilities", encode(name) + ".json"), found)
+
+    def repository(self, location: str) -> str | None:
+        """The id of the repository that this host knows at a store's location."""
+        found = read_record(self._path("state", "repositories", _hash(location) + ".json")) or {}
+        return found.get("id")
+
+    def note_repository(self, location: str, repository: str) -> None:
+        """Note the id of the repository at a store's location (writes)."""
+        path = self._path("state", "repositories", _hash(location) + ".json")
+        write_json(path, {"location": location, "id": repository})
 
     # --- state
 
