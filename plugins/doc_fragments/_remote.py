@@ -32,8 +32,8 @@ layout:
   default: snapship
 path:
   description:
-    - The directory for O(<type>=directory), an absolute path. It is created when the remote is defined. If it is
-      missing later, because a filesystem is not mounted, nothing is shipped.
+    - The directory for O(<type>=directory), an absolute path. It is created when the remote is defined or
+      first used. If it is missing later, or another one, because a filesystem is not mounted, nothing is done.
     - The environment variable E(SNAPSHIP_PATH) sets it if the option is not set.
   type: path
 bucket:
@@ -155,6 +155,15 @@ append_only:
     - The environment variable E(SNAPSHIP_APPEND_ONLY) sets it if the option is not set.
   type: bool
   default: false
+repository_id:
+  description:
+    - The id of the repository that must be there, 32 hexadecimal digits. Each repository has one, as the name of an
+      object under C(repository/).
+    - A host notes it when it first ships or defines the remote, so this option is seldom needed. A place with another
+      id, or without one, is refused with the code C(repository), because its filesystem may not be mounted.
+    - Set it to take another repository at this place from now on. The message of the refusal tells its id.
+    - The environment variable E(SNAPSHIP_REPOSITORY_ID) sets it if the option is not set.
+  type: str
 grace_period:
   description:
     - How long the data of deleted backups stays, by the store's clock.

@@ -152,9 +152,10 @@ class Place:
         return found
 
     def stored(self, under: str = "") -> list[str]:
-        """Keys on the remote."""
+        """Keys on the remote, but for its identity."""
         start = self.remote / under
-        return sorted(str(path.relative_to(self.remote)) for path in start.rglob("*") if path.is_file())
+        keys = (str(path.relative_to(self.remote)) for path in start.rglob("*") if path.is_file())
+        return sorted(key for key in keys if not key.startswith("repository/"))
 
     def records(self) -> list[str]:
         """Keys of shipments under way; marks of those that were taken for dead aren't among them."""

@@ -66,7 +66,7 @@ def test_the_definition_is_private_and_secrets_are_never_told(place: Place) -> N
             assert KEY not in each.read_text(encoding="utf-8")
 
 
-def test_a_directory_that_went_is_made_anew_only_by_defining_it(place: Place) -> None:
+def test_a_directory_that_went_is_not_made_anew(place: Place) -> None:
     place.define()
     image = place.image(data=b"x")
     place.one(image, remote="off", remote_spec=None)
@@ -74,11 +74,12 @@ def test_a_directory_that_went_is_made_anew_only_by_defining_it(place: Place) ->
     with pytest.raises(SnapshipError) as caught:
         outcome = place.ship(image, remote="off", remote_spec=None)
         raise SnapshipError("", code=outcome.failures[0]["code"])
-    assert caught.value.code == "missing", "a file system that isn't mounted must not be filled from below"
+    assert caught.value.code == "repository", "a file system that isn't mounted must not be filled from below"
     assert not place.remote.exists()
-    assert place.define(check=True).changed
-    assert place.define().changed
-    assert place.remote.exists()
+    for check in (True, False):
+        with pytest.raises(SnapshipError, match="is expected there"):
+            place.define(check=check)
+    assert not place.remote.exists()
 
 
 def test_probing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +136,9 @@ def test_bad_definitions_are_refused_and_nothing_is_kept(place: Place, options: 
 def test_names_of_remotes(place: Place, name: str) -> None:
     place.define(name)
     assert place.host.remote_names() == [name]
-    assert {path for path in place.root.rglob("*") if path.is_file()} == {
-        path for path in (place.root / "cfg").rglob("*") if path.is_file()
+    assert {path.parent for path in place.root.rglob("*") if path.is_file()} == {
+        *(path.parent for path in (place.root / "cfg").rglob("*") if path.is_file()),
+        place.remote / "repository",
     }
     assert place.define(name, state="absent").changed
     assert place.host.remote_names() == []

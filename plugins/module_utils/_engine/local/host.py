@@ -156,6 +156,16 @@ class Host:
         """Save the capabilities of a remote (writes)."""
         write_json(self._path("state", "capabilities", encode(name) + ".json"), found)
 
+    def repository(self, location: str) -> str | None:
+        """The id of the repository that this host knows at a store's location."""
+        found = read_record(self._path("state", "repositories", _hash(location) + ".json")) or {}
+        return found.get("id")
+
+    def note_repository(self, location: str, repository: str) -> None:
+        """Note the id of the repository at a store's location (writes)."""
+        path = self._path("state", "repositories", _hash(location) + ".json")
+        write_json(path, {"location": location, "id": repository})
+
     # --- state
 
     def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:

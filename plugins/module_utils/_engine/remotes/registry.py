@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -139,6 +140,10 @@ def _check_value(name: str, option: RemoteOption, value: Any) -> None:
     if option.choices and value not in option.choices:
         raise UsageError(
             f"remote {name!r}: {option.name} {value!r} is unknown.", f"Set one of {', '.join(option.choices)}."
+        )
+    if option.kind == "id" and not re.fullmatch(r"[0-9a-f]{32}", str(value)):
+        raise UsageError(
+            f"remote {name!r}: {option.name} {value!r} isn't 32 hex digits.", "Copy it from the message that told it."
         )
     if option.kind == "number" and not 0 <= int(value) <= _MOST:
         cure = "Set 0 or more." if int(value) < 0 else f"Set at most {_MOST}."

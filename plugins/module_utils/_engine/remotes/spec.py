@@ -18,7 +18,7 @@ class RemoteOption(NamedTuple):
     """One option of a definition. Modules, command line, environment and inventory checks derive from it.
 
     ``kind``: ``text``, ``path``, ``flag``, ``number`` (0 or more), ``size`` (bytes), ``duration`` (seconds), ``secret``
-    or ``secrets`` (a list). ``default`` is as users write it. ``help`` is for the command line.
+    ``secrets`` (a list) or ``id`` (32 hex digits). ``default`` is as users write it. ``help`` is for the command line.
     """
 
     name: str
@@ -41,6 +41,7 @@ COMMON = (
     RemoteOption("compression", "compression of segments", "text", ("zstd", "none"), "zstd"),
     RemoteOption("bandwidth_limit", "bytes a second, as 20M", "size"),
     RemoteOption("append_only", "never delete anything there", "flag", default=False),
+    RemoteOption("repository_id", "id of the repository that must be there, 32 hex digits", "id"),
     RemoteOption("grace_period", "how long the data of deleted backups stays, as 1d", "duration", default="1d"),
 )  # fmt: skip
 
@@ -59,6 +60,7 @@ class RemoteSpec:
     compression: str = "zstd"
     bandwidth_limit: int = 0  # bytes a second; 0: none
     append_only: bool = False
+    repository_id: str | None = None  # the repository that must be there; None: the one that the host noted
     grace_period: float = 86400.0  # seconds
 
     @property

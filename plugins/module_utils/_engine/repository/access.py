@@ -16,6 +16,7 @@ from ..common.units import parse_time
 from ..local.host import Host
 from ..remotes.registry import type_of
 from ..remotes.spec import RemoteSpec
+from . import identity
 from .catalog import Catalog
 from .linstor_bucket.catalog import LinstorCatalog
 from .snapship_catalog import SnapshipCatalog
@@ -84,6 +85,11 @@ def open_for_reading(plan: Reads, request: OnRemoteThen) -> Catalog | None:
     plan.catalog = catalog = open_catalog(spec, plan.host, request.moment(plan.warnings))
     plan.origin = catalog.origin(plan.host, request.origin)
     catalog.absent = type_of(spec).local and not catalog.store.exists()
+    try:
+        identity.check(catalog, plan.host)
+    except SnapshipError:
+        catalog.store.close()
+        raise
     return catalog
 
 

@@ -14,6 +14,7 @@ from ..common.errors import SnapshipError, need
 from ..common.workers import Workers
 from ..local.host import Host
 from ..remotes.store import ObjectStore
+from ..repository import identity
 from ..repository.access import OnRemote
 from ..repository.manifest import Manifest
 from ..repository.snapship_catalog import SnapshipCatalog
@@ -89,6 +90,7 @@ class Run:
         if self.absent:
             self.store.create()
             self.open_catalog.absent = False
+        identity.settle(self.open_catalog, self.host)
 
 
 @dataclasses.dataclass

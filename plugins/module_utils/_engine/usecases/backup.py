@@ -18,6 +18,7 @@ from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration, show_dura
 from ..common.workers import Workers
 from ..local.host import Host
 from ..remotes.registry import type_of
+from ..repository import identity
 from ..repository.access import warn_of_missing
 from ..repository.backup_item import from_manifest
 from ..repository.snapship_catalog import SnapshipCatalog
@@ -109,6 +110,7 @@ def plan(host: Host, request: Request) -> Plan:
     run.remote_name = spec.name
     makes = type_of(spec).creates(spec, request.remote_spec is not None)
     run.absent = run.catalog.absent = makes and not run.catalog.store.exists()
+    identity.check(run.catalog, host)
     _check_clock(run.catalog, write=False)
     with looking_at(units):
         plan = Plan(run, [plan_unit(run, unit) for unit in plans])

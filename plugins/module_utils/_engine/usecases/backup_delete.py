@@ -20,6 +20,7 @@ from ..common.keys import BackupKey, decode, shown
 from ..common.outcome import Outcome
 from ..common.units import iso_time, parse_duration
 from ..local.host import Host
+from ..repository import identity
 from ..repository import manifest as manifests
 from ..repository.access import OnRemote, warn_of_missing
 from ..repository.snapship_catalog import SnapshipCatalog
@@ -72,6 +73,7 @@ def plan(host: Host, request: Request) -> Plan:
         )
     catalog = SnapshipCatalog.open(spec, host)
     catalog.absent = not catalog.store.exists()
+    identity.check(catalog, host)
     return Plan(request, origin, catalog, _find(catalog, origin, request))
 
 
@@ -99,6 +101,7 @@ def apply(host: Host, plan: Plan) -> Outcome:
     with contextlib.ExitStack() as stack:
         stack.callback(catalog.store.close)
         if plan.keys:
+            identity.settle(catalog, host)
             component = plan.keys[0].volume
             volume = decode(component) or str(catalog.manifest(plan.keys[0]).fields["volume"])
             timeout = parse_duration(plan.request.lock_timeout, "lock_timeout")

@@ -17,6 +17,7 @@ from ..common.outcome import Outcome
 from ..common.units import iso_time
 from ..local.host import Host
 from ..remotes.registry import type_of
+from ..repository import identity
 from ..repository.access import OnRemoteThen, open_catalog
 from ..repository.backup_item import from_manifest
 from ..repository.catalog import Catalog
@@ -39,6 +40,7 @@ def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     catalog = open_catalog(host.remote(request.remote, request.remote_spec), host, request.moment([]))
     try:
         catalog.absent = type_of(catalog.spec).local and not catalog.store.exists()
+        identity.check(catalog, host)
         if catalog.absent:
             catalog.store.probe(False, False)  # raises with the store's own words
         origin = None if request.origin == ANY else catalog.origin(host, request.origin)

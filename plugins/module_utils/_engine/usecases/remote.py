@@ -18,6 +18,7 @@ from ..local.host import Host
 from ..remotes.registry import open_store, parse_remote, public, secret_options, type_of
 from ..remotes.spec import RemoteSpec
 from ..remotes.store import Capabilities
+from ..repository import identity
 from ..repository.access import open_catalog
 from ..repository.catalog import Catalog
 from ..shipments.holds import release_all
@@ -79,20 +80,27 @@ def plan(host: Host, request: Request) -> Plan:
         plan.lacking = lacking(after.compression, after.encryption_key is not None, not after.read_only)
         catalog = open_catalog(after, host)
         try:
-            plan.create = _missing(catalog)
+            plan.create = _missing(host, catalog)
             if not plan.create:
                 catalog.store.probe(False, False)
         finally:
             catalog.store.close()
     elif type_of(after).local:
-        plan.create = _missing(open_catalog(after, host))
+        catalog = open_catalog(after, host)
+        try:
+            plan.create = _missing(host, catalog)
+        finally:
+            catalog.store.close()
     return plan
 
 
-def _missing(catalog: Catalog) -> bool:
-    """Whether the place is missing and will be created."""
+def _missing(host: Host, catalog: Catalog) -> bool:
+    """Whether the place is missing and will be created. Raises RemoteError where it isn't the one this host knows."""
     creates = type_of(catalog.spec).creates(catalog.spec, True) and not catalog.spec.read_only
-    return creates and not catalog.store.exists()
+    asks = creates or type_of(catalog.spec).local
+    catalog.absent = asks and not catalog.store.exists()
+    identity.check(catalog, host)
+    return creates and catalog.absent
 
 
 def apply(host: Host, plan: Plan) -> Outcome:
@@ -110,9 +118,13 @@ def apply(host: Host, plan: Plan) -> Outcome:
     try:
         if plan.create:
             catalog.store.create()
+        else:
+            identity.check(catalog, host)
         if plan.request.probe == "always" or (plan.request.probe == "on_change" and plan.changed):
             writes = not plan.after.read_only
             found = catalog.store.probe(writes, writes and not plan.after.append_only)
+            if writes:
+                identity.settle(catalog, host)
     finally:
         catalog.store.close()
     if plan.before != plan.after:
@@ -190,6 +202,7 @@ def _tried(host: Host, spec: RemoteSpec) -> dict[str, Any]:
     catalog = open_catalog(spec, host)
     try:
         catalog.store.probe(False, False)
+        identity.check(catalog, host)
     except SnapshipError as error:
         return {"reachable": False, "problem": str(error)}
     finally:

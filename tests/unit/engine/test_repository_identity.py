@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A place is the one a host knows: unmounted, emptied, swapped and copied places; first writers at once."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import identity
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import cat
+from ansible_collections.snapship.dr.tests.support.needs import need_root, unavailable
+from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
+
+ABSENT = "0" * 32
+
+
+@pytest.fixture
+def image(place: Place) -> str:
+    return place.image(data=b"1" * MIB)
+
+
+@pytest.fixture
+def nas(place: Place) -> Iterator[Path]:
+    """The mount point of a real filesystem; the remote is a folder in it."""
+    need_root("mounting a filesystem")
+    point = place.root / "nas"
+    point.mkdir()
+    mount(point)
+    place.remote = point / "backup"
+    place.options["path"] = str(place.remote)
+    yield point
+    while subprocess.run(["umount", str(point)], capture_output=True, check=False).returncode == 0:
+        pass
+
+
+def mount(point: Path) -> None:
+    done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(point)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        unavailable(done.stderr)
+
+
+def unmount(point: Path) -> None:
+    subprocess.run(["umount", str(point)], check=True)
+
+
+def ids(place: Place) -> list[str]:
+    return sorted(path.name for path in (place.remote / "repository").iterdir())
+
+
+def refusal(work: Callable[[], Any]) -> SnapshipError:
+    with pytest.raises(SnapshipError) as caught:
+        work()
+    assert caught.value.code == "repository"
+    return caught.value
+
+
+def uses(place: Place, image: str, backup_id: str) -> list[Callable[[], Any]]:
+    """Every use case that needs the remote."""
+    asked = cat.Request(remote_spec=place.options, origin="o", volume=image)
+    return [
+        lambda: place.ship(image),
+        lambda: place.ship(image, check=True),
+        lambda: place.verify(image, mode="metadata"),
+        lambda: place.fetch(image, str(place.root / "restored")),
+        lambda: cat.read(place.host, asked, lambda data: None),
+        place.list,
+        lambda: place.remove(backup_id),
+        place.define,
+        lambda: place.define(check=True),
+    ]
+
+
+def test_an_unmounted_filesystem_is_never_filled_from_below(place: Place, image: str, nas: Path) -> None:
+    first = place.one(image)
+    (known,) = ids(place)
+    unmount(nas)
+    before = place.tree()
+    for work in uses(place, image, first["id"]):
+        error = refusal(work)
+        assert known in error.msg and "mounted" in error.hint
+    assert place.tree().keys() - before.keys() <= {str(place.root / "cfg/state/lock")}
+    assert list(nas.iterdir()) == [], "not one byte below the mount point"
+
+
+def test_a_swapped_filesystem_is_told_with_both_ids_and_can_be_taken(place: Place, image: str, nas: Path) -> None:
+    first = place.one(image)
+    (known,) = ids(place)
+    unmount(nas)
+    mount(nas)
+    place.beside("other").one(image)
+    (other,) = ids(place)
+    stored = place.stored()
+    for work in uses(place, image, first["id"]):
+        error = refusal(work)
+        assert known in error.msg and other in error.msg and f"repository_id: {other}" in error.hint
+    assert place.stored() == stored
+    place.options["repository_id"] = known
+    assert known in refusal(lambda: place.ship(image)).msg
+    place.options["repository_id"] = other
+    assert place.list() and place.one(image)
+    del place.options["repository_id"]
+    assert place.one(image), "it was taken"
+
+
+def test_an_emptied_directory(place: Place, image: str) -> None:
+    first = place.one(image)
+    (known,) = ids(place)
+    shutil.rmtree(place.remote)
+    place.remote.mkdir()
+    for work in uses(place, image, first["id"]):
+        error = refusal(work)
+        assert "none found" in error.msg and f"repository/{known}" in error.hint
+    assert list(place.remote.iterdir()) == []
+    (place.remote / "repository").mkdir()
+    (place.remote / "repository" / known).touch()  # as the hint says
+    assert place.one(image)["type"] == "full"
+
+
+def test_a_reader_without_a_note_takes_what_there_is_and_notes_nothing(place: Place, image: str) -> None:
+    item = place.one(image)
+    rescue = place.beside("rescue")
+    assert [each["id"] for each in rescue.list()] == [item["id"]]
+    assert rescue.content(image, item["id"]) == b"1" * MIB
+    assert rescue.host.repository(rescue.catalog().store.location) is None
+    rescue.options["repository_id"] = ABSENT
+    refusal(rescue.list)
+
+
+def test_check_mode_makes_no_identity_and_no_note(place: Place, image: str) -> None:
+    place.remote.mkdir()
+    before = place.tree()
+    place.define(check=True)
+    place.ship(image, check=True)
+    assert place.tree() == before
+
+
+def test_two_first_writers_leave_two_ids_and_both_hold(
+    place: Place, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other host looks when this one has looked and put nothing yet."""
+    other = place.beside("other")
+    place.remote.mkdir()
+    real, calls = identity._found, []
+
+    def found(store: Any) -> list[str]:
+        there = real(store)
+        calls.append(1)
+        if len(calls) == 1:
+            other.one(image, origin="p")
+        return there
+
+    monkeypatch.setattr(identity, "_found", found)
+    place.one(image)
+    assert len(ids(place)) == 2
+    for host in (place, other):
+        for _run in range(2):
+            host.one(image, origin="o" if host is place else "p")
+    assert len(ids(place)) == 2
+
+
+def test_a_copy_is_the_same_repository(place: Place, image: str) -> None:
+    place.one(image)
+    shutil.copytree(place.remote, place.root / "copy")
+    unchanged = ids(place)
+    copy = place.beside("cfg", path=str(place.root / "copy"))
+    copy.remote = place.root / "copy"
+    copy.one(image)
+    assert ids(copy) == unchanged
+    shutil.rmtree(place.remote)
+    shutil.copytree(copy.remote, place.remote)
+    place.one(image)
+
+
+def test_defining_a_remote_notes_it_for_inline_definitions_too(place: Place, image: str) -> None:
+    place.define()
+    (known,) = ids(place)
+    shutil.rmtree(place.remote)
+    assert known in refusal(lambda: place.ship(image)).msg
+    assert not place.remote.exists()
+
+
+@pytest.mark.parametrize("wrong", ["x", "", ABSENT[:-1], ABSENT.replace("0", "A")])
+def test_an_id_has_32_hex_digits(place: Place, wrong: str) -> None:
+    place.options["repository_id"] = wrong
+    with pytest.raises(UsageError, match="32 hex digits"):
+        place.list()
