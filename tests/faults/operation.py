@@ -44,9 +44,9 @@ class Operations:
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(wanted).encode() + b"\n")
         self._server.stdin.flush()
-        return self._number(60)
+        return self._number(600)
 
-    def wait(self, seconds: float = 300.0) -> bool:
+    def wait(self, seconds: float = 600.0) -> bool:
         """Whether it ended within this time."""
         assert self._server.stdout is not None
         if not select.select([self._server.stdout], [], [], seconds)[0]:
@@ -70,7 +70,7 @@ class Operations:
         assert self._server.stdin is not None and self._server.stdout is not None
         self._server.stdin.close()
         self._server.stdout.close()
-        self._server.wait(60)
+        self._server.wait(600)
 
     def _number(self, seconds: float) -> int:
         assert self._server.stdout is not None

@@ -16,7 +16,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.repository imp
 
 STEPPED = ("list", "folders", "get", "put", "delete", "sync", "now")
 Hook = Callable[[int, str, tuple[Any, ...]], None]
-_WAIT = 60.0  # seconds; much longer than any actor takes
+_WAIT = 600.0  # seconds; only ends what hangs
 
 
 class Killed(BaseException):

@@ -32,7 +32,7 @@ from ansible_collections.snapship.dr.tests.support.filesystems import MKFS, PACK
 from ansible_collections.snapship.dr.tests.support.needs import SEARCH, need_program, need_root, unavailable
 
 SIZE = 320 << 20  # the least that mkfs.xfs takes
-HANGS = 120  # seconds after which something that should go on is taken to hang
+HANGS = 600  # seconds after which something that should go on is taken to hang
 CHECKS = {
     "ext4": ["e2fsck", "-f", "-n"],  # which doesn't play back a journal: what was frozen needs none
     "btrfs": ["btrfs", "check", "--readonly"],

@@ -16,8 +16,9 @@ class RequestFault:
     """What happens to the next ``times`` requests (after ``skip`` others) whose method and path match.
 
     ``how``: ``reply`` (``status``, ``body`` and ``content_type`` instead of the handler's; nothing is carried out),
-    ``drop`` (carried out, then the connection is cut with no reply), ``refuse`` (cut before anything is done), ``slow``
-    (``seconds`` late), ``add`` (carried out; ``entries`` are added to the list in the reply, which keeps its status).
+    ``drop`` (carried out, then the connection is cut with no reply), ``refuse`` (cut before anything is done), ``hold``
+    (nothing is carried out, and no reply comes until the client hangs up), ``add`` (carried out; ``entries`` are added
+    to the list in the reply, which keeps its status).
     """
 
     how: str
@@ -28,7 +29,6 @@ class RequestFault:
     status: int = 500
     body: str = ""
     content_type: str = "application/json"
-    seconds: float = 0.0
     entries: tuple[dict[str, Any], ...] = ()
 
     def matches(self, method: str, path: str) -> bool:

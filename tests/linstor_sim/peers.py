@@ -11,7 +11,7 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-_SECONDS = 30
+_SECONDS = 600  # only ends what hangs
 
 
 class PeerUnreachable(Exception):

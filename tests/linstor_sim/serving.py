@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import select
 import socket
 import ssl
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -75,11 +75,12 @@ class Server:
         threading.Thread(target=self._tick, daemon=True).start()
 
     def stop(self) -> None:
-        """The controller is down: connections are refused."""
+        """The controller is down: connections are refused, and those that are open break."""
         self._stopped.set()
         if self._http:
             self._http.shutdown()
             self._http.server_close()
+            self._http.cut()
             self._http = None
 
     def __enter__(self) -> Server:
@@ -102,13 +103,24 @@ class _Listener(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], server: Server, tls: ssl.SSLContext | None) -> None:
         self.server_of = server
         self.tls = tls
+        self.open: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         if self.tls:
             connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self.open.add(connection)
         return connection, address
+
+    def close_request(self, request: Any) -> None:
+        self.open.discard(request)
+        super().close_request(request)
+
+    def cut(self) -> None:
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, _request: Any, _address: Any) -> None:
         """Ignore clients that hang up or don't trust the certificate: tests do this on purpose."""
@@ -132,8 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.how == "refuse":
             self._cut()
             return
-        if fault and fault.how == "slow":
-            time.sleep(fault.seconds)
+        if fault and fault.how == "hold":
+            select.select([self.connection], [], [])
+            self._cut()
+            return
         found, names, query = routing.find(EVERY, self.command, self.path)
         body, reply = self._parse(raw)
         if serving.redirect_to and not private:
@@ -211,6 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             with contextlib.suppress(OSError):
                 self.wfile.write(body)
+        with contextlib.suppress(OSError):
+            self.connection.settimeout(self.server.server_of.cluster.options.idle_seconds)  # as it is by now
 
     def _cut(self) -> None:
         self.close_connection = True

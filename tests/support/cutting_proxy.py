@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 
 from ansible_collections.snapship.dr.tests.support.listening import BUFFER, Front, shut
 
@@ -17,16 +16,17 @@ class CuttingProxy(Front):
     """Relays to ``port``.
 
     ``reply_limits``: for each new connection the first entry is taken off; so many bytes of what the server says get
-    through, then the connection breaks. Without an entry it holds. ``bytes_per_second`` slows what the client sends.
-    ``requests_without_bodies``: only the headers of a connection's first request arrive, then the client is gone.
+    through, then the connection breaks. Without an entry it holds.
+    ``requests_without_bodies``: only the headers of a connection's first request arrive, then the client is gone;
+    ``wait_for_the_server`` returns when the server has done with all that it got this way.
     """
 
     def __init__(self, port: int) -> None:
         super().__init__(port, "http")
         self.reply_limits: list[int] = []
-        self.bytes_per_second = 0
         self.requests_without_bodies = False
         self.connections = 0
+        self._over: list[threading.Event] = []
 
     def __enter__(self) -> CuttingProxy:
         self.start()
@@ -43,13 +43,26 @@ class CuttingProxy(Front):
             with contextlib.suppress(OSError):
                 while data := outer.recv(BUFFER):
                     if self.requests_without_bodies:
-                        inner.sendall(data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+                        self._without_body(inner, outer, data)
                         break
                     inner.sendall(data)
-                    if self.bytes_per_second:
-                        time.sleep(len(data) / self.bytes_per_second)
             shut(inner)
             back.join()
+
+    def wait_for_the_server(self) -> None:
+        for each in self._over:
+            assert each.wait(600), "the server keeps a connection open"
+
+    def _without_body(self, inner: socket.socket, outer: socket.socket, data: bytes) -> None:
+        over = threading.Event()
+        self._over.append(over)
+        inner.sendall(data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        inner.shutdown(socket.SHUT_WR)
+        shut(outer)
+        with contextlib.suppress(ConnectionResetError):
+            while inner.recv(BUFFER):
+                pass
+        over.set()
 
     def _replies(self, inner: socket.socket, outer: socket.socket, limit: int | None) -> None:
         with contextlib.suppress(OSError):

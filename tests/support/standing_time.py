@@ -21,3 +21,11 @@ class StandingTime:
 
     def sleep(self, seconds: float) -> None:
         self.asked.append(seconds)
+
+
+class SleptTime(StandingTime):
+    """Time that passes only where it is slept through, and at once: work takes none, however busy the machine is."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.now += seconds

@@ -83,7 +83,7 @@ def changed(said: str) -> int:
     return sum(map(int, counts))
 
 
-@pytest.mark.timeout(900)  # some fifteen plays
+@pytest.mark.timeout(3600)  # some fifteen plays
 def test_the_guide_to_playbooks(site: Site, two_clusters: tuple[Simulation, Simulation]) -> None:
     control = site.directory / "control" / "inventory" / "group_vars"
     control.mkdir(parents=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common import processes
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import UnknownError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import snapshot
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
@@ -110,10 +111,17 @@ def test_bad_options(place: Place, image: str, options: dict[str, Any]) -> None:
     assert place.tree() == before
 
 
-def test_the_command_after_runs_whatever_happens(place: Place, image: str) -> None:
+def test_the_command_after_runs_whatever_happens(place: Place, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     after = place.root / "after"
     touch = [sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", str(after)]
-    slow = [sys.executable, "-c", "import time; time.sleep(60)"]
+    slow = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    complete = processes.complete
+
+    def patient(command: list[str], timeout: float, **options: Any) -> processes.Completed:
+        """Only what never ends may be too slow: a busy machine may need longer for the other command."""
+        return complete(command, timeout=timeout if command == slow else None, **options)
+
+    monkeypatch.setattr(processes, "complete", patient)
     for pre, timeout in (
         (["/nonexistent/program"], "60s"),
         ([sys.executable, "-c", "raise SystemExit('no')"], "60s"),

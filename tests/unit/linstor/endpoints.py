@@ -17,7 +17,7 @@ HTML = {"Content-Type": "text/html"}
 
 
 def reach(*controllers: str, **options: object) -> Cluster:
-    return Cluster(Access(controllers=controllers, timeout=5, **options), pauses=(0.02, 0.02))  # type: ignore[arg-type]
+    return Cluster(Access(controllers=controllers, timeout=120, **options), pauses=(0.02, 0.02))  # type: ignore[arg-type]
 
 
 def answering(answer: Callable[[Request], Reply]) -> ScriptedHttp:

@@ -19,7 +19,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulat
 
 def access(simulation: Simulation) -> Access:
     """How to reach a simulated cluster."""
-    return Access(controllers=tuple(server.uri for server in simulation.servers), timeout=20)
+    return Access(controllers=tuple(server.uri for server in simulation.servers), timeout=120)
 
 
 class Runs:

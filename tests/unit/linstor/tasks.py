@@ -21,7 +21,7 @@ S3, DR, SELF = "offsite", "dr-site", "myself"
 
 def access(simulation: Simulation) -> Access:
     """How to reach a simulated cluster."""
-    return Access(controllers=tuple(server.uri for server in simulation.servers), timeout=20)
+    return Access(controllers=tuple(server.uri for server in simulation.servers), timeout=120)
 
 
 class Task:

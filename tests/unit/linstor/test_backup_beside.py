@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.clock import Pace
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import (
     error_reports,
     findings,
-    judge,
     refused,
-    timeouts,
 )
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import s3_list
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import backup_info, retention, snapshot
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
+from ansible_collections.snapship.dr.tests.support.standing_time import SleptTime
 from ansible_collections.snapship.dr.tests.unit.linstor.tasks import (
     DR,
     S3,
@@ -121,8 +121,8 @@ def test_a_list_is_asked_for_again(elsewhere: Simulation, monkeypatch: pytest.Mo
 def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.MonkeyPatch) -> Simulation:
     """A cluster that can't finish aborts, because the snapshot of a refused shipment was deleted."""
     home, away = two_clusters
-    for module in (judge, timeouts):
-        monkeypatch.setattr(module, "ABORTING_FOR", 0.3)
+    slept = SleptTime()
+    monkeypatch.setattr(Pace.__init__, "__defaults__", (slept.monotonic, slept.sleep))
     monkeypatch.setattr(refused, "SETTLED", 0.0)
     protect(home, "db", "web")
     join(home, away)
@@ -137,7 +137,7 @@ def stumbling(two_clusters: tuple[Simulation, Simulation], monkeypatch: pytest.M
 
 def test_an_abort_that_linstor_does_not_end(stumbling: Simulation) -> None:
     db = Task(stumbling, resources=["db"])
-    told = failure(db(wait_timeout="0.2s", poll_interval="0.1s", abort_on_timeout=True))
+    told = failure(db(wait_timeout="10s", poll_interval="2s", abort_on_timeout=True))
     assert told["code"] == "timeout"
     assert "restart the controller" in told["msg"]
     stumbling.restart()
@@ -146,7 +146,7 @@ def test_an_abort_that_linstor_does_not_end(stumbling: Simulation) -> None:
 
 
 def test_what_somebody_else_aborts_is_not_waited_for_for_ever(stumbling: Simulation) -> None:
-    db = Task(stumbling, resources=["db"], poll_interval="0.1s", wait_timeout="2s")
+    db = Task(stumbling, resources=["db"], poll_interval="2s", wait_timeout="90s")
     with Cluster(access(stumbling)) as linstor:
         linstor.change("backup_create", S3, "db", what="creating a backup")
         linstor.change("backup_abort", S3, "db", create=True, what="aborting")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,11 +142,12 @@ def test_a_named_snapshot_that_failed_is_queued(db: Task, cluster: Simulation) -
     cluster.shipment_fault("fail")
     failure(db(snapshot="release"))
     cluster.cluster.props["BackupShipping/MaxConcurrentBackupsPerNode"] = "1"
+    cluster.freeze()
     for name in ("alpha", "bravo"):
         cluster.add_resource(f"busy-{name}", nodes=(name,))
-        cluster.shipment_fault("slow", resource=f"busy-{name}", seconds=1.5)
+        cluster.shipment_fault("slow", resource=f"busy-{name}", seconds=5)
         only(Task(cluster, resources=[f"busy-{name}"])(wait=False))
-    assert only(db(snapshot="release"))["state"] == "success"
+    assert only(watched(db, lambda: cluster.advance(2), snapshot="release"))["state"] == "success"
 
 
 def take(cluster: Simulation, resource: str, name: str) -> None:
@@ -173,9 +175,10 @@ def test_without_waiting(db: Task, cluster: Simulation) -> None:
 
 
 def test_joins_what_is_under_way(db: Task, cluster: Simulation) -> None:
-    cluster.shipment_fault("slow", seconds=1.5)
+    cluster.freeze()
+    cluster.shipment_fault("slow", seconds=5)
     started = only(db(wait=False))
-    joined = db()
+    joined = watched(db, lambda: cluster.advance(2))
     item = only(joined)
     assert (joined.changed, item["joined"], item["snapshot"]) == (False, True, started["snapshot"])
     assert item["state"] == "success"
@@ -184,9 +187,10 @@ def test_joins_what_is_under_way(db: Task, cluster: Simulation) -> None:
 
 
 def test_joins_and_then_makes_its_own(db: Task, cluster: Simulation) -> None:
-    cluster.shipment_fault("slow", seconds=1.5)
+    cluster.freeze()
+    cluster.shipment_fault("slow", seconds=5)
     started = only(db(wait=False))
-    outcome = db(max_age="0s")
+    outcome = watched(db, lambda: cluster.advance(2), max_age="0s")
     item = only(outcome)
     assert outcome.changed
     assert item["snapshot"] != started["snapshot"]
@@ -196,13 +200,14 @@ def test_joins_and_then_makes_its_own(db: Task, cluster: Simulation) -> None:
 def test_joins_what_is_queued(db: Task, cluster: Simulation) -> None:
     cluster.add_resource("web")
     cluster.cluster.props["BackupShipping/MaxConcurrentBackupsPerNode"] = "1"
+    cluster.freeze()
     for name in ("alpha", "bravo"):
-        cluster.shipment_fault("slow", resource=f"busy-{name}", seconds=1.5)
+        cluster.shipment_fault("slow", resource=f"busy-{name}", seconds=5)
         cluster.add_resource(f"busy-{name}", nodes=(name,))
         only(Task(cluster, resources=[f"busy-{name}"])(wait=False))
     queued = only(Task(cluster, resources=["web"])(wait=False))
     assert queued["state"] == "queued"
-    joined = Task(cluster, resources=["web"])()
+    joined = watched(Task(cluster, resources=["web"]), lambda: cluster.advance(2))
     assert not joined.changed
     assert only(joined)["snapshot"] == queued["snapshot"]
 
@@ -247,9 +252,10 @@ def test_a_shipment_fails(db: Task, cluster: Simulation) -> None:
 
 
 def test_what_is_joined_fails(db: Task, cluster: Simulation) -> None:
-    cluster.shipment_fault("fail", seconds=1.0)
+    cluster.freeze()
+    cluster.shipment_fault("fail", seconds=5)
     first = only(db(wait=False))
-    outcome = db()
+    outcome = watched(db, lambda: cluster.advance(2))
     assert outcome.changed
     assert only(outcome)["snapshot"] != first["snapshot"]
     assert any("ended with state failed" in text for text in outcome.warnings)
@@ -280,6 +286,7 @@ def test_the_controller_is_restarted_meanwhile(db: Task, cluster: Simulation) ->
 
 
 def test_the_controller_is_away_for_a_while(db: Task, cluster: Simulation) -> None:
+    cluster.freeze()
     cluster.shipment_fault("slow", seconds=1.0)
     seen = 0
 
@@ -290,13 +297,15 @@ def test_the_controller_is_away_for_a_while(db: Task, cluster: Simulation) -> No
             cluster.servers[0].stop()
         elif seen == 4:
             cluster.servers[0].start()
+        elif seen > 4:
+            cluster.advance(2)
 
     outcome = watched(db, come_and_go)
     assert seen >= 4
     assert only(outcome)["state"] == "success"
 
 
-def watched(task: Task, at_each_look: Callable[[], None]) -> Outcome:
+def watched(task: Task, at_each_look: Callable[[], None], **request: Any) -> Outcome:
     """Run with something happening before each look."""
     from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import run
 
@@ -308,7 +317,7 @@ def watched(task: Task, at_each_look: Callable[[], None]) -> Outcome:
             original(self)
 
         patch.setattr(run.Shipping, "_look", look)
-        return task()
+        return task(**request)
 
 
 def test_it_hangs(db: Task, cluster: Simulation) -> None:

@@ -257,7 +257,7 @@ def test_silently_a_full_one(db: Task, clusters: Pair) -> None:
     assert any("a full one instead of an increment" in text for text in outcome.warnings)
     home.advance(7200)
     away.cluster.definitions["db"].snapshots.clear()
-    home.shipment_fault("slow", seconds=30)
+    home.shipment_fault("slow", seconds=3600)
     told = failure(db(type="incremental"))
     assert told["code"] == "no_base"
     assert "aborted" in told["msg"]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import threading
+import types
 
 import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api import cluster as api_cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster, same_version
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.replies import LostReply
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
@@ -49,15 +51,21 @@ def test_another_takes_over_between_two_reads(cluster: Simulation) -> None:
         assert found.properties()["Aux/x"] == "1"
 
 
-def test_a_controller_that_is_started_again(cluster: Simulation) -> None:
+def test_a_controller_that_is_started_again(cluster: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
     server = cluster.servers[0]
-    with Cluster(Access(controllers=(server.uri,)), pauses=(0.3,) * 10) as found:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            server.start()
+
+    monkeypatch.setattr(api_cluster, "time", types.SimpleNamespace(sleep=sleep))
+    with Cluster(Access(controllers=(server.uri,)), pauses=(0.5, 2.0, 5.0, 7.0)) as found:
         found.read("remote_list")
         server.stop()
-        timer = threading.Timer(0.7, server.start)
-        timer.start()
         found.read("remote_list")
-        timer.join()
+    assert slept == [0.5, 2.0, 5.0]
 
 
 def test_each_thread_has_a_connection_of_its_own(cluster: Simulation) -> None:
@@ -116,15 +124,26 @@ def test_a_connection_that_was_closed_while_idle_costs_no_change(cluster: Simula
 
 
 def test_a_controller_that_takes_too_long(cluster: Simulation) -> None:
-    with Cluster(Access(controllers=(cluster.uri,), timeout=3)) as found:
+    with Cluster(Access(controllers=(cluster.uri,), timeout=600)) as found:
         found.read("remote_list")
-        cluster.request_fault("slow", path="/v1/remotes", seconds=10)
+        assert cut_short(found) == 600
+        cluster.request_fault("hold", path="/v1/remotes")
         with pytest.raises(RemoteError) as told:
             found.read("remote_list")
         assert told.value.code == "timeout"
-        cluster.request_fault("slow", method="POST", path="/v1/controller/properties", seconds=10)
+        found.read("remote_list")
+        assert cut_short(found) == 600
+        cluster.request_fault("hold", method="POST", path="/v1/controller/properties")
         with pytest.raises(LostReply):
             found.change("controller_set_prop", "Aux/x", "1", what="setting Aux/x")
+
+
+def cut_short(found: Cluster) -> float | None:
+    """Returns how long this thread's connection waits for a reply, in seconds; from now on it waits hardly at all."""
+    sock = found._client()._session._rest_conn.sock
+    before: float | None = sock.gettimeout()
+    sock.settimeout(0.1)
+    return before
 
 
 def test_what_an_old_controller_does_not_know() -> None:

@@ -162,7 +162,7 @@ class Walk:
                 self.states.setdefault((name, snap.name, snap.uuid), snap.volumes[0].content.read())
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)  # only ends what hangs
 @pytest.mark.parametrize("remote", [S3, DR])
 def test_a_random_walk(
     two_clusters: tuple[Simulation, Simulation], remote: str, bucket_directory: Path, tmp_path: Path

@@ -164,12 +164,12 @@ def test_only_downloaded(stored: Simulation) -> None:
 
 
 def test_not_waited_for(stored: Simulation) -> None:
-    stored.shipment_fault("slow", resource="copy", seconds=30)
+    stored.shipment_fault("slow", resource="copy", seconds=3600)
     outcome = restoring(stored, wait=False)()
     assert only(outcome)["state"] == "shipping"
     assert outcome.changed
     assert props(stored, "copy") == {}
-    stored.advance(60)
+    stored.advance(3601)
     four_times(restoring(stored))
     assert stored.read("copy") == stored.read("db")
 

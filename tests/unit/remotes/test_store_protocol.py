@@ -141,7 +141,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
 
 def test_the_clock_is_about_right(store: Any) -> None:
     before = time.time()
-    assert before - 3 < store.now() < time.time() + 3
+    assert before - 60 < store.now() < time.time() + 60
 
 
 def test_probing_finds_everything_and_leaves_nothing(store: Any) -> None:
