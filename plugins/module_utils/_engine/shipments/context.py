@@ -27,7 +27,7 @@ from .base_choice import Choice, Wish
 class Request(Quiesce, OnRemote):
     """As the module's options; durations as users write them."""
 
-    adopt_origin: bool = False
+    adopt_origin_from: str | None = None
     volumes: list[str] = dataclasses.field(default_factory=list)
     provider: str | None = None
     consistent: bool = False

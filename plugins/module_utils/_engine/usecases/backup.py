@@ -152,7 +152,7 @@ def _wish(host: Host, request: Request) -> Wish:
         max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
         snapshot=request.snapshot,
         full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
-        adopt=request.adopt_origin,
+        adopt=request.adopt_origin_from,
     )
 
 
