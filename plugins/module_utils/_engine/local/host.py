@@ -163,6 +163,20 @@ class Host:
         path = self._path("state", "repositories", _hash(location) + ".json")
         write_json(path, {"location": location, "id": repository})
 
+    def newest_path(self, location: str, repository: str, origin: str, volume: str) -> str:
+        """Where the newest backup is noted that this host committed: a folder for each repository, a file a volume."""
+        return self._path("state", "newest", _hash(location, repository), _hash(origin, volume) + ".json")
+
+    def newest(self, location: str, repository: str, origin: str, volume: str) -> str | None:
+        """The id of the newest backup of a volume that this host committed to a repository."""
+        found = read_record(self.newest_path(location, repository, origin, volume)) or {}
+        return found.get("id")
+
+    def note_newest(self, location: str, repository: str, origin: str, volume: str, backup_id: str | None) -> None:
+        """Note the newest backup of a volume, or that it was removed (writes)."""
+        path = self.newest_path(location, repository, origin, volume)
+        write_json(path, {"location": location, "origin": origin, "volume": volume, "id": backup_id})
+
     # --- state
 
     def lock(self, what: str, timeout: float, *identity: str) -> contextlib.AbstractContextManager[None]:

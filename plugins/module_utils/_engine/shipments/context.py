@@ -92,6 +92,7 @@ class UnitPlan:
     newest: dict[str, Manifest | None] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     choices: dict[str, Choice] = dataclasses.field(default_factory=dict)
+    removed: dict[str, str] = dataclasses.field(default_factory=dict)  # the noted newest backup, which was retired
     warnings: list[str] = dataclasses.field(default_factory=list)
     error: SnapshipError | None = None
 
