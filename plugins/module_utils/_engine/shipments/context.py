@@ -75,8 +75,8 @@ class Run:
 
     def prepare(self) -> None:
         """Create what must exist before the first shipment (writes)."""
-        self.host.keep_origin(self.wish.origin)
         self.host.instance()
+        self.host.keep_origin(self.wish.origin)
         if self.absent:
             self.store.create()
             self.open_catalog.absent = False
