@@ -22,6 +22,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.direct
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import identity
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import cat
 from ansible_collections.snapship.dr.tests.support.needs import need_root, unavailable
+from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 ABSENT = "0" * 32
@@ -197,6 +198,33 @@ def test_an_id_has_32_hex_digits(place: Place, wrong: str) -> None:
     place.options["repository_id"] = wrong
     with pytest.raises(UsageError, match="32 hex digits"):
         place.list()
+
+
+def test_a_bucket_that_is_emptied_or_gone(place: Place, image: str, bucket: Bucket) -> None:
+    """A bucket that is missing isn't made anew, and one that only reads is accepted without a note."""
+    place.options = {
+        "type": "s3",
+        "bucket": bucket.name,
+        "endpoint_url": bucket.endpoint,
+        "access_key": bucket.rw.access_key,
+        "secret_key": bucket.rw.secret_key,
+        "create_bucket": True,
+    }
+    first = place.one(image)
+    (key,) = bucket.keys("repository/")
+    keys = {"access_key": bucket.ro.access_key, "secret_key": bucket.ro.secret_key}
+    assert place.beside("rescue", **keys).list()
+    for stored in bucket.keys():
+        bucket.client.delete_object(Bucket=bucket.name, Key=stored)
+    for work in uses(place, image, first["id"]):
+        assert key in refusal(work).hint
+    assert bucket.keys() == []
+    bucket.client.delete_bucket(Bucket=bucket.name)
+    for work in uses(place, image, first["id"]):
+        refusal(work)
+    bucket.client.create_bucket(Bucket=bucket.name)
+    bucket.client.put_object(Bucket=bucket.name, Key=key)  # as the hint says
+    assert place.one(image)
 
 
 # --- a directory is opened once
