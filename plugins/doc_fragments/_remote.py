@@ -36,6 +36,12 @@ path:
       first used. If it is missing later, or another one, because a filesystem is not mounted, nothing is done.
     - The environment variable E(SNAPSHIP_PATH) sets it if the option is not set.
   type: path
+mount_point:
+  description:
+    - Where a filesystem must be mounted, such as V(/mnt/nas), for O(<type>=directory). O(<path>) must lie in it. Where
+      nothing is mounted there, everything is refused with the code C(not_mounted), also before the first backup.
+    - The environment variable E(SNAPSHIP_MOUNT_POINT) sets it if the option is not set.
+  type: path
 bucket:
   description:
     - The bucket, for O(<type>=s3).

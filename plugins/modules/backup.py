@@ -95,12 +95,11 @@ options:
       - The task never takes a snapshot in a pool whose data or metadata is 95 % full.
     type: int
     default: 80
-  adopt_origin:
+  adopt_origin_from:
     description:
-      - Take over the O(origin) from another machine. Set it once, after that machine was replaced or its service has
-        moved to this host.
-    type: bool
-    default: false
+      - Take over the O(origin) from the machine with this id, after that machine was replaced or its service has moved
+        to this host. The message of the refusal tells the id.
+    type: str
   state:
     description:
       - V(present) makes a backup if one is due. V(absent) deletes the backup with this O(id).
@@ -313,7 +312,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
         remote=params["remote"],
         remote_spec=remote_spec(params),
         origin=params["origin"],
-        adopt_origin=params["adopt_origin"],
+        adopt_origin_from=params["adopt_origin_from"],
         volumes=names(params["volumes"], "volumes"),
         provider=params["provider"],
         consistent=params["consistent"],
@@ -363,7 +362,7 @@ def main() -> None:
                 "skip_unchanged": {"type": "bool", "default": False},
                 "check_every": {"type": "str", "default": "1d"},
                 "pool_high": {"type": "int", "default": 80},
-                "adopt_origin": {"type": "bool", "default": False},
+                "adopt_origin_from": {"type": "str"},
             },
         ),
         mutually_exclusive=[*arguments.ONE_REMOTE, *arguments.ONE_BACKUP],

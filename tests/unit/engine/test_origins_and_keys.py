@@ -42,7 +42,9 @@ def test_an_origin_that_another_machine_owns_is_refused_unless_adopted(
         assert [each["code"] for each in outcome.failures] == ["origin_owned"]
         assert "'o'" in outcome.failures[0]["msg"]
     assert place.stored() == before
-    item = other.one(image, adopt_origin=True)
+    assert "adopt_origin_from: first" in outcome.failures[0]["hint"]
+    assert other.ship(image, adopt_origin_from="third").failures
+    item = other.one(image, adopt_origin_from="first")
     assert item["base"] == first["id"], "the snapshot is here and is that state"
     assert other.one(image)["base"] == item["id"], "adopted once is adopted"
     on_machine(monkeypatch, "first")

@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import (
+    RemoteError,
+    SnapshipError,
+    UsageError,
+)
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository import identity
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import cat
 from ansible_collections.snapship.dr.tests.support.needs import need_root, unavailable
+from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
 ABSENT = "0" * 32
@@ -191,4 +197,96 @@ def test_defining_a_remote_notes_it_for_inline_definitions_too(place: Place, ima
 def test_an_id_has_32_hex_digits(place: Place, wrong: str) -> None:
     place.options["repository_id"] = wrong
     with pytest.raises(UsageError, match="32 hex digits"):
+        place.list()
+
+
+def test_a_bucket_that_is_emptied_or_gone(place: Place, image: str, bucket: Bucket) -> None:
+    """A bucket that is missing isn't made anew, and one that only reads is accepted without a note."""
+    place.options = {
+        "type": "s3",
+        "bucket": bucket.name,
+        "endpoint_url": bucket.endpoint,
+        "access_key": bucket.rw.access_key,
+        "secret_key": bucket.rw.secret_key,
+        "create_bucket": True,
+    }
+    first = place.one(image)
+    (key,) = bucket.keys("repository/")
+    keys = {"access_key": bucket.ro.access_key, "secret_key": bucket.ro.secret_key}
+    assert place.beside("rescue", **keys).list()
+    for stored in bucket.keys():
+        bucket.client.delete_object(Bucket=bucket.name, Key=stored)
+    for work in uses(place, image, first["id"]):
+        assert key in refusal(work).hint
+    assert bucket.keys() == []
+    bucket.client.delete_bucket(Bucket=bucket.name)
+    for work in uses(place, image, first["id"]):
+        refusal(work)
+    bucket.client.create_bucket(Bucket=bucket.name)
+    bucket.client.put_object(Bucket=bucket.name, Key=key)  # as the hint says
+    assert place.one(image)
+
+
+# --- a directory is opened once
+
+
+@pytest.mark.parametrize("how", ["unmounted", "mounted over"])
+def test_what_changes_in_the_middle_of_a_run_gets_nothing(
+    place: Place, image: str, nas: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The mount goes, or another comes, when the first object of the second backup is put."""
+    place.one(image)
+    real, done = DirectoryStore.put, []
+
+    def put(store: DirectoryStore, key: str, *arguments: Any, **more: Any) -> None:
+        if key.startswith("data/") and not done:
+            done.append(key)
+            if how == "unmounted":
+                subprocess.run(["umount", "--lazy", str(nas)], check=True)
+            else:
+                mount(nas)
+        real(store, key, *arguments, **more)
+
+    monkeypatch.setattr(DirectoryStore, "put", put)
+    place.write(image, 0, b"2")
+    place.ship(image)
+    assert done and list(nas.iterdir()) == []
+
+
+def test_a_directory_that_is_removed_meanwhile_is_told(place: Place, image: str) -> None:
+    place.one(image)
+    store = place.catalog().store
+    assert list(store.list("backups/"))
+    shutil.rmtree(place.remote)
+    place.remote.mkdir()
+    for work in (lambda: list(store.list("")), lambda: store.put("a", b""), lambda: store.get("a", 1)):
+        with pytest.raises(RemoteError, match="vanished") as caught:
+            work()
+        assert caught.value.code == "missing"
+    assert list(place.remote.iterdir()) == []
+    store.close()
+    assert list(store.list("")) == []
+
+
+def test_a_mount_point_must_be_one(place: Place, image: str, nas: Path) -> None:
+    place.options["mount_point"] = str(nas)
+    unmount(nas)
+    for work in uses(place, image, ABSENT):
+        with pytest.raises(SnapshipError, match="nothing is mounted") as caught:
+            work()
+        assert caught.value.code == "not_mounted"
+    assert list(nas.iterdir()) == []
+    mount(nas)
+    assert place.one(image) and place.list()
+    place.remote.rename(nas / "moved")
+    (place.root / "elsewhere").mkdir()
+    place.remote.symlink_to(place.root / "elsewhere")
+    with pytest.raises(SnapshipError, match="doesn't lie in"):
+        place.list()
+
+
+@pytest.mark.parametrize("point", ["relative", "/somewhere/else"])
+def test_a_mount_point_holds_the_path(place: Place, point: str) -> None:
+    place.options["mount_point"] = point
+    with pytest.raises(UsageError, match="mount_point"):
         place.list()

@@ -148,11 +148,11 @@ def test_an_orphan_of_a_killed_writer_is_removed_and_a_live_one_is_not(directory
 
 
 WRITER = """
-import sys
+import os, sys
 sys.path.insert(0, sys.argv[1])
 from _engine.remotes.directory.temporary import Incoming
 sys.stdin.readline()
-incoming = Incoming(sys.argv[2])
+incoming = Incoming(os.open(sys.argv[2], os.O_RDONLY))
 incoming.write(memoryview(b"half"), None)
 print("written", flush=True)
 sys.stdin.readline()
@@ -253,6 +253,7 @@ def test_a_full_disk(opener: Any, small_tmpfs: Path) -> None:
         assert "Free some space" in caught.value.hint
     assert files(small_tmpfs) == ["backups/a"]
     store.put(DATA, bytes(1 << 20))
+    store.close()
 
 
 def test_a_failed_put_leaves_nothing(directory: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

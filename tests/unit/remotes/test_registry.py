@@ -172,7 +172,11 @@ def test_a_location_begins_with_its_type(tmp_path: Path) -> None:
 def test_definitions_that_were_stored_with_every_option_are_read(tmp_path: Path) -> None:
     every = {option.name: option.default for option in all_options()}
     spec = parse_remote("nas", {**every, "prefix": "", "type": "directory", "path": "/mnt/nas", "bandwidth_limit": 0})
-    assert (spec.type, dict(spec.options), spec.grace_period) == ("directory", {"path": "/mnt/nas"}, 86400.0)
+    assert (spec.type, dict(spec.options), spec.grace_period) == (
+        "directory",
+        {"path": "/mnt/nas", "mount_point": None},
+        86400.0,
+    )
 
 
 # --- what is compared with it

@@ -60,7 +60,7 @@ def ship(host: Host, args: argparse.Namespace) -> Outcome:
         remote=name,
         remote_spec=spec,
         origin=args.origin,
-        adopt_origin=args.adopt_origin,
+        adopt_origin_from=args.adopt_origin_from,
         volumes=args.volumes,
         provider=args.provider,
         snapshot=args.snapshot,

@@ -184,7 +184,9 @@ def _backup(subparsers: Subparsers) -> None:
     parser.add_argument("--check-every", metavar="AGE", default="1d", help=_CHECK_EVERY)
     parser.add_argument("--skip-unchanged", action="store_true", help="ship nothing if the volume hasn't changed")
     parser.add_argument("--pool-high", metavar="PERCENT", type=int, default=80, help=_POOL_HIGH)
-    parser.add_argument("--adopt-origin", action="store_true", help="take over the origin from another machine")
+    parser.add_argument(
+        "--adopt-origin-from", metavar="MACHINE", help="take over the origin from the machine with this id"
+    )
     _point_in_time(parser)
     _parallel(parser)
     _at_remote(parser)

@@ -38,6 +38,7 @@ from ..common.range_locks import Lock, locked_ranges
 from ..common.units import is_time
 from ..remotes.registry import parse_remote
 from ..remotes.spec import RemoteSpec
+from . import machine
 
 Progress = Callable[[str, int, int], None]
 Wanted = tuple[str, tuple[str, ...]]  # what is locked, for the message when it is busy; and its identity
@@ -77,28 +78,65 @@ class Host:
                     text = source.read(_LINE).strip()
                 if text and text != "uninitialized":
                     return hashlib.sha256(b"snapship machine " + text.encode()).hexdigest()[:32]
-        return self._read_line("host") or "unknown"
+        found = self._binding()
+        return found.instance if found else "unknown"
+
+    def _binding(self) -> machine.Binding | None:
+        text = self._read_line("host")
+        return machine.parse(text) if text else None
 
     def _read_line(self, name: str) -> str | None:
         data = read_private(self._path(name), _LINE) or b""
         return data.decode("utf-8", "surrogateescape").rstrip("\n") or None
 
     def instance(self) -> str:
-        """Random id of this configuration directory, made at first use (writes)."""
-        found = self._read_line("host")
+        """Random id of this configuration directory on this machine, made at first use (writes).
+
+        Where the directory was copied from another machine, a new one is made, and journals of shipments are dropped
+        unread: they are that machine's.
+        """
+        found = self._binding()
+        if found is not None and found.elsewhere():
+            write_private(self._path("copied"), (self.copied_from() or "unknown").encode() + b"\n")
+            self._drop_shipments()
+            found = None
         if found is None:
-            found = secrets.token_hex(16)
-            write_private(self._path("host"), found.encode() + b"\n")
-        return found
+            instance = secrets.token_hex(16)
+            write_private(self._path("host"), machine.Binding(instance, None, {}).text())  # machine_id may be this one
+            found = machine.bind(instance, self.machine_id)
+            write_private(self._path("host"), found.text())
+        return found.instance
+
+    def _drop_shipments(self) -> None:
+        folder = self._path("state", "shipments")
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(folder):
+                os.unlink(os.path.join(folder, name))
+            sync_folder(folder)
+
+    def copied_from(self) -> str | None:
+        """The id of the machine that this directory was copied from, until an origin was kept since (reads only)."""
+        found = self._binding()
+        if found is not None and found.elsewhere():
+            return self._read_line("copied") or found.machine or "unknown"
+        return self._read_line("copied")
+
+    def kept_origin(self) -> str | None:
+        """The origin that was kept at first use."""
+        return self._read_line("origin")
 
     def origin(self, given: str | None = None) -> str:
         """The name under which volumes appear on remotes: given, or kept at first use, or the host name."""
         return given or self._read_line("origin") or socket.gethostname()
 
     def keep_origin(self, origin: str) -> None:
-        """Keep the origin at its first use (writes)."""
-        if self._read_line("origin") is None:
+        """Keep the origin at its first use, and where the directory was copied from another machine (writes)."""
+        copied = self.copied_from() is not None
+        if copied or self._read_line("origin") is None:
             write_private(self._path("origin"), origin.encode("utf-8", "surrogateescape") + b"\n")
+        if copied:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path("copied"))
 
     # --- remotes
 
@@ -165,6 +203,20 @@ class Host:
         """Note the id of the repository at a store's location (writes)."""
         path = self._path("state", "repositories", _hash(location) + ".json")
         write_json(path, {"location": location, "id": repository})
+
+    def newest_path(self, location: str, repository: str, origin: str, volume: str) -> str:
+        """Where the newest backup is noted that this host committed: a folder for each repository, a file a volume."""
+        return self._path("state", "newest", _hash(location, repository), _hash(origin, volume) + ".json")
+
+    def newest(self, location: str, repository: str, origin: str, volume: str) -> str | None:
+        """The id of the newest backup of a volume that this host committed to a repository."""
+        found = read_record(self.newest_path(location, repository, origin, volume)) or {}
+        return found.get("id")
+
+    def note_newest(self, location: str, repository: str, origin: str, volume: str, backup_id: str | None) -> None:
+        """Note the newest backup of a volume, or that it was removed (writes)."""
+        path = self.newest_path(location, repository, origin, volume)
+        write_json(path, {"location": location, "origin": origin, "volume": volume, "id": backup_id})
 
     # --- state
 

@@ -32,7 +32,7 @@ class Wish:
     max_age: float | None = None
     snapshot: str | None = None
     full_every: float | None = None
-    adopt: bool = False
+    adopt: str | None = None  # id of the machine to take the origin over from
     check_every: float = 86400.0
 
 
@@ -97,11 +97,13 @@ def _manifest(catalog: SnapshipCatalog, found: Look, backup_id: str) -> Manifest
 
 def check_owner(host: Host, wish: Wish, newest: Manifest | None) -> None:
     """Refuse an origin that belongs to another machine."""
-    if newest is None or wish.adopt or newest.fields.get("machine_id") == host.machine_id:
+    owner = newest.fields.get("machine_id") if newest else None
+    if newest is None or owner in (host.machine_id, wish.adopt):
         return
     raise VolumeError(
-        f"origin {wish.origin!r} belongs to another machine: it shipped {newest.id}.",
-        "Set origin to a name of this host's own. If this host takes over from that machine, set adopt_origin.",
+        f"origin {wish.origin!r} belongs to another machine, {owner}: it shipped {newest.id}.",
+        "Set origin to a name of this host's own. If this host takes over from that machine, set "
+        f"adopt_origin_from: {owner}.",
         code="origin_owned",
     )
 

@@ -28,7 +28,7 @@ from .base_proof import BaseProof
 class Request(Quiesce, OnRemote):
     """As the module's options; durations as users write them."""
 
-    adopt_origin: bool = False
+    adopt_origin_from: str | None = None
     volumes: list[str] = dataclasses.field(default_factory=list)
     provider: str | None = None
     consistent: bool = False
@@ -85,8 +85,8 @@ class Run:
 
     def prepare(self) -> None:
         """Create what must exist before the first shipment (writes)."""
-        self.host.keep_origin(self.wish.origin)
         self.host.instance()
+        self.host.keep_origin(self.wish.origin)
         if self.absent:
             self.store.create()
             self.open_catalog.absent = False
@@ -102,6 +102,7 @@ class UnitPlan:
     newest: dict[str, Manifest | None] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     choices: dict[str, Choice] = dataclasses.field(default_factory=dict)
+    removed: dict[str, str] = dataclasses.field(default_factory=dict)  # the noted newest backup, which was retired
     warnings: list[str] = dataclasses.field(default_factory=list)
     error: SnapshipError | None = None
 

@@ -21,6 +21,7 @@ from .base_choice import Choice
 from .context import Run
 from .holds import Holding
 from .manifest_fields import fields_of
+from .newest_note import note_newest
 from .shipment import Shipment
 from .source import opened
 
@@ -72,6 +73,7 @@ class Delivery:
         tables = shipment.put_tables(self.provider.sends == thin.FORMAT)
         fields = fields_of(shipment, self.run.host, self.snapshot, self._properties, tables)
         self._manifest = shipment.commit(fields)
+        note_newest(self.run.host, self.run.open_catalog, self.run.wish.origin, self.snapshot.volume, self._manifest.id)
         self.warning = hold(self.run, self.provider, self.snapshot, self._manifest.id)
         shipment.finish()
         self._seconds += time.monotonic() - started

@@ -14,6 +14,7 @@ from ..volumes.provider import Provider, Snapshot
 from .base_choice import UNREADABLE, Choice
 from .context import Run
 from .delivery import Delivery, deliver, hold
+from .newest_note import note_newest
 from .shipment import Shipment
 
 
@@ -95,6 +96,8 @@ def _leftover(run: Run, provider: Provider, head: dict[str, str]) -> tuple[Shipm
                 shipment.confirm(manifest)
         except BaseLostError:
             return shipment, None
+        if manifest is not None:
+            note_newest(run.host, catalog, head["origin"], head["volume"], head["id"])
         if manifest is not None and snapshot is not None:
             hold(run, provider, snapshot, head["id"])
         shipment.finish()

@@ -23,6 +23,7 @@ from .base_choice import Look, check_owner, choose, look, newest_sound, satisfyi
 from .cleanup import clean_volume, put_back_used
 from .context import Run, UnitPlan
 from .delivery import Delivery, deliver
+from .newest_note import check_newest, forget_removed
 from .pool_pressure import relieve
 from .resume import resume
 from .source import nothing_changed
@@ -47,6 +48,9 @@ def _plan(run: Run, unit: UnitPlan) -> None:
         for volume, provider in unit.providers.items()
     }
     for volume, found in looks.items():
+        removed = check_newest(run.host, catalog, wish.origin, volume, found.chains)
+        if removed is not None:
+            unit.removed[volume] = removed
         unit.newest[volume] = newest_sound(catalog, found)
         check_owner(run.host, wish, unit.newest[volume])
         unit.warnings += found.warnings
@@ -146,6 +150,8 @@ def _run_locked(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     again = plan_unit(run, unit)
     if again.error is not None:
         raise again.error
+    for volume, removed in again.removed.items():
+        forget_removed(run.host, run.open_catalog, run.wish.origin, volume, {removed})
     for text in again.warnings:
         outcome.warn(text)
     for volume in unit.volumes:

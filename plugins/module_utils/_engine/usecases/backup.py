@@ -12,7 +12,7 @@ import dataclasses
 import time
 from typing import Any
 
-from ..common.errors import RemoteError, SnapshipError, UsageError
+from ..common.errors import ConfigError, RemoteError, SnapshipError, UsageError
 from ..common.outcome import Outcome
 from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration, show_duration
 from ..common.workers import Workers
@@ -100,6 +100,7 @@ def _would_ship(run: Run, unit: UnitPlan, volume: str, choice: Choice) -> dict[s
 def plan(host: Host, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together. The error of one volume is kept in its unit."""
     wish = _wish(host, request)
+    _check_copied(host, request)
     units = split(request.volumes, request.provider, request.consistent, request.recursive)
     run = Run(host, None, wish, request)
     plans = [UnitPlan(members) for members in units]
@@ -133,6 +134,20 @@ def _check_clock(catalog: SnapshipCatalog, write: bool) -> None:
         )
 
 
+def _check_copied(host: Host, request: Request) -> None:
+    """Raises ConfigError where the kept origin is that of the machine which this one is a copy of."""
+    former, kept = host.copied_from(), host.kept_origin()
+    if former is None or kept is None or former == request.adopt_origin_from or request.origin not in (None, kept):
+        return
+    raise ConfigError(
+        f"{host.config_dir} was copied from another machine, or this machine was exchanged: origin {kept!r} was kept "
+        f"by the machine {former}. Nothing was shipped.",
+        "Set origin to a name of this host's own. If this host takes over from that machine, set "
+        f"adopt_origin_from: {former}.",
+        code="copied_host",
+    )
+
+
 def _wish(host: Host, request: Request) -> Wish:
     if not request.volumes:
         raise UsageError("volumes is empty.")
@@ -152,7 +167,7 @@ def _wish(host: Host, request: Request) -> Wish:
         max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
         snapshot=request.snapshot,
         full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
-        adopt=request.adopt_origin,
+        adopt=request.adopt_origin_from,
         check_every=parse_duration(request.check_every, "check_every"),
     )
 

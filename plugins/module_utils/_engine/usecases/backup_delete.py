@@ -25,6 +25,7 @@ from ..repository import manifest as manifests
 from ..repository.access import OnRemote, warn_of_missing
 from ..repository.snapship_catalog import SnapshipCatalog
 from ..shipments.cleanup import bases_in_use, clean_volume, put_back, retire, sweep_orphans
+from ..shipments.newest_note import check_newest, forget_removed
 
 
 @dataclasses.dataclass
@@ -109,7 +110,9 @@ def apply(host: Host, plan: Plan) -> Outcome:
             stack.enter_context(host.lock(what, timeout, catalog.store.location, plan.origin, volume))
             plan.keys = _find(catalog, plan.origin, plan.request)
             outcome.changed = bool(plan.keys)
+            check_newest(host, catalog, plan.origin, volume, catalog.chains(plan.origin, volume))
             _retire_all(catalog, plan.origin, volume, plan.keys)
+            forget_removed(host, catalog, plan.origin, volume, {key.id for key in plan.keys})
             clean_volume(host, catalog, plan.origin, volume)
             sweep_orphans(catalog, plan.origin, volume)
         _show(plan, outcome)

@@ -20,6 +20,7 @@ from ...common.errors import CorruptError, RemoteError
 from ...common.keys import corrupt, shown
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, Throttle
+from .place import Place
 from .temporary import FOLDER, Incoming, made_now, remove_orphans
 from .tree import folder, make_durable, remove_if_empty, subfolders, walk
 
@@ -30,15 +31,16 @@ _OURS = frozenset([FOLDER])
 class DirectoryStore:
     """See :class:`.store.ObjectStore`.
 
-    A file is complete and durable before it gets its name; :meth:`sync` then makes the names durable. An exclusive
-    put is durable with its name when it returns. Symbolic links below the directory are never followed.
+    The directory is opened once, and everything is done relative to it: nothing is ever written to what appears at its
+    path later. A file is complete and durable before it gets its name; :meth:`sync` then makes the names durable. An
+    exclusive put is durable with its name when it returns. Symbolic links below the directory are never followed.
     """
 
     def __init__(self, spec: RemoteSpec) -> None:
-        self._root = str(spec.options["path"])
+        self._where = Place(str(spec.options["path"]), spec.options.get("mount_point"))
         self._append_only = spec.append_only
-        self.label = self._root
-        self.location = f"directory|{os.path.realpath(self._root)}"
+        self.label = self._where.path
+        self.location = f"directory|{os.path.realpath(self._where.path)}"
         self.requests: dict[str, int] = {"list": 0, "get": 0, "put": 0, "delete": 0, "head": 0}
         self._throttle = Throttle(spec.bandwidth_limit) if spec.bandwidth_limit else None
         self._lock = threading.Lock()
@@ -54,9 +56,9 @@ class DirectoryStore:
         parts, starts = _split_prefix(prefix)
         above = "".join(f"{part}/" for part in parts)
         with self._told(f"list {shown(prefix)}"):
-            self._need_root()
+            root = self._where.descriptor()
             try:
-                with folder(self._root, parts) as descriptor:
+                with folder(root, parts) as descriptor:
                     for found in walk(descriptor, above, starts, frozenset() if parts else _OURS):
                         yield Entry(*found)
             except FileNotFoundError:
@@ -67,9 +69,9 @@ class DirectoryStore:
         self._count("list")
         parts, _starts = _split_prefix(prefix)
         with self._told(f"list {shown(prefix)}"):
-            self._need_root()
+            root = self._where.descriptor()
             try:
-                with folder(self._root, parts) as descriptor:
+                with folder(root, parts) as descriptor:
                     return subfolders(descriptor, frozenset() if parts else _OURS)
             except FileNotFoundError:
                 return []
@@ -99,9 +101,9 @@ class DirectoryStore:
         self._count("get")
         parts, name = _split_key(key)
         with self._told(f"get {shown(key)}"):
-            self._need_root()
+            root = self._where.descriptor()
             try:
-                with folder(self._root, parts) as above:
+                with folder(root, parts) as above:
                     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
             except FileNotFoundError:
                 yield None
@@ -120,12 +122,13 @@ class DirectoryStore:
         if self._clock_offset is None and write:
             asked = time.monotonic()
             with suppress(OSError):  # not there, read-only, full: the host's clock
-                self._clock_offset = made_now(self._root) - asked
+                self._clock_offset = made_now(self._where.descriptor()) - asked
         return time.time() if self._clock_offset is None else time.monotonic() + self._clock_offset
 
     def exists(self) -> bool:
         """Whether the directory exists."""
-        return os.path.isdir(self._root)
+        with self._told("look at it"):
+            return self._where.exists()
 
     # Writing
 
@@ -136,7 +139,7 @@ class DirectoryStore:
         view = memoryview(data).cast("B")
         with self._told(f"put {shown(key)}"):
             self._remove_orphans_once()
-            incoming = Incoming(self._root)
+            incoming = Incoming(self._where.descriptor())
             try:
                 incoming.write(view, self._throttle)
                 taken = self._place(incoming, parts, name, exclusive)
@@ -155,7 +158,7 @@ class DirectoryStore:
         try:
             with self._told("make it durable"):
                 self._sync_folders(sorted(waiting, key=len, reverse=True))
-                remove_orphans(self._root)
+                remove_orphans(self._where.descriptor())
         except RemoteError:
             with self._lock:
                 self._unsynced |= waiting
@@ -168,39 +171,38 @@ class DirectoryStore:
             self._count("delete")
             parts, name = _split_key(key)
             with self._told(f"delete {shown(key)}"):
-                self._need_root()
+                root = self._where.descriptor()
                 try:
-                    with folder(self._root, parts) as above:
+                    with folder(root, parts) as above:
                         os.unlink(name, dir_fd=above)
                 except FileNotFoundError:
                     pass
                 self._remember(parts)
             emptied.add(parts)
         for parts in sorted(emptied, key=len, reverse=True):
-            remove_if_empty(self._root, parts)
+            remove_if_empty(self._where.descriptor(), parts)
 
     def create(self) -> bool:
         """Create the directory (0700), and those above it."""
         if self.exists():
             return False
         with self._told("create it"):
-            os.makedirs(self._root, 0o700)
-            make_durable(os.path.dirname(self._root), ())
+            self._where.create()
         return True
 
     def extend_lock(self, keys: Sequence[str], until: float) -> None:
         """Nothing: a directory has no object lock."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Close the directory."""
+        self._where.close()
 
     # Finding out
 
     def probe(self, write: bool, delete: bool) -> Capabilities:
         """Test the directory. An append-only remote keeps the small test file."""
         with self._told("list it"):
-            self._need_root()
-            os.listdir(self._root)
+            os.listdir(self._where.descriptor())
         key = f"probe/{secrets.token_hex(8)}"
         self.get(key, 64)
         if not write:
@@ -214,7 +216,7 @@ class DirectoryStore:
         may_delete = delete and not self._append_only
         if may_delete:
             self.delete([key])
-            remove_if_empty(self._root, (FOLDER,))
+            remove_if_empty(self._where.descriptor(), (FOLDER,))
         return Capabilities(True, True, True, True if may_delete else None, conditional, False)
 
     def _refuses_second_put(self, key: str) -> bool:
@@ -227,9 +229,6 @@ class DirectoryStore:
         return False
 
     # Steps
-
-    def _need_root(self) -> None:
-        os.close(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     def _check_readable(self, key: str, status: os.stat_result, limit: int) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -256,7 +255,7 @@ class DirectoryStore:
         """Give the file its name; true where the name is taken."""
         for _attempt in range(100):
             try:
-                with folder(self._root, parts, create=True) as above:
+                with folder(self._where.descriptor(), parts, create=True) as above:
                     if exclusive:
                         incoming.link(name, above)
                     else:
@@ -265,7 +264,7 @@ class DirectoryStore:
             except FileExistsError:
                 return True
             except FileNotFoundError:
-                self._need_root()  # else another run removed the empty folder at this moment
+                self._where.descriptor()  # else another run removed the empty folder at this moment
         raise FileNotFoundError(errno.ENOENT, "the folder disappears each time it is created", "/".join(parts))
 
     def _compare(self, key: str, data: memoryview, sha256: str | None) -> None:
@@ -283,14 +282,14 @@ class DirectoryStore:
 
     def _sync_folders(self, folders: Sequence[tuple[str, ...]]) -> None:
         for parts in folders:
-            make_durable(self._root, parts)
+            make_durable(self._where.descriptor(), parts)
 
     def _remove_orphans_once(self) -> None:
         with self._lock:
             if self._looked_for_orphans:
                 return
             self._looked_for_orphans = True
-        remove_orphans(self._root)
+        remove_orphans(self._where.descriptor())
 
     def _count(self, kind: str) -> None:
         with self._lock:
@@ -313,7 +312,10 @@ class DirectoryStore:
             return RemoteError(f"{where}: the filesystem is read-only.", "Mount it read-write.", code="denied")
         if error.errno in (errno.EACCES, errno.EPERM):
             return RemoteError(f"{where}: permission denied.", "Give this user access to it.", code="denied")
-        if not self.exists():
+        if self._where.vanished() or error.errno in (errno.ESTALE, errno.ENODEV):
+            hint = "Look whether it was removed or unmounted. Nothing was written to another place."
+            return RemoteError(f"the directory {self.label} vanished while it was used.", hint, code="missing")
+        if not os.path.isdir(self.label):
             hint = "Mount the filesystem that belongs there, or create the directory."
             return RemoteError(f"the directory {self.label} doesn't exist.", hint, code="missing")
         if error.errno in (errno.ENOTDIR, errno.ELOOP):

@@ -27,7 +27,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 class Incoming:
     """One temporary file, locked by this process until it is closed."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: int) -> None:
         self._root = root
         self.name, self.descriptor = _create_locked(root)
 
@@ -73,7 +73,7 @@ class Incoming:
             os.close(self.descriptor)
 
 
-def made_now(root: str) -> float:
+def made_now(root: int) -> float:
     """Seconds since the epoch by the clock that stamps new files: the server's on a network filesystem.
 
     Never before the stamp of a file that was made earlier.
@@ -85,7 +85,7 @@ def made_now(root: str) -> float:
         incoming.close()
 
 
-def _create_locked(root: str) -> tuple[str, int]:
+def _create_locked(root: int) -> tuple[str, int]:
     for _attempt in range(100):
         name = f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
@@ -93,13 +93,13 @@ def _create_locked(root: str) -> tuple[str, int]:
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 descriptor = os.open(name, flags, 0o600, dir_fd=here)
         except FileNotFoundError:
-            if not os.path.isdir(root):
+            if not os.fstat(root).st_nlink:
                 raise
             continue  # another run removed the empty folder at this moment
         if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return name, descriptor
         os.close(descriptor)  # a cleaner removed it before it was locked
-    raise OSError(errno.EAGAIN, "no temporary file can be created", os.path.join(root, FOLDER))
+    raise OSError(errno.EAGAIN, "no temporary file can be created", FOLDER)
 
 
 def _lock(descriptor: int) -> bool | None:
@@ -115,7 +115,7 @@ def _lock(descriptor: int) -> bool | None:
     return True
 
 
-def remove_orphans(root: str) -> None:
+def remove_orphans(root: int) -> None:
     """Remove temporary files whose writer is dead: nobody holds their lock."""
     try:
         with folder(root, (FOLDER,)) as here:

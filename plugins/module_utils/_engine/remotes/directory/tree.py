@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
-"""Folders below a root, opened without following a symbolic link, and their files in the order of keys."""
+"""Folders below a root (its descriptor), opened without following a link, and their files in the order of keys."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Found(NamedTuple):
 
 
 @contextmanager
-def folder(root: str, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
-    """A descriptor of ``root/parts...``; with ``create`` missing folders are created (0700), but never the root.
+def folder(root: int, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
+    """A descriptor of ``parts...`` below the root's; with ``create`` missing folders are created (0700).
 
-    Raises FileNotFoundError, and NotADirectoryError where a component is a link or a file. The root may be a link.
+    Raises FileNotFoundError, and NotADirectoryError where a component is a link or a file.
     """
-    descriptor = os.open(root, _FOLDER)
+    descriptor = os.open(".", _FOLDER, dir_fd=root)
     try:
         for part in parts:
             below = _step(descriptor, part, create)
@@ -105,7 +105,7 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def remove_if_empty(root: str, parts: tuple[str, ...]) -> None:
+def remove_if_empty(root: int, parts: tuple[str, ...]) -> None:
     """Remove this folder and then those above it, up to the root, as long as they are empty."""
     while parts:
         try:
@@ -118,7 +118,7 @@ def remove_if_empty(root: str, parts: tuple[str, ...]) -> None:
         parts = parts[:-1]
 
 
-def make_durable(root: str, parts: tuple[str, ...]) -> None:
+def make_durable(root: int, parts: tuple[str, ...]) -> None:
     """fsync one folder, so that the names in it survive a power loss. A removed folder is fine."""
     try:
         with folder(root, parts) as descriptor:

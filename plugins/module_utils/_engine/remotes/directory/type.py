@@ -22,6 +22,18 @@ def _check(name: str, values: dict[str, Any]) -> None:
     if not os.path.isabs(path):
         raise UsageError(f"remote {name!r}: path {path!r} isn't absolute.", "Begin it with a slash.")
     values["path"] = os.path.normpath(path)
+    mount = values.get("mount_point")
+    if not mount:
+        values["mount_point"] = None
+        return
+    if not os.path.isabs(mount):
+        raise UsageError(f"remote {name!r}: mount_point {mount!r} isn't absolute.", "Begin it with a slash.")
+    values["mount_point"] = mount = os.path.normpath(mount)
+    if os.path.commonpath([mount, values["path"]]) != mount:
+        raise UsageError(
+            f"remote {name!r}: path {values['path']!r} doesn't lie in mount_point {mount!r}.",
+            "Set mount_point to where the filesystem is mounted, and path to a directory in it.",
+        )
 
 
 def _creates(_spec: RemoteSpec, inline: bool) -> bool:
@@ -36,7 +48,10 @@ def _place(location: str) -> str:
 DIRECTORY = RemoteType(
     name="directory",
     title="a directory",
-    options=(RemoteOption("path", "the directory, for a remote that is one", "path"),),
+    options=(
+        RemoteOption("path", "the directory, for a remote that is one", "path"),
+        RemoteOption("mount_point", "where a filesystem must be mounted, with the directory in it", "path"),
+    ),
     telling="path",
     check=_check,
     open=DirectoryStore,
