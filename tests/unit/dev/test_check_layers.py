@@ -128,11 +128,11 @@ def test_a_folder_that_is_too_full(tmp_path: Path) -> None:
 
 def test_a_word_with_two_meanings(tmp_path: Path) -> None:
     files = {
-        f"{ENGINE}/shipments/base_choice.py": "class Choice: ...\n",
+        f"{ENGINE}/shipments/base/choice.py": "class Choice: ...\n",
         f"{LINSTOR}/shipments/choice.py": "class Choice: ...\nclass _Own: ...\nclass Request: ...\n",
         f"{LINSTOR}/state/remotes.py": "class _Own: ...\nclass Request: ...\n",
     }
-    assert found(tmp_path, files) == ["Choice is defined in module_utils/_engine/shipments/base_choice.py, too"]
+    assert found(tmp_path, files) == ["Choice is defined in module_utils/_engine/shipments/base/choice.py, too"]
 
 
 def test_what_keeps_to_the_rules(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_keeps_to_the_rules(tmp_path: Path) -> None:
         f"{ENGINE}/cli.py": "from .commandline import parser\n",
         f"{ENGINE}/usecases/backup.py": "from ..shipments import unit\nfrom ..common.errors import need\n",
         f"{ENGINE}/usecases/backup_delete.py": "from ..repository.catalog import Catalog\n",
-        f"{ENGINE}/shipments/unit.py": "from .base_choice import choose\nfrom ..repository import catalog\n",
+        f"{ENGINE}/shipments/unit.py": "from .base.choice import choose\nfrom ..repository import catalog\n",
         f"{ENGINE}/common/processes.py": "import subprocess\nsubprocess.run(['true'], shell=False)\n",
         f"{ENGINE}/common/bounded.py": "import json\nx = json.loads('{}')\n",
         f"{ENGINE}/common/files.py": "import json\nx = json.dumps({})\njson.dump({}, target)\n",

@@ -24,7 +24,8 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.repository imp
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.data import segment_table
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.data.inventory import Inventory
 from ansible_collections.snapship.dr.plugins.module_utils._engine.repository.envelope import seal
-from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import base_proof, send_blocks, shipment
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments import send_blocks, shipment
+from ansible_collections.snapship.dr.plugins.module_utils._engine.shipments.base import proof
 from ansible_collections.snapship.dr.plugins.module_utils._engine.streams.encryption import Keyring
 from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases import backup
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket, Key
@@ -454,7 +455,7 @@ def test_neither_junk_nor_forged_flags_cost_more_than_themselves(tmp_path: Path)
 
 def test_many_flags_are_read_up_to_a_bound(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flags_module, "COUNT", 6)
-    monkeypatch.setattr(base_proof, "READS", 4)
+    monkeypatch.setattr(proof, "READS", 4)
     monkeypatch.setattr(send_blocks, "SEGMENT_DATA", MIB)
     image = place.image(data=os.urandom(8 * MIB))
     (full,) = grow(place, image, 1)

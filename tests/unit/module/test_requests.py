@@ -56,7 +56,8 @@ def test_modules_hand_on_every_option(what: str) -> None:
 
 HOOKS = "--consistent --recursive --quiesce fsfreeze --pre-command a --post-command b --hook-timeout 5s"
 WORK = "--provider zfs --parallel 2 --lock-timeout 5s --origin san2"
-SHIP = f"--type full --full-every 3d --check-every 2d --skip-unchanged --pool-high 70 --adopt-origin-from 0123 {HOOKS} {WORK}"
+EVERY = "--full-every 3d --check-every 2d"
+SHIP = f"--type full {EVERY} --skip-unchanged --pool-high 70 --adopt-origin-from 0123 {HOOKS} {WORK}"
 RESTORE = f"restore a b --overwrite --discard-changes --recursive --pool vg0/p --property compression --as-of x {WORK}"
 # Each with the fields that are left alone since they can't go with those that are set.
 COMMANDS = {

@@ -20,8 +20,8 @@ from ..repository.manifest import Manifest
 from ..repository.snapship_catalog import SnapshipCatalog
 from ..snapshots.take import Quiesce
 from ..volumes.provider import Provider, Snapshot
-from .base_choice import Choice, Wish
-from .base_proof import BaseProof
+from .base.choice import Choice, Wish
+from .base.proof import BaseProof
 
 
 @dataclasses.dataclass

@@ -17,7 +17,7 @@ from ..repository.backup_item import from_manifest
 from ..repository.manifest import Manifest
 from ..streams import thin
 from ..volumes.provider import Provider, Snapshot
-from .base_choice import Choice
+from .base.choice import Choice
 from .context import Run
 from .holds import Holding
 from .manifest_fields import fields_of

@@ -11,7 +11,7 @@ from ..common.errors import BaseLostError, SnapshipError, need
 from ..common.outcome import Outcome
 from ..repository.catalog import usable
 from ..volumes.provider import Provider, Snapshot
-from .base_choice import UNREADABLE, Choice
+from .base.choice import UNREADABLE, Choice
 from .context import Run
 from .delivery import Delivery, deliver, hold
 from .newest_note import note_newest

@@ -36,7 +36,7 @@ from ..streams.codec import Codec, codec_for
 from ..streams.index import RECORD
 from ..streams.thin import Readable
 from ..volumes.provider import Snapshot
-from .base_choice import Choice
+from .base.choice import Choice
 from .journal import Journal, Line, StoredSegment, read_head
 
 MARK = "~"  # between a shipment's id and the instance of the cleaner that took it for dead

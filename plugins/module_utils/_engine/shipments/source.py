@@ -15,7 +15,7 @@ from ..common.errors import BaseLostError, VolumeError
 from ..common.workers import Workers
 from ..streams import thin
 from ..volumes.provider import BlockProvider, ByteSource, Change, Provider, Reader, Snapshot, StreamProvider
-from .base_choice import Choice
+from .base.choice import Choice
 from .send_blocks import send
 from .send_stream import send_stream
 from .shipment import Shipment

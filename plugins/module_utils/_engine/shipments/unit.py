@@ -19,7 +19,7 @@ from ..repository.manifest import Manifest
 from ..snapshots.selection import looking_at, named
 from ..snapshots.take import fresh, fresh_group, take
 from ..volumes.provider import Snapshot
-from .base_choice import Look, check_owner, choose, look, newest_sound, satisfying
+from .base.choice import Look, check_owner, choose, look, newest_sound, satisfying
 from .cleanup import clean_volume, put_back_used
 from .context import Run, UnitPlan
 from .delivery import Delivery, deliver

@@ -22,7 +22,7 @@ from ..repository import identity
 from ..repository.access import warn_of_missing
 from ..repository.backup_item import from_manifest
 from ..repository.snapship_catalog import SnapshipCatalog
-from ..shipments.base_choice import Choice, Wish
+from ..shipments.base.choice import Choice, Wish
 from ..shipments.context import Request, Run, UnitPlan
 from ..shipments.unit import plan_unit, run_unit
 from ..snapshots.selection import looking_at, split

@@ -20,7 +20,7 @@ from ...common.errors import CorruptError, RemoteError
 from ...common.keys import corrupt, shown
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, Throttle
-from .place import Place
+from .root import Root
 from .temporary import FOLDER, Incoming, made_now, remove_orphans
 from .tree import folder, make_durable, remove_if_empty, subfolders, walk
 
@@ -37,7 +37,7 @@ class DirectoryStore:
     """
 
     def __init__(self, spec: RemoteSpec) -> None:
-        self._where = Place(str(spec.options["path"]), spec.options.get("mount_point"))
+        self._where = Root(str(spec.options["path"]), spec.options.get("mount_point"))
         self._append_only = spec.append_only
         self.label = self._where.path
         self.location = f"directory|{os.path.realpath(self._where.path)}"

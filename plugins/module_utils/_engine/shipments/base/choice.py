@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..common.errors import ConfigError, CorruptError, SnapshipError, UnknownError, VolumeError
-from ..common.units import show_duration
-from ..local.host import Host
-from ..repository.catalog import usable
-from ..repository.chains import Chains
-from ..repository.manifest import Manifest
-from ..repository.snapship_catalog import SnapshipCatalog
-from ..volumes.provider import Provider, Snapshot
-from .base_proof import BaseProof
+from ...common.errors import ConfigError, CorruptError, SnapshipError, UnknownError, VolumeError
+from ...common.units import show_duration
+from ...local.host import Host
+from ...repository.catalog import usable
+from ...repository.chains import Chains
+from ...repository.manifest import Manifest
+from ...repository.snapship_catalog import SnapshipCatalog
+from ...volumes.provider import Provider, Snapshot
+from .proof import BaseProof
 
 # Codes of errors that speak of a backup there, not of the remote as a whole.
 UNREADABLE = ("corrupt", "version", "key", "unknown_backup")

@@ -6,7 +6,7 @@
 """Proves before an incremental is built on a chain that the chain's objects are there and that nobody found them bad.
 
 The objects of the newest backup of the chain are looked for by each run, those of the whole chain from time to time.
-Both take one listing, however long the chain is. Flags are claims of other runs (see :mod:`..repository.flags`): one
+Both take one listing, however long the chain is. Flags are claims of other runs (see :mod:`...repository.flags`): one
 counts if two runs claim the same, or if this run reads the object again and finds it bad, too.
 """
 
@@ -15,14 +15,14 @@ from __future__ import annotations
 import random
 import time
 
-from ..common.errors import CorruptError, RemoteError
-from ..common.keys import encode, shown
-from ..local.host import Host
-from ..repository.data.examination import examine, has_object
-from ..repository.data.inventory import Inventory
-from ..repository.flags import MANIFEST, Flag, Place, confirmed, read_flags
-from ..repository.manifest import DataSource, Manifest
-from ..repository.snapship_catalog import SnapshipCatalog
+from ...common.errors import CorruptError, RemoteError
+from ...common.keys import encode, shown
+from ...local.host import Host
+from ...repository.data.examination import examine, has_object
+from ...repository.data.inventory import Inventory
+from ...repository.flags import MANIFEST, Flag, Place, confirmed, read_flags
+from ...repository.manifest import DataSource, Manifest
+from ...repository.snapship_catalog import SnapshipCatalog
 
 READS = 16  # flagged objects that one run reads again, of each volume
 

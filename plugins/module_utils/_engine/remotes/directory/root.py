@@ -18,7 +18,7 @@ from .tree import folder
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Place:
+class Root:
     """A path, and the descriptor of the directory that was there when it was first needed."""
 
     def __init__(self, path: str, mount_point: str | None = None) -> None:
