@@ -56,9 +56,9 @@ class CuttingProxy(Front):
     def _without_body(self, inner: socket.socket, outer: socket.socket, data: bytes) -> None:
         over = threading.Event()
         self._over.append(over)
+        shut(outer)  # before the server can answer
         inner.sendall(data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
         inner.shutdown(socket.SHUT_WR)
-        shut(outer)
         with contextlib.suppress(ConnectionResetError):
             while inner.recv(BUFFER):
                 pass
