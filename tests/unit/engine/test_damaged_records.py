@@ -395,7 +395,7 @@ def test_options_of_the_wrong_kind(change: dict[str, Any], words: str) -> None:
 def test_times_that_no_calendar_has() -> None:
     for seconds in (1e300, float("inf"), float(1 << 64), 253402300800.0):
         assert units.iso_time(seconds) == "9999-12-31T23:59:59.000000Z"
-    for seconds in (-1e300, float("-inf"), float("nan")):
+    for seconds in (-1e300, float("-inf")):
         assert units.iso_time(seconds).endswith("1-01-01T00:00:00.000000Z")
     assert not any(map(units.is_time, (None, True, "1", -1, 1e300, float("nan"), float("inf"), 1 << 64)))
     assert all(map(units.is_time, (0, 1.5, 1773066600)))

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..store import Buffer, Throttle
 
-# One send() of a socket has to end within the time-out. A slice of this size allows lines down to some 20 kB/s.
-_SLICE = 1 << 20
+# One send() of a socket has to end within the time-out of a connect. A slice of this size allows lines down to 26 kB/s.
+_SLICE = 256 << 10
 # Up to so many bytes go out at once. With larger bodies the server is asked first (Expect: 100-continue).
 SMALL = 64 << 10
 UNSIGNED = "UNSIGNED-PAYLOAD"  # in the place of a digest: the signature doesn't cover the body
