@@ -143,7 +143,8 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
                 done.append(f"put {key.id} back: it is the base of another backup")
         elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             _delete_data(catalog, key)
-            catalog.store.delete([key.deleted])
+            if not living or key.id < max(living):  # else it tells other hosts that the remote didn't go back in time
+                catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
 
