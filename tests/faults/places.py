@@ -189,7 +189,7 @@ class Place:
         for key in self.stored():
             kind, *rest = key.split("/")
             owner = rest[2].partition("~")[0] if len(rest) >= 3 else ""
-            if kind not in ("backups", "data") or owner not in listed:
+            if kind != "repository" and (kind not in ("backups", "data") or owner not in listed):
                 found.append(key)
         for path in self.root.rglob("*"):
             if path.name.startswith((".snapship-restore-", ".taking-", ".new-")) or path.parent.name == "shipments":

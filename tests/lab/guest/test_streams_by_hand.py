@@ -26,7 +26,8 @@ def segments(place: Place, backup: str) -> list[Path]:
     """The stored segments of a backup, in the order of the stream."""
     (manifest,) = place.remote.glob(f"backups/*/*/{backup}~*")
     (folder,) = place.remote.glob(f"data/*/*/{backup}")
-    assert json.loads(manifest.read_text())["compression"] == "zstd"
+    body = manifest.read_text().partition("\n")[2]  # behind the line with its digest
+    assert json.loads(body)["compression"] == "zstd"
     return sorted(path for path in folder.iterdir() if path.name.isdigit())
 
 

@@ -214,7 +214,7 @@ def test_a_bucket_that_is_emptied_or_gone(place: Place, image: str, bucket: Buck
     (key,) = bucket.keys("repository/")
     keys = {"access_key": bucket.ro.access_key, "secret_key": bucket.ro.secret_key}
     assert place.beside("rescue", **keys).list()
-    for stored in bucket:
+    for stored in bucket.objects():
         bucket.client.delete_object(Bucket=bucket.name, Key=stored)
     for work in uses(place, image, first["id"]):
         assert key in refusal(work).hint

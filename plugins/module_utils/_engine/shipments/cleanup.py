@@ -154,7 +154,8 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     for key in over:
         if key.id not in named:
             _delete_data(catalog, key)
-            catalog.store.delete([key.deleted])
+            if not living or key.id < max(living):  # else it tells other hosts that the remote didn't go back in time
+                catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
 
