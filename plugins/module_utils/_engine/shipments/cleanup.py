@@ -143,8 +143,7 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
                 done.append(f"put {key.id} back: it is the base of another backup")
         elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             _delete_data(catalog, key)
-            if not living or key.id < max(living):  # else it tells other hosts that the remote didn't go back in time
-                catalog.store.delete([key.deleted])
+            catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
 
