@@ -154,8 +154,7 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     for key in over:
         if key.id not in named:
             _delete_data(catalog, key)
-            if not living or key.id < max(living):  # else it tells other hosts that the remote didn't go back in time
-                catalog.store.delete([key.deleted])
+            catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
     return done
 

@@ -6,9 +6,8 @@
 """The newest backup that this host committed, by volume and repository: it tells when a remote went back in time.
 
 A remote went back if the noted backup is neither listed nor retired, while an older one of the volume is still listed
-and no newer one is. Where all are gone, or others shipped newer ones, backups were removed. The manifest of a removed
-newest one stays under ``deleted/`` until a newer one is listed (see :mod:`.cleanup`); a host that finds it forgets its
-note.
+and no newer one is. Where all are gone, or others shipped newer ones, backups were removed; and a host that runs within
+the grace period sees what was removed under ``deleted/``, and forgets its note.
 """
 
 from __future__ import annotations
