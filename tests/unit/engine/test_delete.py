@@ -79,7 +79,7 @@ def test_without_a_grace_period_data_goes_at_once(place: Place, image: str) -> N
     place.options["grace_period"] = "0s"
     ids = chain(place, image, 2)
     place.remove(ids[1])
-    assert place.stored("deleted") == []
+    assert [key.rsplit("/", 1)[1] for key in place.stored("deleted")] == [ids[1]], "the mark of its removal"
     assert {key.split("/")[3] for key in place.stored("data")} == {ids[0]}
 
 

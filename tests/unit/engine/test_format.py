@@ -175,7 +175,7 @@ def test_every_key_that_is_put_is_described(place: Place) -> None:
         "<flag>": r"[0-9a-f]{16}",
         "<repository>": r"[0-9a-f]{32}",
     }
-    assert len(forms) == 11
+    assert len(forms) == 12
     image = place.image(data=b"x" * MIB)
     for _round in range(3):
         item = place.one(image)

@@ -56,8 +56,9 @@ def test_removals_are_no_rollbacks(place: Place, image: str) -> None:
     place.options["grace_period"] = "0s"
     place.remove(items[2]["id"])
     place.remove(items[1]["id"])
-    assert not (place.remote / "deleted").exists()
+    assert [key.rsplit("/", 1)[1] for key in place.stored("deleted")] == [items[2]["id"], items[1]["id"]][::-1]
     assert not place.ship(image).failures
+    assert place.stored("deleted") == [], "marks of removals go when something newer is listed"
 
 
 def test_a_removal_by_another_host_is_seen_while_it_is_retired(place: Place, image: str) -> None:
@@ -69,6 +70,15 @@ def test_a_removal_by_another_host_is_seen_while_it_is_retired(place: Place, ima
     newest = place.list()[0]
     other.remove(newest["id"])
     assert not place.ship(image, check=True).failures, "it is retired"
+
+
+def test_a_removal_by_another_host_is_seen_when_its_grace_period_is_over(place: Place, image: str) -> None:
+    place.one(image)
+    second = place.one(image)
+    place.beside("other", grace_period="0s").remove(second["id"])
+    assert not [key for key in place.stored("data") if second["id"] in key]
+    place.one(image)
+    assert place.stored("deleted") == []
 
 
 def test_a_volume_whose_backups_are_all_gone_begins_anew(place: Place, image: str) -> None:

@@ -123,6 +123,11 @@ class BackupKey(NamedTuple):
         return self._under("deleted")
 
     @property
+    def removed(self) -> str:
+        """The key that says that this backup was removed for good; no manifest."""
+        return f"deleted/{self.origin}/{self.volume}/{self.id}"
+
+    @property
     def data(self) -> str:
         return data_prefix(self.origin, self.volume, self.id)
 

@@ -151,8 +151,14 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
         elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             over.append(key)
     named = named_as_source(catalog, origin, volume, {key.id for key in over})
+    newest = max(living, default="")
+    # Removals that are told by a mark, until something newer is listed: then nobody misses them.
+    told = [entry.key for entry in entries if is_id(entry.key[len(prefix) :]) and entry.key[len(prefix) :] < newest]
+    catalog.store.delete(told)
     for key in over:
         if key.id not in named:
+            if newest and key.id > newest:
+                catalog.store.put(key.removed, b"{}")
             _delete_data(catalog, key)
             catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")

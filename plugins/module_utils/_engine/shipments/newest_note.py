@@ -6,14 +6,14 @@
 """The newest backup that this host committed, by volume and repository: it tells when a remote went back in time.
 
 A remote went back if the noted backup is neither listed nor retired, while an older one of the volume is still listed
-and no newer one is. Where all are gone, or others shipped newer ones, backups were removed; and a host that runs within
-the grace period sees what was removed under ``deleted/``, and forgets its note.
+and no newer one is. Where all are gone, or others shipped newer ones, backups were removed. Of the newest one a removal
+leaves its manifest or a mark under ``deleted/``: a host that sees that forgets its note.
 """
 
 from __future__ import annotations
 
 from ..common.errors import RemoteError
-from ..common.keys import id_time
+from ..common.keys import encode, id_time
 from ..common.units import iso_time
 from ..local.host import Host
 from ..repository import identity
@@ -40,7 +40,8 @@ def check_newest(host: Host, catalog: SnapshipCatalog, origin: str, volume: str,
     newest = max(key.id for key in chains.keys)
     if newest >= noted:
         return None
-    if any(key.id == noted for key in catalog.keys("deleted", origin, volume)):
+    # Retired, or marked as removed for good: what a cleaner leaves of the newest one.
+    if any(True for _entry in catalog.store.list(f"deleted/{encode(origin)}/{encode(volume)}/{noted}")):
         return noted
     raise RemoteError(
         f"{catalog.store.label} went back in time: this host shipped {noted} of {volume} "
