@@ -86,7 +86,7 @@ def open_for_reading(plan: Reads, request: OnRemoteThen) -> Catalog | None:
     plan.origin = catalog.origin(plan.host, request.origin)
     catalog.absent = type_of(spec).local and not catalog.store.exists()
     try:
-        identity.check(catalog, plan.host)
+        identity.check(catalog, plan.host, request.as_of is not None)
     except SnapshipError:
         catalog.store.close()
         raise

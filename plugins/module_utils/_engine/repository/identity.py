@@ -34,10 +34,11 @@ def expected(spec: RemoteSpec, host: Host, store: ObjectStore) -> str | None:
     return spec.repository_id or host.repository(store.location)
 
 
-def check(catalog: Catalog, host: Host) -> None:
+def check(catalog: Catalog, host: Host, past: bool = False) -> None:
     """Refuse a place that isn't the one this host knows (reads only; one listing).
 
-    Without a note any place is accepted, and so is another program's. Raises RemoteError with code ``repository``.
+    Without a note any place is accepted, and so is another program's. ``past``: the place is read as it was, maybe
+    before it had an identity; only another one is wrong then. Raises RemoteError with code ``repository``.
     """
     spec, store = catalog.spec, catalog.store
     wanted = None if spec.read_only else expected(spec, host, store)
@@ -53,6 +54,8 @@ def check(catalog: Catalog, host: Host) -> None:
         if error.code not in _GONE:
             raise
         found, catalog.absent = [], True
+    if past and not found:
+        return
     raise _another(catalog, wanted, found)
 
 

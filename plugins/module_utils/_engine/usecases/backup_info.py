@@ -40,7 +40,7 @@ def listing(host: Host, request: Request) -> list[dict[str, Any]]:
     catalog = open_catalog(host.remote(request.remote, request.remote_spec), host, request.moment([]))
     try:
         catalog.absent = type_of(catalog.spec).local and not catalog.store.exists()
-        identity.check(catalog, host)
+        identity.check(catalog, host, request.as_of is not None)
         if catalog.absent:
             catalog.store.probe(False, False)  # raises with the store's own words
         origin = None if request.origin == ANY else catalog.origin(host, request.origin)
