@@ -43,6 +43,10 @@ def check_newest(host: Host, catalog: SnapshipCatalog, origin: str, volume: str,
     # Retired, or marked as removed for good: what a cleaner leaves of the newest one.
     if any(True for _entry in catalog.store.list(f"deleted/{encode(origin)}/{encode(volume)}/{noted}")):
         return noted
+    # Another run may have shipped meanwhile, which makes marks go, or removed everything.
+    now_there = [key.id for key in catalog.keys("backups", origin, volume)]
+    if not now_there or max(now_there) >= noted:
+        return None
     raise RemoteError(
         f"{catalog.store.label} went back in time: this host shipped {noted} of {volume} "
         f"({iso_time(id_time(noted))}), which is neither listed nor retired; the newest there is {newest}. Nothing "
