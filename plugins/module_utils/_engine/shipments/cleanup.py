@@ -145,8 +145,7 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
                 catalog.store.delete([key.deleted])
         elif key.id in used:
             data = catalog.store.get(key.deleted, LIMIT)
-            if data is not None:
-                put_back(catalog, key, data)
+            if data is not None and put_back(catalog, key, data):
                 done.append(f"put {key.id} back: it is the base of another backup")
         elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             over.append(key)
@@ -155,13 +154,34 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
     # Removals that are told by a mark, until something newer is listed: then nobody misses them.
     told = [entry.key for entry in entries if is_id(entry.key[len(prefix) :]) and entry.key[len(prefix) :] < newest]
     catalog.store.delete(told)
+    over = [key for key in over if key.id not in named]
     for key in over:
-        if key.id not in named:
-            if newest and key.id > newest:
-                catalog.store.put(key.removed, b"{}")
+        if newest and key.id > newest:
+            catalog.store.put(key.removed, b"{}")
+    return done + _remove_for_good(catalog, origin, volume, over)
+
+
+def _remove_for_good(catalog: SnapshipCatalog, origin: str, volume: str, keys: list[BackupKey]) -> list[str]:
+    """Delete retired manifests, look once more whether somebody needs them, then delete their data.
+
+    Whoever puts one back looks for its retired manifest afterwards (see :func:`put_back`): one of the two sees the
+    other.
+    """
+    if not keys:
+        return []
+    manifests = {key: catalog.store.get(key.deleted, LIMIT) for key in keys}
+    catalog.store.delete([key.deleted for key in keys])
+    catalog.store.sync()
+    used, living = _bases(catalog, origin, volume)
+    done = []
+    for key, data in sorted(manifests.items(), reverse=True):  # a base is older than what is based on it
+        if key.id not in used | living:
             _delete_data(catalog, key)
-            catalog.store.delete([key.deleted])
             done.append(f"deleted the data of {key.id}")
+            continue
+        used |= {key.base} if key.base else set()
+        if data is not None:
+            catalog.store.put(key.deleted, data)  # the next run puts it back, if nobody does before
     return done
 
 
@@ -223,10 +243,17 @@ def _move(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
         catalog.store.put(key.deleted, data)  # a cleaner saw both and dropped this one
 
 
-def put_back(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> None:
-    """List a retired backup again. Its key under ``deleted/`` is removed later: another run may be moving it, too."""
+def put_back(catalog: SnapshipCatalog, key: BackupKey, data: bytes) -> bool:
+    """List a retired backup again. Its key under ``deleted/`` is removed later: another run may be moving it, too.
+
+    False, with nothing listed, where its retired manifest is gone: a cleaner is deleting its data.
+    """
     catalog.store.put(key.manifest, data)
     catalog.store.sync()
+    if any(entry.key == key.deleted for entry in catalog.store.list(key.deleted)):
+        return True
+    catalog.store.delete([key.manifest])
+    return False
 
 
 def put_back_used(catalog: SnapshipCatalog, origin: str, volume: str) -> None:
