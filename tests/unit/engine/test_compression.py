@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -117,10 +118,17 @@ def test_contexts_are_freed_with_their_threads(monkeypatch: pytest.MonkeyPatch) 
     choose("libzstd", monkeypatch)
     library = need(libzstd.load(), "choose has looked")
     freed: list[int] = []
+
+    def noting(free: Callable[[int], object]) -> Callable[[int], object]:
+        def count(pointer: int) -> object:
+            freed.append(pointer)
+            return free(pointer)
+
+        return count
+
     for pair in ("_compressor", "_decompressor"):
         make, free = getattr(library, pair)
-        count = lambda pointer, free=free: freed.append(pointer) or free(pointer)  # noqa: E731
-        monkeypatch.setattr(library, pair, (make, count))
+        monkeypatch.setattr(library, pair, (make, noting(free)))
     thread = threading.Thread(target=lambda: compression.decompress(compression.compress(b"x" * 9000), 9000))
     thread.start()
     thread.join()

@@ -131,7 +131,7 @@ class Journal:
                 if len(entry) != length or zlib.crc32(entry) != crc:
                     break
                 facts = _FACTS.unpack_from(entry, ROW.size)
-                segment = next(unpack(entry[: ROW.size]))
+                (segment,) = unpack(entry[: ROW.size])
                 yield StoredSegment(segment, *facts), (good + _ENTRY.size + _FIXED, length - _FIXED)
                 good += _ENTRY.size + length
         if self._file is not None:
