@@ -100,6 +100,17 @@ options:
       - Take over the O(origin) from the machine with this id, after that machine was replaced or its service has moved
         to this host. The message of the refusal tells the id.
     type: str
+  accept_lost:
+    description:
+      - Ids of backups that the remote may have lost. If the newest backup of a volume that this host shipped is neither
+        listed nor retired on the remote, and no newer one is listed, the remote went back in time. Then nothing of this
+        volume is shipped or deleted, and the task fails with the code C(remote_went_back). Its message tells the id.
+      - With this id here, the task goes on from what is there. It can stay here, as it stands for one backup only.
+      - A backup that another host deleted leaves no trace when the remote's C(grace_period) is over. If it was the
+        newest one, it has to be accepted, too.
+    type: list
+    elements: str
+    default: []
   state:
     description:
       - V(present) makes a backup if one is due. V(absent) deletes the backup with this O(id).
@@ -313,6 +324,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
         remote_spec=remote_spec(params),
         origin=params["origin"],
         adopt_origin_from=params["adopt_origin_from"],
+        accept_lost=params["accept_lost"],
         volumes=names(params["volumes"], "volumes"),
         provider=params["provider"],
         consistent=params["consistent"],
@@ -342,6 +354,7 @@ def removal(params: Mapping[str, Any]) -> backup_delete.Request:
         volumes=names(params["volumes"], "volumes"),
         id=params["id"],
         cascade=params["cascade"],
+        accept_lost=params["accept_lost"],
         lock_timeout=params["lock_timeout"],
     )
 
@@ -363,6 +376,7 @@ def main() -> None:
                 "check_every": {"type": "str", "default": "1d"},
                 "pool_high": {"type": "int", "default": 80},
                 "adopt_origin_from": {"type": "str"},
+                "accept_lost": {"type": "list", "elements": "str", "default": []},
             },
         ),
         mutually_exclusive=[*arguments.ONE_REMOTE, *arguments.ONE_BACKUP],

@@ -57,7 +57,8 @@ def test_modules_hand_on_every_option(what: str) -> None:
 HOOKS = "--consistent --recursive --quiesce fsfreeze --pre-command a --post-command b --hook-timeout 5s"
 WORK = "--provider zfs --parallel 2 --lock-timeout 5s --origin san2"
 EVERY = "--full-every 3d --check-every 2d"
-SHIP = f"--type full {EVERY} --skip-unchanged --pool-high 70 --adopt-origin-from 0123 {HOOKS} {WORK}"
+TAKE = "--adopt-origin-from 0123 --accept-lost x"
+SHIP = f"--type full {EVERY} --skip-unchanged --pool-high 70 {TAKE} {HOOKS} {WORK}"
 RESTORE = f"restore a b --overwrite --discard-changes --recursive --pool vg0/p --property compression --as-of x {WORK}"
 # Each with the fields that are left alone since they can't go with those that are set.
 COMMANDS = {
@@ -71,7 +72,7 @@ COMMANDS = {
     f"verify a --mode data --max-age 1h --backup x --scratch c --pool vg0/p --as-of x {WORK} --remote nas": {
         "remote_spec"
     },
-    "delete x --volume a --cascade --origin san2 --lock-timeout 5s --path /srv/b": {"remote"},
+    "delete x --volume a --cascade --accept-lost x --origin san2 --lock-timeout 5s --path /srv/b": {"remote"},
 }
 
 

@@ -61,6 +61,7 @@ def ship(host: Host, args: argparse.Namespace) -> Outcome:
         remote_spec=spec,
         origin=args.origin,
         adopt_origin_from=args.adopt_origin_from,
+        accept_lost=args.accept_lost or [],
         volumes=args.volumes,
         provider=args.provider,
         snapshot=args.snapshot,
@@ -87,6 +88,7 @@ def remove_backup(host: Host, args: argparse.Namespace) -> Outcome:
         volumes=[args.volume] if args.volume else [],
         id=args.id,
         cascade=args.cascade,
+        accept_lost=args.accept_lost or [],
         lock_timeout=args.lock_timeout,
     )
     return _carry_out(backup_delete, host, request, args)

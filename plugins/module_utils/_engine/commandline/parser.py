@@ -187,6 +187,7 @@ def _backup(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--adopt-origin-from", metavar="MACHINE", help="take over the origin from the machine with this id"
     )
+    _accept_lost(parser)
     _point_in_time(parser)
     _parallel(parser)
     _at_remote(parser)
@@ -194,8 +195,14 @@ def _backup(subparsers: Subparsers) -> None:
     parser.add_argument("id", metavar="ID")
     parser.add_argument("--volume", help="the volume of the backup; narrows the search")
     parser.add_argument("--cascade", action="store_true", help="also delete the incrementals based on it")
+    _accept_lost(parser)
     _lock(parser)
     _at_remote(parser)
+
+
+def _accept_lost(parser: argparse.ArgumentParser) -> None:
+    help_text = "go on although the remote lost this backup, which this host shipped last (repeatable)"
+    parser.add_argument("--accept-lost", metavar="ID", action="append", help=help_text)
 
 
 def _listing(subparsers: Subparsers) -> None:

@@ -196,26 +196,32 @@ class Host:
 
     def repository(self, location: str) -> str | None:
         """The id of the repository that this host knows at a store's location."""
-        found = read_record(self._path("state", "repositories", _hash(location) + ".json")) or {}
-        return found.get("id")
+        return self._noted(self._path("state", "repositories", _hash(location) + ".json"))
 
     def note_repository(self, location: str, repository: str) -> None:
         """Note the id of the repository at a store's location (writes)."""
         path = self._path("state", "repositories", _hash(location) + ".json")
         write_json(path, {"location": location, "id": repository})
 
-    def newest_path(self, location: str, repository: str, origin: str, volume: str) -> str:
+    def _newest_path(self, location: str, repository: str, origin: str, volume: str) -> str:
         """Where the newest backup is noted that this host committed: a folder for each repository, a file a volume."""
         return self._path("state", "newest", _hash(location, repository), _hash(origin, volume) + ".json")
 
     def newest(self, location: str, repository: str, origin: str, volume: str) -> str | None:
         """The id of the newest backup of a volume that this host committed to a repository."""
-        found = read_record(self.newest_path(location, repository, origin, volume)) or {}
-        return found.get("id")
+        return self._noted(self._newest_path(location, repository, origin, volume))
+
+    @staticmethod
+    def _noted(path: str) -> str | None:
+        """The id in a note. Raises ConfigError where it can't be read: no note would mean that anything is right."""
+        found = read_record(path)
+        if found is not None and not isinstance(found.get("id"), (str, type(None))):
+            raise damaged(path, "the id in it isn't a text")
+        return found.get("id") if found else None
 
     def note_newest(self, location: str, repository: str, origin: str, volume: str, backup_id: str | None) -> None:
         """Note the newest backup of a volume, or that it was removed (writes)."""
-        path = self.newest_path(location, repository, origin, volume)
+        path = self._newest_path(location, repository, origin, volume)
         write_json(path, {"location": location, "origin": origin, "volume": volume, "id": backup_id})
 
     # --- state

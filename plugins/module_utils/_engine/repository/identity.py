@@ -17,6 +17,7 @@ import secrets
 
 from ..common.errors import RemoteError
 from ..local.host import Host
+from ..remotes.registry import open_store
 from ..remotes.spec import RemoteSpec
 from ..remotes.store import ObjectStore
 from .catalog import Catalog
@@ -38,7 +39,8 @@ def check(catalog: Catalog, host: Host, past: bool = False) -> None:
     """Refuse a place that isn't the one this host knows (reads only; one listing).
 
     Without a note any place is accepted, and so is another program's. ``past``: the place is read as it was, maybe
-    before it had an identity; only another one is wrong then. Raises RemoteError with code ``repository``.
+    before it had an identity, or when it had another one than it has now; only another place is wrong then. Raises
+    RemoteError with code ``repository``.
     """
     spec, store = catalog.spec, catalog.store
     wanted = None if spec.read_only else expected(spec, host, store)
@@ -47,37 +49,51 @@ def check(catalog: Catalog, host: Host, past: bool = False) -> None:
     if catalog.absent:
         raise _another(catalog, wanted, [])
     try:
-        if any(entry.key == FOLDER + wanted for entry in store.list(FOLDER + wanted)):
+        if _has(store, wanted):
             return
         found = _found(store)
+        if past and (not found or _is_now(spec, wanted)):
+            return
     except RemoteError as error:
         if error.code not in _GONE:
             raise
         found, catalog.absent = [], True
-    if past and not found:
-        return
     raise _another(catalog, wanted, found)
 
 
-def settle(catalog: Catalog, host: Host) -> str:
-    """Note the id (writes). A place without one gets one; hosts that are first at once leave two.
+def _has(store: ObjectStore, wanted: str) -> bool:
+    return any(entry.key == FOLDER + wanted for entry in store.list(FOLDER + wanted))
 
-    For use cases that write, once the place exists and :func:`check` took it. Returns the id.
+
+def _is_now(spec: RemoteSpec, wanted: str) -> bool:
+    store = open_store(spec)
+    try:
+        return _has(store, wanted)
+    finally:
+        store.close()
+
+
+def settle(catalog: Catalog, host: Host, put: bool = True) -> None:
+    """Note the id (writes). With ``put`` a place without one gets one; hosts that are first at once leave two.
+
+    For use cases that write, once the place exists and :func:`check` took it.
     """
     store = catalog.store
     noted = host.repository(store.location)
     wanted = expected(catalog.spec, host, store)
     if wanted is None:
-        if not _found(store):
+        found = _found(store)
+        if not found and not put:
+            return
+        if not found:
             store.put(FOLDER + secrets.token_hex(16), _CONTENT, exclusive=True)
             store.sync()
-        found = _found(store)
+            found = _found(store)
         if not found:
             raise RemoteError(f"{store.label}: the identity of the repository disappeared right after it was put.")
         wanted = found[0]
     if wanted != noted:
         host.note_repository(store.location, wanted)
-    return wanted
 
 
 def _found(store: ObjectStore) -> list[str]:
@@ -87,7 +103,9 @@ def _found(store: ObjectStore) -> list[str]:
 
 
 def _another(catalog: Catalog, wanted: str, found: list[str]) -> RemoteError:
+    """The refusal. The store is closed: nobody uses this place, and it may have to be unmounted."""
     store, name = catalog.store, catalog.spec.name
+    store.close()
     who = "its definition demands" if catalog.spec.repository_id else "this host knows"
     start = f"{store.label} isn't the repository that {who}: {wanted} is expected there,"
     if found:
@@ -100,10 +118,11 @@ def _another(catalog: Catalog, wanted: str, found: list[str]) -> RemoteError:
             remote=name,
         )
     what = "the place itself is missing" if catalog.absent else "none found"
+    fresh = secrets.token_hex(16)
     return RemoteError(
         f"{start} {what}.",
         "Is it mounted? If it is the right place and was emptied on purpose, put an empty file (object) there, with "
-        f"the path (key) {FOLDER}{wanted}.",
+        f"the path (key) {FOLDER}{fresh}, and set repository_id: {fresh}.",
         code="repository",
         remote=name,
     )

@@ -16,7 +16,8 @@ from typing import Any
 
 from ..common.bounded import Unreadable, read_object
 from ..common.errors import CorruptError, SnapshipError
-from ..common.keys import BackupKey, encode, inflight_key, is_id, parse_backup_key
+from ..common.keys import BackupKey, encode, id_time, inflight_key, is_id, parse_backup_key
+from ..common.units import FUTURE_TOLERANCE
 from ..local.host import Host
 from ..remotes.store import Entry
 from ..repository.flags import flags_prefix
@@ -150,15 +151,9 @@ def _retired(catalog: SnapshipCatalog, origin: str, volume: str) -> list[str]:
         elif catalog.store.now(write=True) - entry.modified >= catalog.spec.grace_period:
             over.append(key)
     named = named_as_source(catalog, origin, volume, {key.id for key in over})
-    newest = max(living, default="")
-    # Removals that are told by a mark, until something newer is listed: then nobody misses them.
-    told = [entry.key for entry in entries if is_id(entry.key[len(prefix) :]) and entry.key[len(prefix) :] < newest]
-    catalog.store.delete(told)
-    over = [key for key in over if key.id not in named]
-    for key in over:
-        if newest and key.id > newest:
-            catalog.store.put(key.removed, b"{}")
-    return done + _remove_for_good(catalog, origin, volume, over)
+    gone = [key for key in over if key.id not in named]
+    _mark_removal(catalog, [entry.key for entry in entries], gone, living)
+    return done + _remove_for_good(catalog, origin, volume, gone)
 
 
 def _remove_for_good(catalog: SnapshipCatalog, origin: str, volume: str, keys: list[BackupKey]) -> list[str]:
@@ -183,6 +178,19 @@ def _remove_for_good(catalog: SnapshipCatalog, origin: str, volume: str, keys: l
         if data is not None:
             catalog.store.put(key.deleted, data)  # the next run puts it back, if nobody does before
     return done
+
+
+def _mark_removal(catalog: SnapshipCatalog, deleted: list[str], gone: list[BackupKey], living: set[str]) -> None:
+    """Leave a mark of the newest backup that goes, until a newer one is listed: hosts that shipped it don't take its
+    removal for a rollback (see :mod:`.newest_note`). ``deleted``: all keys there."""
+    marks = {key.rpartition("/")[2]: key for key in deleted if is_id(key.rpartition("/")[2])}
+    latest = max([*marks, *(key.id for key in gone)], default="")
+    now = catalog.store.now()
+    newest = max((each for each in living if id_time(each) - now <= FUTURE_TOLERANCE), default="")
+    for key in gone:
+        if key.id == latest and latest > newest:
+            catalog.store.put(key.removed, b"{}")
+    catalog.store.delete([key for name, key in marks.items() if name < max(latest, newest)])
 
 
 def named_as_source(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[str]) -> set[str]:

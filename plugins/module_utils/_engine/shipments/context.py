@@ -29,6 +29,7 @@ class Request(Quiesce, OnRemote):
     """As the module's options; durations as users write them."""
 
     adopt_origin_from: str | None = None
+    accept_lost: list[str] = dataclasses.field(default_factory=list)
     volumes: list[str] = dataclasses.field(default_factory=list)
     provider: str | None = None
     consistent: bool = False
@@ -102,7 +103,7 @@ class UnitPlan:
     newest: dict[str, Manifest | None] = dataclasses.field(default_factory=dict)
     snapshots: dict[str, Snapshot] = dataclasses.field(default_factory=dict)
     choices: dict[str, Choice] = dataclasses.field(default_factory=dict)
-    removed: dict[str, str] = dataclasses.field(default_factory=dict)  # the noted newest backup, which was retired
+    removed: dict[str, str] = dataclasses.field(default_factory=dict)  # the noted newest backup: retired, or lost
     warnings: list[str] = dataclasses.field(default_factory=list)
     error: SnapshipError | None = None
 

@@ -48,7 +48,7 @@ def _plan(run: Run, unit: UnitPlan) -> None:
         for volume, provider in unit.providers.items()
     }
     for volume, found in looks.items():
-        removed = check_newest(run.host, catalog, wish.origin, volume, found.chains)
+        removed = check_newest(run.host, catalog, wish.origin, volume, found.chains, wish.accept_lost)
         if removed is not None:
             unit.removed[volume] = removed
         unit.newest[volume] = newest_sound(catalog, found)
@@ -117,6 +117,8 @@ def run_unit(run: Run, unit: UnitPlan, outcome: Outcome) -> None:
     if unit.error is not None:
         raise unit.error
     outcome.warnings += unit.warnings
+    for volume, removed in unit.removed.items():
+        forget_removed(run.host, run.open_catalog, run.wish.origin, volume, {removed})
     if unit.satisfied:
         _report(run, unit, outcome, unit.satisfied)
         return

@@ -168,6 +168,7 @@ def _wish(host: Host, request: Request) -> Wish:
         snapshot=request.snapshot,
         full_every=None if request.full_every is None else parse_duration(request.full_every, "full_every"),
         adopt=request.adopt_origin_from,
+        accept_lost=frozenset(request.accept_lost),
         check_every=parse_duration(request.check_every, "check_every"),
     )
 
@@ -183,6 +184,8 @@ def apply(host: Host, plan: Plan) -> Outcome:
         if any(not unit.satisfied and unit.error is None for unit in plan.units):
             run.prepare()
             _check_clock(run.open_catalog, write=True)
+        elif not run.absent:
+            identity.settle(run.open_catalog, host, put=False)
         run.workers = stack.enter_context(Workers(run.request.parallel))
         for result in run.workers.together(plan.units, lambda unit: _run_safely(run, unit)):
             outcome.changed = outcome.changed or result.changed

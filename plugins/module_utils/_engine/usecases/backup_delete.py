@@ -35,6 +35,7 @@ class Request(OnRemote):
     volumes: list[str] = dataclasses.field(default_factory=list)
     id: str = ""
     cascade: bool = False
+    accept_lost: list[str] = dataclasses.field(default_factory=list)
     lock_timeout: Any = "1h"
 
 
@@ -75,7 +76,20 @@ def plan(host: Host, request: Request) -> Plan:
     catalog = SnapshipCatalog.open(spec, host)
     catalog.absent = not catalog.store.exists()
     identity.check(catalog, host)
-    return Plan(request, origin, catalog, _find(catalog, origin, request))
+    plan = Plan(request, origin, catalog, _find(catalog, origin, request))
+    if plan.keys:
+        _check_lost(host, plan, catalog, _volume(catalog, plan.keys))
+    return plan
+
+
+def _volume(catalog: SnapshipCatalog, keys: list[BackupKey]) -> str:
+    """The name of their volume."""
+    return decode(keys[0].volume) or str(catalog.manifest(keys[0]).fields["volume"])
+
+
+def _check_lost(host: Host, plan: Plan, catalog: SnapshipCatalog, volume: str) -> str | None:
+    chains = catalog.chains(plan.origin, volume)
+    return check_newest(host, catalog, plan.origin, volume, chains, plan.request.accept_lost)
 
 
 def _find(catalog: SnapshipCatalog, origin: str, request: Request) -> list[BackupKey]:
@@ -103,16 +117,15 @@ def apply(host: Host, plan: Plan) -> Outcome:
         stack.callback(catalog.store.close)
         if plan.keys:
             identity.settle(catalog, host)
-            component = plan.keys[0].volume
-            volume = decode(component) or str(catalog.manifest(plan.keys[0]).fields["volume"])
+            volume = _volume(catalog, plan.keys)
             timeout = parse_duration(plan.request.lock_timeout, "lock_timeout")
             what = f"volume {volume}"
             stack.enter_context(host.lock(what, timeout, catalog.store.location, plan.origin, volume))
             plan.keys = _find(catalog, plan.origin, plan.request)
             outcome.changed = bool(plan.keys)
-            check_newest(host, catalog, plan.origin, volume, catalog.chains(plan.origin, volume))
+            removed = {_check_lost(host, plan, catalog, volume), *(key.id for key in plan.keys)}
             _retire_all(catalog, plan.origin, volume, plan.keys)
-            forget_removed(host, catalog, plan.origin, volume, {key.id for key in plan.keys})
+            forget_removed(host, catalog, plan.origin, volume, removed)
             clean_volume(host, catalog, plan.origin, volume)
             sweep_orphans(catalog, plan.origin, volume)
         _show(plan, outcome)

@@ -114,13 +114,15 @@ def apply(host: Host, plan: Plan) -> Outcome:
             host.forget_remote(plan.request.name)
         return outcome
     found: Capabilities | None = None
+    probe = plan.request.probe
+    probing = probe == "always" or probe == "on_change" and plan.changed
     catalog = open_catalog(plan.after, host)
     try:
         if plan.create:
             catalog.store.create()
-        else:
+        elif probing:
             identity.check(catalog, host)
-        if plan.request.probe == "always" or (plan.request.probe == "on_change" and plan.changed):
+        if probing:
             writes = not plan.after.read_only
             found = catalog.store.probe(writes, writes and not plan.after.append_only)
             if writes:

@@ -33,6 +33,7 @@ class Wish:
     snapshot: str | None = None
     full_every: float | None = None
     adopt: str | None = None  # id of the machine to take the origin over from
+    accept_lost: frozenset[str] = frozenset()  # ids of backups that the remote may have lost
     check_every: float = 86400.0
 
 
