@@ -91,3 +91,16 @@ def test_what_cannot_be_read_tells_nothing(place: Place, image: str, firmware: P
     firmware.write_text("ONE\n", encoding="ascii")
     assert not place.ship(image).failures
     assert place.host.instance() == before
+
+
+def test_a_run_that_was_killed_before_it_bound_the_host_leaves_that_to_the_next(
+    place: Place, image: str, firmware: Path
+) -> None:
+    place.one(image)
+    before = place.host.instance()
+    (place.root / "cfg" / "host").write_text(f"{before}\nmachine None\n", encoding="ascii")
+    place.one(image)
+    assert place.host.instance() == before
+    firmware.write_text("TWO\n", encoding="ascii")
+    with pytest.raises(ConfigError, match="copied from another machine"):
+        place.ship(image)

@@ -101,9 +101,10 @@ class Host:
             self._drop_shipments()
             found = None
         if found is None:
-            instance = secrets.token_hex(16)
-            write_private(self._path("host"), machine.Binding(instance, None, {}).text())  # machine_id may be this one
-            found = machine.bind(instance, self.machine_id)
+            found = machine.Binding(secrets.token_hex(16), None, {})
+            write_private(self._path("host"), found.text())  # machine_id may be this one
+        if not found.facts and machine.facts(found.instance):  # new, or of a run that was killed here
+            found = machine.bind(found.instance, self.machine_id)
             write_private(self._path("host"), found.text())
         return found.instance
 
