@@ -87,9 +87,11 @@ def test_everything_can_go(place: Place, image: str) -> None:
     place.options["grace_period"] = "0s"
     ids = chain(place, image, 3)
     place.remove(ids[0], cascade=True)
-    assert place.stored() == []
+    (mark,) = place.stored()
+    assert mark.startswith("deleted/") and mark.endswith(f"/{ids[2]}"), "it tells that the newest one was removed"
     assert place.list() == []
     assert place.one(image)["type"] == "full"
+    assert place.stored("deleted") == []
 
 
 def test_a_retired_base_that_got_a_dependant_is_put_back(place: Place, image: str) -> None:
