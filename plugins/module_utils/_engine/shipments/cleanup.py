@@ -184,13 +184,13 @@ def _mark_removal(catalog: SnapshipCatalog, deleted: list[str], gone: list[Backu
     """Leave a mark of the newest backup that goes, until a newer one is listed: hosts that shipped it don't take its
     removal for a rollback (see :mod:`.newest_note`). ``deleted``: all keys there."""
     marks = {key.rpartition("/")[2]: key for key in deleted if is_id(key.rpartition("/")[2])}
-    latest = max([*marks, *(key.id for key in gone)], default="")
-    now = catalog.store.now()
-    newest = max((each for each in living if id_time(each) - now <= FUTURE_TOLERANCE), default="")
+    until = catalog.store.now() + FUTURE_TOLERANCE  # keys from later than now are junk
+    removed = max((each for each in (*marks, *(key.id for key in gone)) if id_time(each) <= until), default="")
+    newest = max((each for each in living if id_time(each) <= until), default="")
     for key in gone:
-        if key.id == latest and latest > newest:
+        if key.id == removed > newest:
             catalog.store.put(key.removed, b"{}")
-    catalog.store.delete([key for name, key in marks.items() if name < max(latest, newest)])
+    catalog.store.delete([key for name, key in marks.items() if name < max(removed, newest)])
 
 
 def named_as_source(catalog: SnapshipCatalog, origin: str, volume: str, ids: set[str]) -> set[str]:
