@@ -189,6 +189,8 @@ class Place:
         for key in self.stored():
             kind, *rest = key.split("/")
             owner = rest[2].partition("~")[0] if len(rest) >= 3 else ""
+            if kind == "deleted" and rest[2:] == [owner] and owner > max(listed, default=""):
+                continue  # the mark that says that the newest one was removed
             if kind != "repository" and (kind not in ("backups", "data") or owner not in listed):
                 found.append(key)
         for path in self.root.rglob("*"):
