@@ -81,7 +81,11 @@ class Operations:
 def _look_ahead(seconds: float) -> None:
     for kind in (DirectoryStore, S3Store):
         real = kind.now
-        kind.now = lambda self, real=real: real(self) + seconds  # type: ignore[method-assign]  # a test's clock
+
+        def now(self: Any, write: bool = False, real: Any = real) -> float:
+            return float(real(self, write) + seconds)
+
+        kind.now = now  # type: ignore[method-assign]  # a test's clock
 
 
 def _work(wanted: dict[str, Any]) -> dict[str, Any]:
