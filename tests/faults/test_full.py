@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
 from ansible_collections.snapship.dr.tests.faults import stepping
 from ansible_collections.snapship.dr.tests.faults.places import Place, digest_of, directory_options, s3_options
@@ -247,4 +247,6 @@ def test_quota_of_a_bucket_is_told_like_a_full_disk(bucket: Bucket, tmp_path: Pa
     with ScriptedHttp(answer) as server:
         place = Place(tmp_path, s3_options(bucket, endpoint_url=server.endpoint))
         _image(place, MIB)
-        _failure(place.backup(), "full")
+        with pytest.raises(RemoteError, match="the remote is full") as caught:
+            place.backup()  # it already has no room for the identity of the repository
+        assert caught.value.code == "full"

@@ -173,6 +173,8 @@ _SINGLE = {
 def shown(key: str) -> str:
     """An object, or what a prefix lists, in words: by volume and time. A key of another form is shown as it is."""
     kind, *parts = key.split("/")
+    if kind == "repository":
+        return "the identity of the repository"
     if len(parts) < 3 or kind not in _LISTED:
         return key
     volume = decode(parts[1]) or parts[1]
