@@ -19,7 +19,13 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.directory.store import DirectoryStore
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3.store import S3Store
-from ansible_collections.snapship.dr.tests.support.needs import SEARCH, need_program, need_root, unavailable
+from ansible_collections.snapship.dr.tests.support.needs import (
+    SEARCH,
+    need_machine_id,
+    need_program,
+    need_root,
+    unavailable,
+)
 from ansible_collections.snapship.dr.tests.support.s3_fixtures import Bucket
 from ansible_collections.snapship.dr.tests.unit.engine.place import MIB, Place
 
@@ -170,6 +176,7 @@ def test_the_past_of_a_place_with_another_identity(place: Place, image: str, ver
 
 def test_a_place_with_backups_and_no_identity_gets_one(place: Place, image: str) -> None:
     """A host without a note can't know more, and from now on it does."""
+    need_machine_id()  # both hosts are one machine
     first = place.one(image)
     shutil.rmtree(place.remote / "repository")
     other = place.beside("cfg2")
