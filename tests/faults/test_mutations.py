@@ -67,7 +67,21 @@ def _forge(rng: random.Random, data: bytes) -> bytes:
         fields = json.loads(data.partition(b"\n")[2])
     except ValueError:
         return _flip(rng, data)
-    extremes = (0, -1, (1 << 53) - 1, 1 << 63, 1e300, None, "", "x" * 1000, [], {}, [[[[]]]], True, dict(fields["index"]))
+    extremes = (
+        0,
+        -1,
+        (1 << 53) - 1,
+        1 << 63,
+        1e300,
+        None,
+        "",
+        "x" * 1000,
+        [],
+        {},
+        [[[[]]]],
+        True,
+        dict(fields["index"]),
+    )
     holder = rng.choice([fields, *(value for value in fields.values() if isinstance(value, dict) and value)])
     holder[rng.choice(sorted(holder))] = rng.choice(extremes)
     body = json.dumps(fields).encode()
