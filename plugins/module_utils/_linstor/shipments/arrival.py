@@ -16,7 +16,7 @@ from ..state import backups
 from ..state.backups import RemoteBackup
 from ..state.snapshots import list_snapshots
 from .order import Order
-from .unit import Unit
+from .resource_shipment import ResourceShipment
 
 #: seconds within which the target must show the received snapshot
 APPEARS_WITHIN = 60.0
@@ -24,16 +24,16 @@ APPEARS_WITHIN = 60.0
 RESTORING = "RESTORE_TARGET"
 
 
-def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) -> None:
+def confirm(target: Cluster, order: Order, shipments: Sequence[ResourceShipment], pace: Pace) -> None:
     """Wait until the target has received all shipments. Each check is one list of the target's snapshots.
 
     Units whose shipment didn't arrive get an error.
     """
-    sent = [unit for unit in units if unit.result is not None and unit.result.state == "success"]
+    sent = [shipment for shipment in shipments if shipment.result is not None and shipment.result.state == "success"]
     if not sent:
         return
-    names = [order.target.name_of(unit.resource) for unit in sent]
-    found = [unit.result for unit in sent if unit.result is not None]
+    names = [order.target.name_of(shipment.resource) for shipment in sent]
+    found = [shipment.result for shipment in sent if shipment.result is not None]
 
     def arrived() -> bool | None:
         backups.attach_received(found, list_snapshots(target, names))
@@ -45,16 +45,16 @@ def confirm(target: Cluster, order: Order, units: Sequence[Unit], pace: Pace) ->
         until(arrived, APPEARS_WITHIN, pace, f"{target.name} to show the snapshots shipped to {order.remote}")
     except (BusyError, RemoteError) as error:
         trouble = error
-    for unit in sent:
-        if unit.result is not None and (unit.result.target is None or unit.result.problem is not None):
-            unit.error = _not_there(unit, unit.result, order, trouble)
+    for shipment in sent:
+        if shipment.result is not None and (shipment.result.target is None or shipment.result.problem is not None):
+            shipment.fail(_not_there(shipment, shipment.result, order, trouble))
     if not order.target.download_only:
-        _let_restore(target, order, [unit for unit in sent if unit.error is None], pace)
+        _let_restore(target, order, [shipment for shipment in sent if shipment.error is None], pace)
 
 
-def _let_restore(target: Cluster, order: Order, arrived: Sequence[Unit], pace: Pace) -> None:
+def _let_restore(target: Cluster, order: Order, arrived: Sequence[ResourceShipment], pace: Pace) -> None:
     """Wait until LINSTOR on the target has restored the received snapshots into resources, if it does."""
-    names = {order.target.name_of(unit.resource).lower() for unit in arrived}
+    names = {order.target.name_of(shipment.resource).lower() for shipment in arrived}
 
     def done() -> bool | None:
         listing = target.read("resource_dfn_list", query_volume_definitions=False, what="listing resource definitions")
@@ -67,8 +67,10 @@ def _let_restore(target: Cluster, order: Order, arrived: Sequence[Unit], pace: P
     try:
         until(done, order.wait_timeout, pace, f"{target.name} to restore the received snapshots")
     except (BusyError, RemoteError) as error:
-        for unit in arrived:
-            unit.warnings.append(f"the shipment of {unit.resource} has arrived, but isn't restored yet: {error.msg}")
+        for shipment in arrived:
+            shipment.warnings.append(
+                f"the shipment of {shipment.resource} has arrived, but isn't restored yet: {error.msg}"
+            )
 
 
 def _expected(backup: RemoteBackup) -> bool:
@@ -77,11 +79,13 @@ def _expected(backup: RemoteBackup) -> bool:
     return backup.target is None or received is not None and received.under_way
 
 
-def _not_there(unit: Unit, backup: RemoteBackup, order: Order, trouble: SnapshipError | None) -> SnapshipError:
+def _not_there(
+    shipment: ResourceShipment, backup: RemoteBackup, order: Order, trouble: SnapshipError | None
+) -> SnapshipError:
     unreadable = trouble is not None and trouble.code != "timeout"
     why = trouble.msg if trouble is not None and unreadable else backup.problem or "the target doesn't have it"
     return RemoteError(
-        f"LINSTOR reports {unit.resource} (snapshot {backup.snapshot}) as shipped to {order.remote}, but {why}.",
+        f"LINSTOR reports {shipment.resource} (snapshot {backup.snapshot}) as shipped to {order.remote}, but {why}.",
         "See the error reports of the target cluster. Run the task again to ship another snapshot.",
         "not_arrived",
     )

@@ -15,7 +15,8 @@ from typing import Any
 from ..._engine.common.errors import RemoteError
 from ..._engine.common.units import UTC
 from ..api.cluster import Cluster
-from .unit import Unit
+from ..state.backups import RemoteBackup
+from .resource_shipment import Failed, ResourceShipment
 
 #: seconds that a report may be older than the shipment, as the clocks of the controller and this host differ
 _EARLIER = 120.0
@@ -24,12 +25,16 @@ _NEARBY = 2.0
 _SHOWN = 400
 
 
-def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
+def explain(cluster: Cluster, shipments: Sequence[ResourceShipment]) -> None:
     """Add the texts of later error reports to the errors of failed shipments. One request for all."""
-    failed = [unit for unit in units if unit.error is not None and unit.error.code in ("shipment_failed", "aborted")]
+    failed = [
+        shipment
+        for shipment in shipments
+        if shipment.error is not None and shipment.error.code in ("shipment_failed", "aborted")
+    ]
     if not failed:
         return
-    since = min(unit.began for unit in failed if unit.began is not None) - _EARLIER
+    since = min(began for began in map(_began, failed) if began is not None) - _EARLIER
     try:
         found = cluster.read(
             "error_report_list",
@@ -41,16 +46,16 @@ def explain(cluster: Cluster, units: Sequence[Unit]) -> None:
         return  # the shipment's own error is enough
     reports = [each.data_v1 for each in found if isinstance(getattr(each, "data_v1", None), Mapping)]
     reports = [each for each in reports if "filename" in each]
-    for unit in failed:
-        _add(unit, sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True))
+    for shipment in failed:
+        _add(shipment, sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True))
 
 
-def _add(unit: Unit, reports: Sequence[Mapping[str, Any]]) -> None:
-    error = unit.error
+def _add(shipment: ResourceShipment, reports: Sequence[Mapping[str, Any]]) -> None:
+    error = shipment.error
     if error is None:
         return
-    sure = next((report for report in reports if _names(report, unit)), None)
-    report = sure or next((report for report in reports if _may_be_about(report, unit)), None)
+    sure = next((report for report in reports if _names(report, shipment)), None)
+    report = sure or next((report for report in reports if _may_be_about(report, shipment)), None)
     if report is None:
         return
     said = what_it_says(report)
@@ -68,22 +73,31 @@ def what_it_says(report: Mapping[str, Any]) -> str:
     return f"{said.rstrip('.')}: {cause.group(1)}" if cause and cause.group(1) not in said else said
 
 
-def _names(report: Mapping[str, Any], unit: Unit) -> bool:
+def _names(report: Mapping[str, Any], shipment: ResourceShipment) -> bool:
     """Whether it is the shipment's own report, or names both its resource and its snapshot."""
-    shipment = unit.current
-    if shipment is not None and shipment.report and shipment.report in (_number(report), report.get("filename")):
+    seen = _seen(shipment)
+    if seen is not None and seen.report and seen.report in (_number(report), report.get("filename")):
         return True
     text = " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
-    names = [unit.resource] + ([shipment.snapshot] if shipment else [])
+    names = [shipment.resource] + ([seen.snapshot] if seen else [])
     return all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names)
 
 
-def _may_be_about(report: Mapping[str, Any], unit: Unit) -> bool:
+def _may_be_about(report: Mapping[str, Any], shipment: ResourceShipment) -> bool:
     """Whether the shipping node wrote it during the shipment."""
-    node = unit.current.node if unit.current else None
-    if node is None or str(report.get("node_name") or "").lower() != node.lower() or unit.began is None:
+    seen, began = _seen(shipment), _began(shipment)
+    node = seen.node if seen else None
+    if node is None or str(report.get("node_name") or "").lower() != node.lower() or began is None:
         return False
-    return (report.get("error_time") or 0) / 1000 >= unit.began - _NEARBY
+    return (report.get("error_time") or 0) / 1000 >= began - _NEARBY
+
+
+def _seen(shipment: ResourceShipment) -> RemoteBackup | None:
+    return shipment.state.seen if isinstance(shipment.state, Failed) else None
+
+
+def _began(shipment: ResourceShipment) -> float | None:
+    return shipment.state.began if isinstance(shipment.state, Failed) else None
 
 
 def _number(report: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ..state.target_names import ShipmentTarget
 from .choice import Demand, would_satisfy
 from .items import item, logical
 from .order import Order
-from .unit import Unit
+from .resource_shipment import ResourceShipment
 
 #: what a play in check mode may not have done yet
 _NOT_YET = ("unknown_volume", "unknown_snapshot", "no_replica")
@@ -55,67 +55,67 @@ class Plan:
     request: Request
     demand: Demand
     order: Order
-    units: list[Unit]
+    shipments: list[ResourceShipment]
     survey: Survey | None = None
     obstacle: SnapshipError | None = None
     same_cluster: bool = False
 
     @property
-    def work(self) -> list[Unit]:
+    def work(self) -> list[ResourceShipment]:
         """The resources that need work."""
-        return [unit for unit in self.units if not unit.ended]
+        return [shipment for shipment in self.shipments if not shipment.over]
 
     def preview(self) -> Outcome:
         """What would be done."""
         outcome = Outcome()
         if self.obstacle:
             outcome.warn(f"{self.obstacle.msg} A real run would fail unless that is fixed first.")
-        for unit in self.units:
-            if unit.error is not None and unit.error.code not in _NOT_YET:
-                outcome.failures.append(unit.error.as_dict())
+        for shipment in self.shipments:
+            if shipment.error is not None and shipment.error.code not in _NOT_YET:
+                outcome.failures.append(shipment.error.as_dict())
                 continue
-            if unit.error is not None:
-                outcome.warn(f"{unit.error.msg} A real run would fail unless it is created first.")
-            self._preview(unit, outcome)
+            if shipment.error is not None:
+                outcome.warn(f"{shipment.error.msg} A real run would fail unless it is created first.")
+            self._preview(shipment, outcome)
         return outcome
 
-    def _preview(self, unit: Unit, outcome: Outcome) -> None:
+    def _preview(self, shipment: ResourceShipment, outcome: Outcome) -> None:
         """What would be done for one resource."""
-        starts = _starts(unit, self.demand)
+        starts = _starts(shipment, self.demand)
         outcome.changed = outcome.changed or starts
-        newest = next((each for each in unit.history.backups if each.complete), None)
-        outcome.before[unit.resource] = {"newest": newest.id if newest else None}
-        for text in unit.warnings:
+        newest = next((each for each in shipment.history.backups if each.complete), None)
+        outcome.before[shipment.resource] = {"newest": newest.id if newest else None}
+        for text in shipment.warnings:
             outcome.warn(text)
-        shown = unit.satisfied or (None if starts else unit.join)
+        shown = shipment.satisfied or (None if starts else shipment.join)
         if shown is None:
-            entry = self._planned_item(unit)
+            entry = self._planned_item(shipment)
             # Nobody knows how LINSTOR would ship a resource that doesn't exist yet.
-            kind = f"{entry['type']}: {entry['reason']}" if unit.choice else "backup"
-            outcome.after[unit.resource] = {"newest": f"(new {kind})"}
+            kind = f"{entry['type']}: {entry['reason']}" if shipment.choice else "backup"
+            outcome.after[shipment.resource] = {"newest": f"(new {kind})"}
         else:
-            entry = item(self.cluster, self.order, unit.resource, shown)
-            outcome.after[unit.resource] = (
+            entry = item(self.cluster, self.order, shipment.resource, shown)
+            outcome.after[shipment.resource] = (
                 {"newest": f"(under way: {shown.snapshot})"}
-                if unit.satisfied is None
-                else outcome.before[unit.resource]
+                if shipment.satisfied is None
+                else outcome.before[shipment.resource]
             )
         outcome.items.append(entry)
 
-    def _planned_item(self, unit: Unit) -> dict[str, Any]:
+    def _planned_item(self, shipment: ResourceShipment) -> dict[str, Any]:
         """The item of a backup that would be started."""
-        choice = unit.choice
+        choice = shipment.choice
         base = choice.base if choice else None
-        planned = RemoteBackup(id="", resource=unit.resource, snapshot="", state="", base=base.id if base else None)
-        entry = item(self.cluster, self.order, unit.resource, planned)
+        planned = RemoteBackup(id="", resource=shipment.resource, snapshot="", state="", base=base.id if base else None)
+        entry = item(self.cluster, self.order, shipment.resource, planned)
         entry.update(id=None, state=None, snapshot=self.demand.snapshot, type=planned.type if choice else None)
         entry["reason"] = choice.reason if choice else None
-        entry["bytes_logical"] = logical(unit.history.snaps[-1]) if unit.history.snaps else None
+        entry["bytes_logical"] = logical(shipment.history.snaps[-1]) if shipment.history.snaps else None
         return entry
 
 
-def _starts(unit: Unit, demand: Demand) -> bool:
+def _starts(shipment: ResourceShipment, demand: Demand) -> bool:
     """Whether something would be started for a resource."""
-    if unit.satisfied is not None:
+    if shipment.satisfied is not None:
         return False
-    return unit.join is None or not would_satisfy(unit.join, demand, unit.history.now)
+    return shipment.join is None or not would_satisfy(shipment.join, demand, shipment.history.now)

@@ -16,8 +16,8 @@ from ..api.replies import ControllerError
 from ..state.backups import REFUSED, of_snapshot
 from ..state.snapshots import Snap, list_snapshots
 from .order import Order
+from .resource_shipment import ResourceShipment
 from .run import UNKNOWN_ERROR
-from .unit import Unit
 
 _RECEIVING = "currently being restored to"
 #: seconds after which a shipment that is still being prepared can't be another run's that has just begun
@@ -33,28 +33,28 @@ def in_mind(snap: Snap) -> str | None:
     return next((remote for remote, shipment in found if shipment and shipment.state == "preparing"), None)
 
 
-def settle(cluster: Cluster, order: Order, units: Sequence[Unit]) -> None:
+def settle(cluster: Cluster, order: Order, shipments: Sequence[ResourceShipment]) -> None:
     """Mark the snapshots of refused shipments. They stay in "Prepare Shipping", and the next run would wait for them.
 
     They aren't deleted: LINSTOR still refers to them, and without them it can't finish later shipments to any remote.
     One list, and one request for each.
     """
-    refused = [unit for unit in units if _was_refused(unit.error)]
+    refused = [shipment for shipment in shipments if _was_refused(shipment.error)]
     if order.kind != "linstor" or not refused:
         return
-    for unit in refused:
-        _explain(unit.error)
+    for shipment in refused:
+        _explain(shipment.error)
     time.sleep(SETTLED)
     try:
-        snaps = list_snapshots(cluster, [unit.resource for unit in refused])
+        snaps = list_snapshots(cluster, [shipment.resource for shipment in refused])
     except SnapshipError:
         return  # the next run recognizes them after a while
-    for unit in refused:
-        known = {snap.name.lower() for snap in unit.history.snaps}
-        for snap in snaps[unit.resource]:
-            left = of_snapshot(unit.resource, snap, order.remote)
+    for shipment in refused:
+        known = {snap.name.lower() for snap in shipment.history.snaps}
+        for snap in snaps[shipment.resource]:
+            left = of_snapshot(shipment.resource, snap, order.remote)
             if left is not None and left.state == "preparing" and snap.name.lower() not in known:
-                _mark(cluster, order, unit, snap.name)
+                _mark(cluster, order, shipment, snap.name)
 
 
 def _was_refused(error: SnapshipError | None) -> bool:
@@ -72,11 +72,13 @@ def _explain(error: SnapshipError | None) -> None:
         )
 
 
-def _mark(cluster: Cluster, order: Order, unit: Unit, name: str) -> None:
-    what, props = f"marking the snapshot {name} of {unit.resource} as refused", {f"{REFUSED}{order.remote}": "True"}
+def _mark(cluster: Cluster, order: Order, shipment: ResourceShipment, name: str) -> None:
+    what, props = f"marking the snapshot {name} of {shipment.resource} as refused", {f"{REFUSED}{order.remote}": "True"}
     try:
-        cluster.change("snapshot_dfn_modify", unit.resource, name, props, what=what)
-        unit.actions.append(f"mark the snapshot {name} of {unit.resource} as refused")
+        cluster.change("snapshot_dfn_modify", shipment.resource, name, props, what=what)
+        shipment.actions.append(f"mark the snapshot {name} of {shipment.resource} as refused")
     except SnapshipError as error:
-        unit.warnings.append(error.msg)
-    unit.warnings.append(f"the snapshot {name} of {unit.resource} was taken for this shipment and stays: {TOO_EARLY}")
+        shipment.warnings.append(error.msg)
+    shipment.warnings.append(
+        f"the snapshot {name} of {shipment.resource} was taken for this shipment and stays: {TOO_EARLY}"
+    )

@@ -19,24 +19,26 @@ from ..state.backups import RemoteBackup
 from ..state.s3_list import UnlistableError, backup_list
 from .items import chain_size, item
 from .plan import Plan
-from .unit import Unit
+from .resource_shipment import Ended, ResourceShipment
 
 Listed = Mapping[tuple[str, str], RemoteBackup]
 Sizes = Mapping[str, int]
 
 
-def listed(cluster: Cluster, remote: str, shipped: Sequence[Unit]) -> Listed:
+def listed(cluster: Cluster, remote: str, shipped: Sequence[ResourceShipment]) -> Listed:
     """The bucket's list after shipping, by resource and snapshot in lower case. Only what it lists is a backup."""
     only = shipped[0].resource if len(shipped) == 1 else None
     try:
         answer = backup_list(cluster, remote, only)
     except UnlistableError as error:
         shipped[0].warnings.append(f"{error.msg} So it wasn't checked that the bucket has all the shipped backups.")
-        found = [unit.result for unit in shipped if unit.result]
+        found = [shipment.result for shipment in shipped if shipment.result]
         backups.as_listed(found)
         return {(each.resource.lower(), each.snapshot.lower()): each for each in found}
-    snaps = {unit.resource: [unit.result.snap] for unit in shipped if unit.result and unit.result.snap}
-    found = backups.on_s3(answer, snaps, remote, [unit.resource for unit in shipped])
+    snaps = {
+        shipment.resource: [shipment.result.snap] for shipment in shipped if shipment.result and shipment.result.snap
+    }
+    found = backups.on_s3(answer, snaps, remote, [shipment.resource for shipment in shipped])
     backups.mark_broken(found)
     return {
         (each.resource.lower(), each.snapshot.lower()): each
@@ -50,18 +52,18 @@ def outcome(cluster: Cluster, plan: Plan, there: Listed) -> Outcome:
     told = Outcome()
     _complete(plan, there)
     sizes = _sizes(cluster, plan) if plan.request.sizes and plan.order.kind == "s3" else {}
-    for unit in plan.units:
-        told.changed = told.changed or unit.started
-        for text in unit.warnings:
+    for shipment in plan.shipments:
+        told.changed = told.changed or shipment.started
+        for text in shipment.warnings:
             told.warn(text)
-        if unit.error is not None:
-            told.failures.append(unit.error.about(unit.resource, plan.order.remote).as_dict())
+        if shipment.error is not None:
+            told.failures.append(shipment.error.about(shipment.resource, plan.order.remote).as_dict())
             continue
-        newest = next((each for each in unit.history.backups if each.complete), None)
-        told.before[unit.resource] = {"newest": newest.id if newest else None}
-        entry = _finished(plan, unit, sizes)
+        newest = next((each for each in shipment.history.backups if each.complete), None)
+        told.before[shipment.resource] = {"newest": newest.id if newest else None}
+        entry = _finished(plan, shipment, sizes)
         told.items.append(entry)
-        told.after[unit.resource] = {"newest": entry["id"]}
+        told.after[shipment.resource] = {"newest": entry["id"]}
     return told
 
 
@@ -69,47 +71,46 @@ def _complete(plan: Plan, there: Listed) -> None:
     """Replace each result by the bucket's entry. A result without one becomes an error."""
     if plan.order.kind != "s3":
         return
-    for unit in plan.units:
-        if unit.result is None or unit.result.state != "success":
+    for shipment in plan.shipments:
+        if shipment.result is None or shipment.result.state != "success":
             continue
-        found = there.get((unit.resource.lower(), unit.result.snapshot.lower()))
+        found = there.get((shipment.resource.lower(), shipment.result.snapshot.lower()))
         if found is None or found.problem is not None:
-            unit.error = _not_there(unit, plan.order.remote, found)
+            shipment.fail(_not_there(shipment, plan.order.remote, found))
         else:
-            unit.result = found
+            shipment.confirmed(found)
 
 
-def _not_there(unit: Unit, remote: str, found: RemoteBackup | None) -> SnapshipError:
+def _not_there(shipment: ResourceShipment, remote: str, found: RemoteBackup | None) -> SnapshipError:
     what = found.problem if found else "the remote doesn't list it"
-    name = unit.result.snapshot if unit.result else None
+    name = shipment.result.snapshot if shipment.result else None
     return RemoteError(
-        f"LINSTOR reports {unit.resource} (snapshot {name}) as shipped to {remote}, but {what}.",
+        f"LINSTOR reports {shipment.resource} (snapshot {name}) as shipped to {remote}, but {what}.",
         "Check the bucket. Run the task again to ship another snapshot.",
         "not_listed",
     )
 
 
-def _finished(plan: Plan, unit: Unit, sizes: Sizes) -> dict[str, Any]:
-    if unit.satisfied is not None:
-        return item(plan.cluster, plan.order, unit.resource, unit.satisfied)
-    backup = unit.result
-    entry = item(plan.cluster, plan.order, unit.resource, backup)
-    entry["joined"] = unit.joined
-    entry["actions"] = unit.actions
-    if backup is None:
-        return entry
+def _finished(plan: Plan, shipment: ResourceShipment, sizes: Sizes) -> dict[str, Any]:
+    state = shipment.state
+    if not isinstance(state, Ended):
+        return item(plan.cluster, plan.order, shipment.resource, shipment.satisfied)
+    backup = state.backup
+    entry = item(plan.cluster, plan.order, shipment.resource, backup)
+    entry["joined"] = state.joined
+    entry["actions"] = shipment.actions
     stored = sizes.get(backup.id)
-    took = unit.seconds
+    took = state.seconds
     if backup.finished is not None and backup.started is not None:
         took = round(backup.finished - backup.started, 3)
     entry.update(
-        reason=unit.reason or (unit.choice.reason if unit.choice and unit.started else None),
+        reason=shipment.reason or (shipment.choice.reason if shipment.choice and shipment.started else None),
         seconds=took,
         bytes_stored=stored,
-        bytes_sent=stored if unit.started else 0,
+        bytes_sent=stored if shipment.started else 0,
     )
     if backup.type == "full" and plan.survey is not None:
-        entry["bytes_changed"] = plan.survey.allocated(unit.resource, backup.node)
+        entry["bytes_changed"] = plan.survey.allocated(shipment.resource, backup.node)
     return entry
 
 
@@ -118,7 +119,11 @@ def _sizes(cluster: Cluster, plan: Plan) -> Sizes:
 
     LINSTOR tells the download size of a whole chain; the difference to its base's chain is the increment.
     """
-    new = [unit.result for unit in plan.units if unit.started and unit.error is None and unit.result is not None]
+    new = [
+        shipment.result
+        for shipment in plan.shipments
+        if shipment.started and shipment.error is None and shipment.result is not None
+    ]
     finished = [each for each in new if each.state == "success"]
     with concurrent.futures.ThreadPoolExecutor(plan.order.parallel) as pool:
         found = pool.map(lambda each: (each.id, _size(cluster, plan.order.remote, each)), finished)

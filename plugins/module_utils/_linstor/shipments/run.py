@@ -22,8 +22,8 @@ from ..state.snapshots import Snap, list_snapshots
 from .choice import Demand
 from .judge import Judge
 from .order import Order, start
+from .resource_shipment import ResourceShipment, Waiting
 from .timeouts import check_time
-from .unit import Unit
 
 #: seconds after which LINSTOR surely generates another name
 _NEXT_NAME = 1.1
@@ -43,15 +43,15 @@ class Shipping:
         self.demand = demand
         self.pace = pace
         self.judge = Judge(cluster, order, demand, pace)
-        self.waiting: collections.deque[Unit] = collections.deque()
-        self.running: list[Unit] = []
-        self.starting: dict[concurrent.futures.Future[Replies], Unit] = {}
+        self.waiting: collections.deque[ResourceShipment] = collections.deque()
+        self.running: list[ResourceShipment] = []
+        self.starting: dict[concurrent.futures.Future[Replies], ResourceShipment] = {}
         self.fatal: SnapshipError | None = None
 
-    def run(self, units: Iterable[Unit]) -> None:
-        """Finish each unit. A failed one doesn't stop the others."""
-        todo = [unit for unit in units if not unit.ended]
-        self.waiting.extend(sorted(todo, key=lambda unit: unit.join is None))
+    def run(self, shipments: Iterable[ResourceShipment]) -> None:
+        """Finish each one. A failed one doesn't stop the others."""
+        todo = [shipment for shipment in shipments if not shipment.over]
+        self.waiting.extend(sorted(todo, key=lambda shipment: shipment.join is None))
         with concurrent.futures.ThreadPoolExecutor(self.order.parallel) as pool:
             while self.waiting or self.starting or self.running:
                 self._fill(pool)
@@ -65,64 +65,54 @@ class Shipping:
 
     def _fill(self, pool: concurrent.futures.Executor) -> None:
         while self.waiting and len(self.starting) + len(self.running) < self.order.parallel:
-            unit = self.waiting.popleft()
-            if unit.join is not None:
-                self._watch(unit, unit.join.snapshot, joined=True)
-                unit.began = unit.join.started or unit.join.created
+            shipment = self.waiting.popleft()
+            if shipment.join is not None:
+                shipment.joined(self.pace.clock())
+                self.running.append(shipment)
             elif self.fatal is not None:
-                unit.error = _not_started(self.fatal)
+                shipment.fail(_not_started(self.fatal))
             else:
-                unit.began = clock.now()
-                self.starting[pool.submit(self._start, unit)] = unit
+                shipment.start(clock.now())
+                self.starting[pool.submit(self._start, shipment)] = shipment
             self.pace.again()
 
-    def _start(self, unit: Unit) -> Replies:
+    def _start(self, shipment: ResourceShipment) -> Replies:
         """Start a shipment, in a worker's thread."""
         if self.demand.snapshot is None:
-            taken = max((snap.created or 0.0 for snap in unit.history.snaps), default=0.0)
+            taken = max((snap.created or 0.0 for snap in shipment.history.snaps), default=0.0)
             # LINSTOR names snapshots by the second. With the same name it ships the existing snapshot again.
             if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)
-        full = unit.choice is not None and unit.choice.full
-        return start(self.cluster, self.order, unit.resource, full, self.demand.snapshot)
-
-    def _watch(self, unit: Unit, snapshot: str | None, joined: bool = False) -> None:
-        unit.snapshot, unit.joined, unit.watched = snapshot, joined, self.pace.clock()
-        unit.missing, unit.judged = None, False
-        self.running.append(unit)
+        full = shipment.choice is not None and shipment.choice.full
+        return start(self.cluster, self.order, shipment.resource, full, self.demand.snapshot)
 
     def _harvest(self) -> None:
         for future in [each for each in self.starting if each.done()]:
-            unit = self.starting.pop(future)
+            shipment, now = self.starting.pop(future), self.pace.clock()
+            action = self.order.describe(shipment.resource)
             try:
-                unit.replies = future.result()
+                replies = future.result()
             except LostReply as error:
-                unit.unsure = error
-                unit.started = True
-                unit.actions.append(self.order.describe(unit.resource))
-                self._watch(unit, self.demand.snapshot)
+                shipment.unanswered(action, error, self.demand.snapshot, now)
             except ControllerError as error:
-                self._refused(unit, error)
+                self._refused(shipment, error)
             except SnapshipError as error:
-                unit.error = error
+                shipment.fail(error)
             else:
-                unit.started = True
-                unit.actions.append(self.order.describe(unit.resource))
-                unit.warnings += unit.replies.warnings
-                self._watch(unit, unit.replies.ref("Snapshot") or self.demand.snapshot)
+                shipment.accepted(action, replies, replies.ref("Snapshot") or self.demand.snapshot, now)
+            if not shipment.over:
+                self.running.append(shipment)
             self.pace.again()
 
-    def _refused(self, unit: Unit, error: ControllerError) -> None:
-        if error.code in ("in_use", "exists") and not unit.joined:
-            # Somebody else has just started a shipment of it.
-            unit.unsure = error
-            self._watch(unit, None, joined=True)
+    def _refused(self, shipment: ResourceShipment, error: ControllerError) -> None:
+        if error.code in ("in_use", "exists"):
+            shipment.overtaken(error, self.pace.clock())
             return
         # For a LINSTOR remote, only encrypted resources need the passphrase.
         alone = error.code == "locked" and self.order.kind != "s3"
         if error.code in FATAL and not alone or peer_is_away(error):
             self.fatal = error
-        unit.error = error
+        shipment.fail(error)
 
     def _look(self) -> None:
         """Check all running shipments once."""
@@ -130,28 +120,27 @@ class Shipping:
         trouble: RemoteError | None = None
         queue: frozenset[tuple[str, str]] = frozenset()
         try:
-            snaps = list_snapshots(self.cluster, [unit.resource for unit in self.running])
-            if any(self.judge.may_be_queued(unit, snaps[unit.resource]) for unit in self.running):
+            snaps = list_snapshots(self.cluster, [shipment.resource for shipment in self.running])
+            if any(self.judge.may_be_queued(each, snaps[each.resource]) for each in self.running):
                 queue = queued(self.cluster, self.order.remote)
         except RemoteError as error:
             if not unreachable(error):
-                for unit in self.running:
-                    unit.error = error
+                for shipment in self.running:
+                    shipment.fail(error)
                 self.running = []
                 return
             trouble = error
         watched, self.running = self.running, []
-        for unit in watched:
+        for shipment in watched:
             if snaps is not None and trouble is None:
-                self.judge.judge(unit, snaps[unit.resource], queue)
-            if unit.again:
-                unit.again = False
-                self.waiting.append(unit)
+                self.judge.judge(shipment, snaps[shipment.resource], queue)
+            if isinstance(shipment.state, Waiting):
+                self.waiting.append(shipment)
                 continue
-            if not unit.ended:
-                check_time(self.cluster, self.order, self.pace, unit, trouble)
-            if not unit.ended:
-                self.running.append(unit)
+            if not shipment.over:
+                check_time(self.cluster, self.order, self.pace, shipment, trouble)
+            if not shipment.over:
+                self.running.append(shipment)
 
 
 def peer_is_away(error: ControllerError) -> bool:

@@ -16,7 +16,7 @@ from ..api.cluster import Cluster
 from ..api.replies import LostReply
 from ..state.backups import PREPARING_FOR
 from .order import Order, abort
-from .unit import Unit
+from .resource_shipment import ResourceShipment, Stopping
 
 #: seconds that LINSTOR may take to abort
 ABORTING_FOR = 60.0
@@ -26,57 +26,65 @@ _NOT_ENDED = (
 )
 
 
-def check_time(cluster: Cluster, order: Order, pace: Pace, unit: Unit, trouble: RemoteError | None) -> None:
+def check_time(
+    cluster: Cluster, order: Order, pace: Pace, shipment: ResourceShipment, trouble: RemoteError | None
+) -> None:
     """Stop waiting for a shipment that takes longer than the order allows, or abort it.
 
     ``trouble``: the error if its state couldn't be read.
     """
     now = pace.clock()
-    if unit.abort_at is not None:
-        if now > unit.abort_at + ABORTING_FOR:
-            unit.error = timed_out(order, unit, _NOT_ENDED)
+    if isinstance(shipment.state, Stopping):
+        if now > shipment.state.asked + ABORTING_FOR:
+            shipment.fail(timed_out(order, shipment, _NOT_ENDED))
         return
-    if now - unit.watched <= _patience(order, unit):
+    if now - shipment.watched.since <= _patience(order, shipment):
         return
-    if order.abort_on_timeout and unit.snapshot is not None and stop(cluster, order, unit):
-        unit.abort_at = now
+    if order.abort_on_timeout and shipment.watched.snapshot is not None and stop(cluster, order, shipment):
+        shipment.stop(now)
         pace.again()
         return
     ending = "It goes on in the background; the next run waits for it."
     if trouble is not None:
         ending = f"The controller doesn't answer: {trouble.msg}"
-    unit.error = unit.unsure or timed_out(order, unit, ending)
+    shipment.fail(shipment.watched.doubt or timed_out(order, shipment, ending))
 
 
-def _patience(order: Order, unit: Unit) -> float:
+def _patience(order: Order, shipment: ResourceShipment) -> float:
     """How many seconds to wait in its current state."""
-    stuck = unit.current is not None and unit.current.state == "preparing"
-    return min(order.wait_timeout, PREPARING_FOR) if stuck else order.wait_timeout
+    return min(order.wait_timeout, PREPARING_FOR) if _stuck(shipment) else order.wait_timeout
 
 
-def timed_out(order: Order, unit: Unit, ending: str) -> SnapshipError:
+def _stuck(shipment: ResourceShipment) -> bool:
+    seen = shipment.watched.seen
+    return seen is not None and seen.state == "preparing"
+
+
+def timed_out(order: Order, shipment: ResourceShipment, ending: str) -> SnapshipError:
     """The error of a shipment that took too long. ``ending`` says how it goes on."""
-    state = f" Its state is {unit.current.state}." if unit.current else ""
+    watched = shipment.watched
+    state = f" Its state is {watched.seen.state}." if watched.seen else ""
     return BusyError(
-        f"shipping {unit.resource} to {order.remote} (snapshot {unit.snapshot}) didn't finish within"
-        f" {show_duration(_patience(order, unit))}.{state} {ending}",
+        f"shipping {shipment.resource} to {order.remote} (snapshot {watched.snapshot}) didn't finish within"
+        f" {show_duration(_patience(order, shipment))}.{state} {ending}",
         "The target hasn't begun to receive it: see the log of its controller. If the remote is this same cluster, the"
         " remote needs this cluster's id as cluster_id."
-        if unit.current is not None and unit.current.state == "preparing"
+        if _stuck(shipment)
         else "Set a longer wait_timeout if shipments take that long.",
         code="timeout",
     )
 
 
-def stop(cluster: Cluster, order: Order, unit: Unit) -> bool:
+def stop(cluster: Cluster, order: Order, shipment: ResourceShipment) -> bool:
     """Ask LINSTOR to abort it; returns whether LINSTOR accepted. The next lists show the result."""
-    if unit.snapshot is None:
+    snapshot = shipment.watched.snapshot
+    if snapshot is None:
         return False
     with contextlib.suppress(LostReply):
         try:
-            abort(cluster, order, unit.resource, unit.snapshot)
+            abort(cluster, order, shipment.resource, snapshot)
         except RemoteError as error:
-            unit.warnings.append(f"{unit.resource}: {error.msg}")
+            shipment.warnings.append(f"{shipment.resource}: {error.msg}")
             return False
-    unit.actions.append(f"abort {unit.resource} (snapshot {unit.snapshot}) to {order.remote}")
+    shipment.actions.append(f"abort {shipment.resource} (snapshot {snapshot}) to {order.remote}")
     return True

@@ -29,8 +29,8 @@ from ..shipments.destination import Destination
 from ..shipments.findings import Findings, read_findings
 from ..shipments.order import Order
 from ..shipments.plan import Plan, Request
+from ..shipments.resource_shipment import ResourceShipment, Satisfied, Waiting
 from ..shipments.run import Shipping
-from ..shipments.unit import Unit
 from ..state import target_names
 from ..state.backups import RemoteBackup, under_way
 from ..state.passphrase import lock
@@ -47,7 +47,7 @@ _NEVER = {
 
 
 def plan(cluster: Cluster, request: Request) -> Plan:
-    """Reads only. Raises UsageError for options that contradict each other. A resource's own error is in its unit."""
+    """Reads only. Raises UsageError for options that contradict each other. A resource's error is in its shipment."""
     demand = check(request)
     try:
         remote = find_remote(cluster, request.remote)
@@ -131,28 +131,34 @@ def _order(request: Request, remote: str, kind: str) -> Order:
 
 def _unseen(cluster: Cluster, request: Request, demand: Demand, order: Order, error: SnapshipError) -> Plan:
     """A plan for a remote that can't be read: as far as is known, each resource would be shipped."""
-    units = []
+    shipments = []
     for name in request.resources:
         history = choice.History(name, [], [], clock.now(), True)
-        units.append(Unit(history, choice.BaseChoice(False, None, "first backup of this resource on this remote")))
-    return Plan(cluster, request, demand, order, units, obstacle=error)
+        shipments.append(
+            ResourceShipment(
+                history, choice=choice.BaseChoice(False, None, "first backup of this resource on this remote")
+            )
+        )
+    return Plan(cluster, request, demand, order, shipments, obstacle=error)
 
 
-def _unit(findings: Findings, resource: str, demand: Demand) -> Unit:
+def _unit(findings: Findings, resource: str, demand: Demand) -> ResourceShipment:
     history = findings.of(resource)
     satisfied = choice.satisfying(history, demand)
     if satisfied is None and history.strangers and findings.adopt(history):
         satisfied = choice.satisfying(history, demand)
-    unit = Unit(history, satisfied=satisfied, warnings=list(history.warnings))
+    shipment = ResourceShipment(
+        history, Satisfied(satisfied) if satisfied else Waiting(), warnings=list(history.warnings)
+    )
     if satisfied is None:
         findings.settle_queue(history)
-        unit.warnings += [
+        shipment.warnings += [
             f"LINSTOR will never ship snapshot {each.snapshot} of {resource} to {findings.order.remote}:"
             f" {_NEVER[each.state]}"
             for each in history.backups
             if each.state in _NEVER and not under_way(each, history.now)
         ]
-    return unit
+    return shipment
 
 
 def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | None) -> None:
@@ -160,18 +166,18 @@ def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | 
     plan.survey = findings.survey = findings.survey or survey(cluster)
     if plan.order.kind == "s3":
         known = base_records(cluster, plan.order.remote)
-        for unit in plan.work:
-            unit.history.base_record = known.get(unit.resource.lower())
-    for unit in plan.work:
-        unit.error = plan.survey.problem(unit.resource, plan.order.source_node)
-        if unit.error is None:
-            unit.error = _choose(unit, plan.demand)
+        for shipment in plan.work:
+            shipment.history.base_record = known.get(shipment.resource.lower())
+    for shipment in plan.work:
+        problem = plan.survey.problem(shipment.resource, plan.order.source_node) or _choose(shipment, plan.demand)
+        if problem is not None:
+            shipment.fail(problem)
     receiving = cluster if plan.same_cluster else there
     if plan.order.kind == "linstor" and receiving is not None:
         _look_at_target(plan, receiving)
-    for unit in plan.units:
-        if unit.error is not None:
-            unit.error.about(unit.resource, plan.order.remote)
+    for shipment in plan.shipments:
+        if shipment.error is not None:
+            shipment.error.about(shipment.resource, plan.order.remote)
     if plan.order.kind == "linstor":
         plan.obstacle = same_version(cluster, there) if there else None
     elif plan.work:
@@ -180,30 +186,36 @@ def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | 
 
 def _look_at_target(plan: Plan, receiving: Cluster) -> None:
     """Check that the target can receive full backups. Increments go to the node and pool of their base anyway."""
-    whole = [unit for unit in plan.work if unit.choice is not None and unit.choice.base is None and not unit.join]
+    whole = [
+        shipment
+        for shipment in plan.work
+        if shipment.choice is not None and shipment.choice.base is None and not shipment.join
+    ]
     if not whole or plan.survey is None:
         return
     destination = Destination(receiving, plan.order.target)
-    for unit in whole:
-        unit.error = destination.problem(plan.survey.providers(unit.resource, plan.order.source_node))
+    for shipment in whole:
+        problem = destination.problem(plan.survey.providers(shipment.resource, plan.order.source_node))
+        if problem is not None:
+            shipment.fail(problem)
 
 
-def _choose(unit: Unit, demand: Demand) -> SnapshipError | None:
+def _choose(shipment: ResourceShipment, demand: Demand) -> SnapshipError | None:
     """Choose how to ship a resource, or which shipment to wait for. Returns an error if neither is possible."""
-    unit.join = choice.joinable(unit.history, demand)
-    if demand.snapshot is not None and unit.join is None:
-        snap = next((each for each in unit.history.snaps if each.name.lower() == demand.snapshot.lower()), None)
+    shipment.wait(choice.joinable(shipment.history, demand))
+    if demand.snapshot is not None and shipment.join is None:
+        snap = next((each for each in shipment.history.snaps if each.name.lower() == demand.snapshot.lower()), None)
         if snap is None or snap.failed:
-            there = ", ".join(each.name for each in unit.history.snaps[-10:]) or "none"
+            there = ", ".join(each.name for each in shipment.history.snaps[-10:]) or "none"
             return UnknownError(
-                f"resource {unit.resource} has no snapshot {demand.snapshot}. Its newest snapshots: {there}.",
+                f"resource {shipment.resource} has no snapshot {demand.snapshot}. Its newest snapshots: {there}.",
                 "Take one with snapship.dr.linstor_snapshot.",
                 code="unknown_snapshot",
             )
     try:
-        unit.choice = choice.choose(unit.history, demand)
+        shipment.choice = choice.choose(shipment.history, demand)
     except SnapshipError as error:
-        if unit.join is None or not would_satisfy(unit.join, demand, unit.history.now):
+        if shipment.join is None or not would_satisfy(shipment.join, demand, shipment.history.now):
             return error
     return None
 
@@ -223,24 +235,25 @@ def apply(cluster: Cluster, plan: Plan) -> Outcome:
     refused.settle(cluster, plan.order, work)
     error_reports.explain(cluster, work)
     listed: Mapping[tuple[str, str], RemoteBackup] = {}
-    shipped = [unit for unit in work if unit.result is not None and unit.result.state == "success"]
+    shipped = [shipment for shipment in work if shipment.result is not None and shipment.result.state == "success"]
     if shipped and plan.order.kind == "s3":
         listed = results.listed(cluster, plan.order.remote, shipped)
     return results.outcome(cluster, plan, listed)
 
 
-def _confirm(cluster: Cluster, plan: Plan, work: list[Unit], pace: Pace) -> None:
+def _confirm(cluster: Cluster, plan: Plan, work: list[ResourceShipment], pace: Pace) -> None:
     """Check on the target that all shipments have arrived, if the target can be read."""
     if plan.same_cluster:
         confirm(cluster, plan.order, work, pace)
-    elif plan.request.target_cluster and any(unit.result for unit in work):
+    elif plan.request.target_cluster and any(shipment.result for shipment in work):
         with Cluster(plan.request.target_cluster) as there:
             confirm(there, plan.order, work, pace)
 
 
-def _take_as_it_goes(work: list[Unit], demand: Demand) -> None:
+def _take_as_it_goes(work: list[ResourceShipment], demand: Demand) -> None:
     """Without waiting, a shipment under way counts as the result if it meets the demand; otherwise it is ignored."""
-    for unit in work:
-        if unit.join is not None and would_satisfy(unit.join, demand, unit.history.now):
-            unit.result, unit.joined = unit.join, True
-        unit.join = None
+    for shipment in work:
+        if shipment.join is not None and would_satisfy(shipment.join, demand, shipment.history.now):
+            shipment.end(shipment.join)
+        elif shipment.join is not None:
+            shipment.wait(None)

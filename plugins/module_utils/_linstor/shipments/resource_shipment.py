@@ -1,0 +1,257 @@
+# Copyright (c) 2026 The snapship.dr authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+
+"""One resource of a run of backups: its past, the state of its shipment, and what is to be said of it.
+
+The states follow one another so::
+
+    Satisfied                                       nothing to do
+    Waiting -> Starting -> Watched -> Ended         a shipment of its own
+    Waiting -> Watched -> Ended                     another run's shipment is joined
+    Watched -> Waiting                              the joined one has ended and isn't enough
+    Watched -> Stopping -> Ended or Failed          it took too long and is being aborted
+
+Each but Satisfied may become Failed; Ended, too, when the target turns out not to have it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TypeVar, Union
+
+from ..._engine.common.errors import SnapshipError
+from ..api.replies import Replies
+from ..state.backups import RemoteBackup
+from .choice import BaseChoice, History
+
+
+@dataclasses.dataclass(frozen=True)
+class Satisfied:
+    """There is a backup that meets the demand."""
+
+    backup: RemoteBackup
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """It is to be started or, with ``join``, to be watched from another run's start on."""
+
+    join: RemoteBackup | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Starting:
+    """The request that starts it is on its way. ``began``: seconds since the epoch."""
+
+    began: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """It is under way. Times are by the pace's clock, except ``began``, which is in seconds since the epoch.
+
+    ``snapshot`` is known once the controller has named it. ``doubt``: the error that leaves open whether it was started
+    at all. ``seen``: what was last read of it; ``missing``: since when it can't be seen; ``aborting``: since when
+    somebody else is aborting it. ``compared``: whether it is known to be of the right type.
+    """
+
+    since: float
+    began: float | None
+    snapshot: str | None
+    joined: bool = False
+    doubt: SnapshipError | None = None
+    seen: RemoteBackup | None = None
+    missing: float | None = None
+    aborting: float | None = None
+    compared: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopping:
+    """It took too long. LINSTOR was asked at ``asked`` (by the pace's clock) to abort it."""
+
+    watched: Watched
+    asked: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """What became of it. ``seconds`` it took, if this run waited for it."""
+
+    backup: RemoteBackup
+    joined: bool = False
+    seconds: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """``seen``: what was last read of it; ``began``: when it was started, in seconds since the epoch."""
+
+    error: SnapshipError
+    seen: RemoteBackup | None = None
+    began: float | None = None
+
+
+State = Union[Satisfied, Waiting, Starting, Watched, Stopping, Ended, Failed]
+_S = TypeVar("_S", Waiting, Starting, Watched, Stopping, Ended)
+
+
+@dataclasses.dataclass(eq=False)
+class ResourceShipment:
+    """``choice`` says how to ship it. ``started``: whether this run started it; ``replies`` are those to that request;
+    ``reason``: why it was shipped so."""
+
+    history: History
+    state: State = dataclasses.field(default_factory=Waiting)
+    choice: BaseChoice | None = None
+    started: bool = False
+    replies: Replies = dataclasses.field(default_factory=Replies)
+    reason: str = ""
+    actions: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        """The resource's name."""
+        return self.history.resource
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be done."""
+        return isinstance(self.state, (Satisfied, Ended, Failed))
+
+    @property
+    def error(self) -> SnapshipError | None:
+        """Why it failed."""
+        return self.state.error if isinstance(self.state, Failed) else None
+
+    @property
+    def result(self) -> RemoteBackup | None:
+        """What became of it, if this run had to do with it."""
+        return self.state.backup if isinstance(self.state, Ended) else None
+
+    @property
+    def satisfied(self) -> RemoteBackup | None:
+        """The backup because of which there is nothing to do."""
+        return self.state.backup if isinstance(self.state, Satisfied) else None
+
+    @property
+    def join(self) -> RemoteBackup | None:
+        """The shipment of another run to wait for, before it is watched."""
+        return self.state.join if isinstance(self.state, Waiting) else None
+
+    @property
+    def watched(self) -> Watched:
+        """What is known of a shipment under way, also while it is being aborted."""
+        if isinstance(self.state, Stopping):
+            return self.state.watched
+        return self._now(Watched)
+
+    # --- transitions
+
+    def wait(self, join: RemoteBackup | None) -> None:
+        """Decide to start it or to join another run's."""
+        self._now(Waiting)
+        self.state = Waiting(join)
+
+    def start(self, began: float) -> None:
+        """The request goes out."""
+        self._now(Waiting)
+        self.state = Starting(began)
+
+    def accepted(self, action: str, replies: Replies, snapshot: str | None, now: float) -> None:
+        """The controller has begun it."""
+        began = self._now(Starting).began
+        self._began(action)
+        self.replies = replies
+        self.warnings += replies.warnings
+        self.state = Watched(now, began, snapshot)
+
+    def unanswered(self, action: str, doubt: SnapshipError, snapshot: str | None, now: float) -> None:
+        """The request went out, and nobody knows whether it arrived."""
+        began = self._now(Starting).began
+        self._began(action)
+        self.state = Watched(now, began, snapshot, doubt=doubt)
+
+    def overtaken(self, doubt: SnapshipError, now: float) -> None:
+        """Somebody else has just started a shipment of the resource: the controller refused this one."""
+        began = self._now(Starting).began
+        self.state = Watched(now, began, None, joined=True, doubt=doubt)
+
+    def joined(self, now: float) -> None:
+        """Watch the shipment that was waited for."""
+        join = self._now(Waiting).join
+        assert join is not None
+        self.state = Watched(now, join.started or join.created, join.snapshot, joined=True)
+
+    def see(self, seen: RemoteBackup) -> None:
+        """It can be seen."""
+        self._update(missing=None, snapshot=seen.snapshot, seen=seen, doubt=None)
+
+    def lose_sight(self, now: float) -> float:
+        """It can't be seen; returns for how many seconds that has been so."""
+        since = now if self.watched.missing is None else self.watched.missing
+        self._update(missing=since)
+        return now - since
+
+    def being_aborted(self, now: float) -> float:
+        """Somebody else is aborting it; returns for how many seconds that has been so."""
+        since = now if self.watched.aborting is None else self.watched.aborting
+        self._update(aborting=since)
+        return now - since
+
+    def compared(self) -> None:
+        """Its type needs no second look."""
+        self._update(compared=True)
+
+    def stop(self, now: float) -> None:
+        """LINSTOR was asked to abort it."""
+        self.state = Stopping(self._now(Watched), now)
+
+    def again(self, history: History, choice: BaseChoice) -> None:
+        """The joined shipment isn't enough: another one is to be started."""
+        self._now(Watched)
+        self.history, self.choice = history, choice
+        self.state = Waiting()
+
+    def end(self, backup: RemoteBackup, seconds: float | None = None) -> None:
+        """It is over, or goes on without this run."""
+        joined = self.watched.joined if isinstance(self.state, (Watched, Stopping)) else self.join is not None
+        self.state = Ended(backup, joined, seconds)
+
+    def confirmed(self, backup: RemoteBackup) -> None:
+        """The remote's own record of it."""
+        self.state = dataclasses.replace(self._now(Ended), backup=backup)
+
+    def fail(self, error: SnapshipError, seen: RemoteBackup | None = None) -> None:
+        """It is over, and there is no backup."""
+        state, began = self.state, None
+        if isinstance(state, (Watched, Stopping)):
+            seen, began = seen or self.watched.seen, self.watched.began
+        elif isinstance(state, Starting):
+            began = state.began
+        elif isinstance(state, Ended):
+            seen = seen or state.backup
+        self.state = Failed(error, seen, began)
+
+    def never_began(self, error: SnapshipError) -> None:
+        """The request never arrived."""
+        self.started = False
+        self.fail(error)
+
+    def _began(self, action: str) -> None:
+        self.started = True
+        self.actions.append(action)
+
+    def _update(self, **facts: object) -> None:
+        watched = dataclasses.replace(self.watched, **facts)  # type: ignore[arg-type]  # fields by name
+        stopping = isinstance(self.state, Stopping)
+        self.state = dataclasses.replace(self.state, watched=watched) if stopping else watched  # type: ignore[arg-type]  # as above
+
+    def _now(self, kind: type[_S]) -> _S:
+        """The current state, which must be of this kind."""
+        if not isinstance(self.state, kind):
+            raise TypeError(f"{self.resource}: a shipment can't go on so from {self.state}.")
+        return self.state
