@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import zstandard
 
-from ansible_collections.snapship.dr.tests.linstor_sim import codes, receiving, s3_layout
+from ansible_collections.snapship.dr.tests.linstor_sim import codes, receiving, s3_layout, youth
 from ansible_collections.snapship.dr.tests.linstor_sim.backup_list import Meta, need_key, read_keys, read_metas
 from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachable, bucket_of
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
@@ -19,6 +20,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, R
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import BackupName
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool, Remote
 
+_LATER = 1 << 60
 _PATTERN = (
     "'<rscName>_back_YYYYMMDD_HHMMSS[optional-backup-s3-suffix][^snapshot-name][.meta] (e.g. "
     "my-rsc_back_20210824_072543)'. Please provide a valid target backup, or provide only the source resource name to "
@@ -140,7 +142,13 @@ def _begin(
         receptions[-1].backup = name
     for later, earlier in zip(receptions, receptions[1:]):
         earlier.next = later
-    _start(cluster, receptions[-1], cluster.clock.now)
+    first = receptions[-1]
+    young = [youth.begin(cluster, each.definition, each.snapshot, _starter(cluster, each)) for each in receptions]
+    if all(young):
+        first.ends = _LATER
+        cluster.receptions.append(first)
+    else:
+        _start(cluster, first, cluster.clock.now)
     message = (
         f"Restoring backup of resource {missing[0][0].resource} from remote {remote.name} into resource "
         f"{wanted.target_rsc_name} in progress."
@@ -200,6 +208,11 @@ def _place(cluster: Cluster, terms: Terms) -> Pool:
     if found.provider != terms.provider:
         raise Refused(codes.FAIL_UNKNOWN_ERROR, "An exception occurred while creating layer data", report=True)
     return found
+
+
+def _starter(cluster: Cluster, reception: Reception) -> Callable[[], None]:
+    """Starts it, if it is the first of its chain."""
+    return lambda: _start(cluster, reception, cluster.clock.now) if reception.ends == _LATER else None
 
 
 def _start(cluster: Cluster, reception: Reception, at: int) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ansible_collections.snapship.dr.tests.linstor_sim.receiving import Reception, Restoring
     from ansible_collections.snapship.dr.tests.linstor_sim.schedules import Schedule, Task
     from ansible_collections.snapship.dr.tests.linstor_sim.shipments import Queued, Shipment
+    from ansible_collections.snapship.dr.tests.linstor_sim.youth import Young
 
 DEFAULT_GROUP = "DfltRscGrp"
 GENERATED = "local-remote-generated-by-linstor"
@@ -74,6 +75,7 @@ class Cluster:
         self.reports: list[Report] = []
         self.shipments: list[Shipment] = []
         self.queue: list[Queued] = []
+        self.young: list[Young] = []
         self.ended_one = False
         # Remotes of refused shipments. The controller counts these as under way until it is restarted.
         self.haunted: dict[str, list[tuple[Definition, Snapshot]]] = {}
@@ -95,7 +97,7 @@ class Cluster:
     @property
     def is_busy(self) -> bool:
         """Whether time alone can change anything."""
-        return bool(self.shipments or self.queue or self.receptions or self.restorings or self.schedules)
+        return bool(self.shipments or self.queue or self.young or self.receptions or self.restorings or self.schedules)
 
     @property
     def passphrase_status(self) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import zstandard
 
-from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams
+from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams, youth
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.peers import PeerUnreachable, call
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry, unsigned
@@ -28,7 +28,6 @@ from ansible_collections.snapship.dr.tests.linstor_sim.shipments import (
 from ansible_collections.snapship.dr.tests.linstor_sim.snapshots import check, node_ids, take, taken
 from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     FAILED,
-    SOURCE,
     Definition,
     Remote,
     Snapshot,
@@ -202,25 +201,43 @@ def _send(
     name = wanted.src_snap_name or backup_id(cluster.clock.local())
     base = _base(cluster, definition, remote, answer.get("prevSnapUuid"), said) if wanted.allow_incremental else None
     snapshot = existing
-    if snapshot is None:
+    if snapshot is not None:
+        youth.check(cluster, snapshot)
+    else:
         _definition, nodes = check(cluster, definition.name, name, [])
         snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now)
     if "LUKS" in snapshot.layers:
         cluster.need_passphrase()
-    space = f"{SOURCE}/{remote.name}"
-    snapshot.props[f"{space}/BackupStartTimestamp"] = str(cluster.clock.now)
-    snapshot.props[f"{space}/BackupTargetRemote"] = remote.name
-    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = node_ids(definition)
-    snapshot.definition_props["DrbdOptions/ForceInitialSyncPermanent"] = "True"
-    if schedule:
-        snapshot.props["Schedule/BackupShippedBySchedule"] = schedule
     order = Order(definition, snapshot, remote, base, PeerCarrier(wanted, answer), wanted.src_node_name, schedule)
+
+    def begin() -> Entries:
+        _mark_started(cluster, order)
+        shipment = submit(cluster, order, said)
+        return order.carrier.begin(cluster, shipment) if shipment else []
+
+    if existing is None and youth.begin(cluster, definition, snapshot, begin):
+        return taken([(definition, snapshot)], 0, {}) + [_in_progress(order)]
+    _mark_started(cluster, order)
     shipment = submit(cluster, order, said)
-    message = f"Shipping of resource {definition.name} to remote {remote.name} in progress."
-    said.append(entry(codes.MASK_INFO, message, references={"Snapshot": name}))
+    said.append(_in_progress(order))
     if existing is None:
         said = taken([(definition, snapshot)], 0, {}) + said
     return said + (order.carrier.begin(cluster, shipment) if shipment else [])
+
+
+def _mark_started(cluster: Cluster, order: Order) -> None:
+    snapshot = order.snapshot
+    snapshot.props[f"{order.space}/BackupStartTimestamp"] = str(cluster.clock.now)
+    snapshot.props[f"{order.space}/BackupTargetRemote"] = order.remote.name
+    snapshot.props["BackupShipping/BackupNodeIdsToReset"] = node_ids(order.definition)
+    snapshot.definition_props["DrbdOptions/ForceInitialSyncPermanent"] = "True"
+    if order.schedule:
+        snapshot.props["Schedule/BackupShippedBySchedule"] = order.schedule
+
+
+def _in_progress(order: Order) -> dict[str, Any]:
+    message = f"Shipping of resource {order.definition.name} to remote {order.remote.name} in progress."
+    return entry(codes.MASK_INFO, message, references={"Snapshot": order.snapshot.name})
 
 
 def _candidates(definition: Definition, remote: Remote, existing: Snapshot | None) -> list[str]:

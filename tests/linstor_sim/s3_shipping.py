@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zstandard
 
-from ansible_collections.snapship.dr.tests.linstor_sim import codes, s3_layout, streams
+from ansible_collections.snapship.dr.tests.linstor_sim import codes, s3_layout, streams, youth
 from ansible_collections.snapship.dr.tests.linstor_sim.backup_list import read_metas
 from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachable, bucket_of
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
@@ -87,6 +87,7 @@ def create(
     definition, remote = cluster.definition(resource), cluster.s3_remote(remote_name)
     existing = definition.snapshots.get(name)
     if existing is not None:
+        youth.check(cluster, existing)
         base = _base_of_existing(cluster, definition, remote, existing) if incremental else None
         cluster.need_passphrase()
         snapshot = existing
@@ -95,17 +96,22 @@ def create(
         cluster.need_passphrase()
         base = _base(cluster, definition, remote) if incremental else None
         snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now)
-    _mark_started(cluster, definition, snapshot, remote, schedule)
     order = Order(definition, snapshot, remote, base, S3Carrier(), node, schedule)
     queued: Entries = []
-    shipment = submit(cluster, order, queued)
-    if existing is None:
-        definition.props[f"{order.space}/{LAST_STARTED}"] = name
+
+    def begin() -> Entries:
+        _mark_started(cluster, definition, snapshot, remote, schedule)
+        shipment = submit(cluster, order, queued)
+        if existing is None:
+            definition.props[f"{order.space}/{LAST_STARTED}"] = name
+        return order.carrier.begin(cluster, shipment) if shipment else []
+
+    said = [] if existing is None and youth.begin(cluster, definition, snapshot, begin) else begin()
     message = f"Shipping of resource {resource} to remote {remote_name} in progress."
     entries += [*queued, entry(codes.MASK_INFO, message, references={"Snapshot": name})]
     if existing is None:
         entries = taken([(definition, snapshot)], 0, {}) + entries
-    return entries + (order.carrier.begin(cluster, shipment) if shipment else [])
+    return entries + said
 
 
 def _mark_started(cluster: Cluster, definition: Definition, snapshot: Snapshot, remote: Remote, schedule: str) -> None:

@@ -321,6 +321,7 @@ def interrupted(cluster: Cluster) -> None:
         set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, ABORTED)
     cluster.shipments.clear()
     cluster.queue.clear()
+    cluster.young.clear()
     cluster.haunted.clear()
     for remote in cluster.remotes.values():
         remote.going = False  # it must be deleted again
@@ -329,6 +330,8 @@ def interrupted(cluster: Cluster) -> None:
 def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:
     """Why a snapshot can't be deleted now, or an empty text."""
     if any(each.order.snapshot is snapshot for each in cluster.shipments):
+        return "currently being shipped as a backup"
+    if any(each.snapshot is snapshot for each in cluster.young):
         return "currently being shipped as a backup"
     if any(each.order.snapshot is snapshot for each in cluster.queue):
         return "currently being queued for backup shipping"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import backup_restore, receiving, schedules, shipments
+from ansible_collections.snapship.dr.tests.linstor_sim import backup_restore, receiving, schedules, shipments, youth
 from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault, SnapshotFault
@@ -33,7 +33,7 @@ class Simulation:
         **changes: Any,
     ) -> None:
         self.cluster = Cluster(options or Options(**changes), clock)
-        self.cluster.steps += [receiving.step, backup_restore.step, receiving.restore_step, schedules.step]
+        self.cluster.steps += [youth.step, receiving.step, backup_restore.step, receiving.restore_step, schedules.step]
         self.cluster.steps += [shipments.forget_remotes]
         self.cluster.followers += [schedules.ended]
         self.tls = tls

@@ -14,7 +14,7 @@ from ..api import clock
 from ..api.clock import Pace
 from ..api.cluster import Cluster
 from ..api.replies import Replies
-from ..state.backups import GRACE, RemoteBackup, of_snapshot
+from ..state.backups import GRACE, RemoteBackup, of_snapshot, young
 from ..state.snapshots import Snap
 from .choice import Demand, choose, would_satisfy
 from .order import Order
@@ -23,6 +23,8 @@ from .timeouts import ABORTING_FOR, stop, timed_out
 
 #: seconds in which a shipment must appear if its start wasn't confirmed
 LOOK_FOR = 30.0
+#: seconds for which the snapshot of a shipment may show nothing of it
+YOUNG_FOR = 90.0
 _TELLING = ("incremental", "full backup", "common snapshot")
 
 
@@ -45,18 +47,21 @@ class Judge:
     def _find(
         self, shipment: ResourceShipment, snaps: list[Snap], queue: frozenset[tuple[str, str]]
     ) -> RemoteBackup | None:
+        watched = shipment.watched
+        # Of a joined shipment whose name isn't known only what is under way counts.
+        going = watched.joined and not watched.promised
         known = {snap.name.lower() for snap in shipment.history.snaps}
         for snap in reversed(snaps):
-            named = shipment.watched.snapshot is not None and snap.name.lower() == shipment.watched.snapshot.lower()
-            new = shipment.watched.snapshot is None and (shipment.watched.joined or snap.name.lower() not in known)
+            named = watched.snapshot is not None and snap.name.lower() == watched.snapshot.lower()
+            new = watched.snapshot is None and (going or snap.name.lower() not in known)
             if not named and not new:
                 continue
             backup = of_snapshot(shipment.resource, snap, self.order.remote, queue)
-            if backup is not None and self._is_of_before(shipment, backup):
+            if backup is None and named and snap.received is None and not snap.failed:
+                return young(shipment.resource, snap)
+            if backup is None or self._is_of_before(shipment, backup):
                 continue
-            if backup is not None and (
-                named or backup.state in ("preparing", "queued", "shipping") or not shipment.watched.joined
-            ):
+            if named or not going or backup.state in ("preparing", "queued", "shipping"):
                 return backup
         return None
 
@@ -67,11 +72,25 @@ class Judge:
         before = (each for each in shipment.history.backups if each.snapshot == backup.snapshot)
         return any(each.started == backup.started for each in before)
 
-    def judge(self, shipment: ResourceShipment, snaps: list[Snap], queue: frozenset[tuple[str, str]]) -> None:
-        """Update a shipment. ``snaps``: its resource's snapshots now; ``queue``: the queued (resource, snapshot)."""
+    def judge(
+        self, shipment: ResourceShipment, snaps: list[Snap], queue: frozenset[tuple[str, str]], claimed: bool = False
+    ) -> None:
+        """Update a shipment. ``snaps``: its resource's snapshots now; ``queue``: the queued (resource, snapshot).
+
+        ``claimed``: before these were read, another run still had a claim on it.
+        """
         backup = self._find(shipment, snaps, queue)
         now = self.pace.clock()
         stopping = isinstance(shipment.state, Stopping)
+        if (backup is None or backup.young) and shipment.watched.promised and not stopping:
+            if claimed:
+                return
+            if backup is None:
+                self._take_over(shipment)
+                return
+        if backup is not None and backup.young:
+            self._young(shipment, backup, shipment.lose_sight(now))
+            return
         if backup is None or backup.state == "lost":
             self._missing(shipment, backup, shipment.lose_sight(now))
             return
@@ -92,6 +111,32 @@ class Judge:
         elif not self.order.wait:
             shipment.end(backup)
 
+    def _take_over(self, shipment: ResourceShipment) -> None:
+        """The run that had claimed it has ended without a shipment."""
+        try:
+            shipment.again(shipment.history, choose(shipment.history, self.demand))
+        except SnapshipError as error:
+            shipment.fail(error)
+
+    def _young(self, shipment: ResourceShipment, backup: RemoteBackup, since: float) -> None:
+        """Its snapshot is there and shows nothing of a shipment: not yet, or the controller has lost it."""
+        if isinstance(shipment.state, Stopping):
+            return
+        if not self.order.wait and not shipment.watched.joined:
+            shipment.end(backup)
+        elif since > YOUNG_FOR and shipment.watched.joined:
+            shipment.warnings.append(
+                f"{shipment.resource}: an earlier run has taken snapshot {backup.snapshot} for {self.order.remote}, and"
+                " LINSTOR doesn't ship it; this run does."
+            )
+            self._start_own(shipment, dataclasses.replace(backup, state="lost"), backup.snapshot)
+        elif since > YOUNG_FOR:
+            msg = (
+                f"LINSTOR accepted the shipment of {shipment.resource} to {self.order.remote}, and its snapshot"
+                f" {backup.snapshot} is there, but nothing shows within {YOUNG_FOR:.0f} seconds that it is shipped."
+            )
+            shipment.fail(RemoteError(msg, "See the controller's log. Run the task again.", "shipment_failed"), backup)
+
     def _missing(self, shipment: ResourceShipment, backup: RemoteBackup | None, since: float) -> None:
         """It isn't visible: not yet, or no longer."""
         if isinstance(shipment.state, Stopping) and backup is None:
@@ -102,7 +147,7 @@ class Judge:
         elif backup is not None:
             if since > GRACE:
                 self._failed(shipment, backup)
-        elif since > 3 * self.pace.interval:
+        elif since > (3 * self.pace.interval if shipment.watched.seen else LOOK_FOR):
             name = shipment.watched.snapshot
             msg = f"the snapshot {name} of {shipment.resource} disappeared, and its shipment with it."
             self._lost(shipment, RemoteError(msg, "Somebody aborted the shipment or deleted the snapshot.", "aborted"))
@@ -144,11 +189,11 @@ class Judge:
     def _stopped(self, shipment: ResourceShipment) -> None:
         shipment.fail(timed_out(self.order, shipment, "It was aborted, and nothing of it is left."))
 
-    def _start_own(self, shipment: ResourceShipment, ended: RemoteBackup) -> None:
+    def _start_own(self, shipment: ResourceShipment, ended: RemoteBackup, snapshot: str = "") -> None:
         """Start a shipment of its own, as the one waited for doesn't meet the demand."""
         history = shipment.history.later(ended, clock.now())
         try:
-            shipment.again(history, choose(history, self.demand))
+            shipment.again(history, choose(history, self.demand), snapshot)
         except SnapshipError as error:
             shipment.fail(error)
 

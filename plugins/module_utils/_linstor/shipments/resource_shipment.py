@@ -54,7 +54,8 @@ class Watched:
 
     ``snapshot`` is known once the controller has named it. ``doubt``: the error that leaves open whether it was started
     at all. ``seen``: what was last read of it; ``missing``: since when it can't be seen; ``aborting``: since when
-    somebody else is aborting it. ``compared``: whether it is known to be of the right type.
+    somebody else is aborting it. ``compared``: whether it is known to be of the right type. ``promised``: another run
+    has claimed it, and may not have begun.
     """
 
     since: float
@@ -66,6 +67,7 @@ class Watched:
     missing: float | None = None
     aborting: float | None = None
     compared: bool = False
+    promised: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,12 +102,16 @@ _S = TypeVar("_S", Waiting, Starting, Watched, Stopping, Ended)
 
 @dataclasses.dataclass(eq=False)
 class ResourceShipment:
-    """``choice`` says how to ship it. ``started``: whether this run started it; ``replies`` are those to that request;
-    ``reason``: why it was shipped so."""
+    """``choice`` says how to ship it, ``name`` how the snapshot is to be called ("": LINSTOR chooses); ``resumed``: a
+    run that was killed may have asked for that already. ``started``: whether this run started it; ``replies`` are those
+    to that request; ``reason``: why it was shipped so.
+    """
 
     history: History
     state: State = dataclasses.field(default_factory=Waiting)
     choice: BaseChoice | None = None
+    name: str = ""
+    resumed: bool = False
     started: bool = False
     replies: Replies = dataclasses.field(default_factory=Replies)
     reason: str = ""
@@ -178,7 +184,12 @@ class ResourceShipment:
     def overtaken(self, doubt: SnapshipError, now: float) -> None:
         """Somebody else has just started a shipment of the resource: the controller refused this one."""
         began = self._now(Starting).began
-        self.state = Watched(now, began, None, joined=True, doubt=doubt)
+        self.state = Watched(now, began, self.name if self.resumed else None, joined=True, doubt=doubt)
+
+    def promised(self, snapshot: str, began: float, now: float) -> None:
+        """Another run has claimed it, to ship it as ``snapshot`` ("" if it can't know the name)."""
+        self._now(Waiting)
+        self.state = Watched(now, began, snapshot or None, joined=True, promised=True)
 
     def joined(self, now: float) -> None:
         """Watch the shipment that was waited for."""
@@ -210,10 +221,10 @@ class ResourceShipment:
         """LINSTOR was asked to abort it."""
         self.state = Stopping(self._now(Watched), now)
 
-    def again(self, history: History, choice: BaseChoice) -> None:
-        """The joined shipment isn't enough: another one is to be started."""
+    def again(self, history: History, choice: BaseChoice, snapshot: str = "") -> None:
+        """The joined shipment isn't enough: another one is to be started, of ``snapshot`` if that is there already."""
         self._now(Watched)
-        self.history, self.choice = history, choice
+        self.history, self.choice, self.name, self.resumed = history, choice, snapshot, bool(snapshot)
         self.state = Waiting()
 
     def end(self, backup: RemoteBackup, seconds: float | None = None) -> None:

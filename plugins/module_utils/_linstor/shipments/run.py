@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import datetime
+import secrets
 import time
 from collections.abc import Iterable
 
 from ..._engine.common.errors import RemoteError, SnapshipError
+from ..._engine.common.units import UTC
 from ..api import clock
 from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.replies import ControllerError, LostReply, Replies
-from ..state.backups import queued
+from ..state.backups import of_snapshot, queued, under_way, young
+from ..state.claims import Claim, Claims
 from ..state.snapshots import Snap, list_snapshots
 from .choice import Demand
 from .judge import Judge
 from .order import Order, start
-from .resource_shipment import ResourceShipment, Waiting
+from .resource_shipment import Ended, ResourceShipment, Stopping, Waiting, Watched
 from .timeouts import check_time
 
 #: seconds after which LINSTOR surely generates another name
@@ -47,6 +51,7 @@ class Shipping:
         self.running: list[ResourceShipment] = []
         self.starting: dict[concurrent.futures.Future[Replies], ResourceShipment] = {}
         self.fatal: SnapshipError | None = None
+        self.claims = Claims(cluster, order.remote)
 
     def run(self, shipments: Iterable[ResourceShipment]) -> None:
         """Finish each one. A failed one doesn't stop the others."""
@@ -54,6 +59,7 @@ class Shipping:
         self.waiting.extend(sorted(todo, key=lambda shipment: shipment.join is None))
         with concurrent.futures.ThreadPoolExecutor(self.order.parallel) as pool:
             while self.waiting or self.starting or self.running:
+                self._claim()
                 self._fill(pool)
                 if self.starting:
                     concurrent.futures.wait(self.starting, self.pace.step(), concurrent.futures.FIRST_COMPLETED)
@@ -62,6 +68,64 @@ class Shipping:
                 self._harvest()
                 if self.running:
                     self._look()
+                self._release(todo)
+        self._release(todo, at_end=True)
+
+    def _claim(self) -> None:
+        """Claim what this run will start. What another run has claimed is joined, whether it has begun or not."""
+        fresh = [each for each in self.waiting if each.join is None and not self.claims.claimed(each.resource)]
+        if not fresh or self.fatal is not None:
+            return
+        for each in fresh:
+            each.name = self.demand.snapshot or each.name or self._new_name()
+        try:
+            taken = self.claims.take({each.resource: each.name for each in fresh})
+            mine = [each for each in fresh if each.resource.lower() not in taken.ahead]
+            snaps = list_snapshots(self.cluster, [each.resource for each in mine]) if mine else {}
+        except RemoteError as error:
+            for each in fresh:
+                self.waiting.remove(each)
+                each.fail(error)
+            return
+        for each in fresh:
+            name = each.resource.lower()
+            if name in taken.ahead:
+                self.waiting.remove(each)
+                each.promised(taken.ahead[name].snapshot, clock.now(), self.pace.clock())
+                self.running.append(each)
+            else:
+                self._look_again(each, snaps[each.resource], taken.left.get(name))
+
+    def _new_name(self) -> str:
+        """A name for a snapshot that nobody else gives; "" where only LINSTOR can name it."""
+        if self.order.kind != "s3" and self.cluster.rest_version < (1, 27):
+            return ""
+        moment = datetime.datetime.fromtimestamp(clock.now(), UTC)
+        return f"backup-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+    def _look_again(self, shipment: ResourceShipment, snaps: list[Snap], left: Claim | None) -> None:
+        """Join what another run has started since the plan was made, or what a run that was killed has begun."""
+        known = {snap.name.lower() for snap in shipment.history.snaps}
+        for snap in reversed(snaps):
+            backup = of_snapshot(shipment.resource, snap, self.order.remote)
+            ours = left is not None and snap.name.lower() == left.snapshot.lower() and not snap.failed
+            if ours and backup is None and self.demand.snapshot is None:
+                backup = young(shipment.resource, snap)
+            if backup is None or not backup.young and snap.name.lower() in known:
+                continue
+            if backup.young or backup.state == "success" or under_way(backup, clock.now()):
+                shipment.wait(backup)
+                return
+        if left is not None and self.demand.snapshot in (None, left.snapshot):
+            there = any(snap.name.lower() == left.snapshot.lower() for snap in snaps)
+            if left.snapshot and (not there or self.demand.snapshot is not None):
+                shipment.name, shipment.resumed = left.snapshot, True
+
+    def _release(self, shipments: Iterable[ResourceShipment], at_end: bool = False) -> None:
+        """Give up the claims on what others can see by itself: the snapshot records its shipment, or it is over."""
+        if at_end or self.claims.is_time:
+            self.claims.drop(each.resource for each in shipments if _is_known(each))
+            self.claims.beat()
 
     def _fill(self, pool: concurrent.futures.Executor) -> None:
         while self.waiting and len(self.starting) + len(self.running) < self.order.parallel:
@@ -78,13 +142,13 @@ class Shipping:
 
     def _start(self, shipment: ResourceShipment) -> Replies:
         """Start a shipment, in a worker's thread."""
-        if self.demand.snapshot is None:
+        if not shipment.name:
             taken = max((snap.created or 0.0 for snap in shipment.history.snaps), default=0.0)
             # LINSTOR names snapshots by the second. With the same name it ships the existing snapshot again.
             if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)
         full = shipment.choice is not None and shipment.choice.full
-        return start(self.cluster, self.order, shipment.resource, full, self.demand.snapshot)
+        return start(self.cluster, self.order, shipment.resource, full, shipment.name or None)
 
     def _harvest(self) -> None:
         for future in [each for each in self.starting if each.done()]:
@@ -93,19 +157,19 @@ class Shipping:
             try:
                 replies = future.result()
             except LostReply as error:
-                shipment.unanswered(action, error, self.demand.snapshot, now)
+                shipment.unanswered(action, error, shipment.name or None, now)
             except ControllerError as error:
                 self._refused(shipment, error)
             except SnapshipError as error:
                 shipment.fail(error)
             else:
-                shipment.accepted(action, replies, replies.ref("Snapshot") or self.demand.snapshot, now)
+                shipment.accepted(action, replies, replies.ref("Snapshot") or shipment.name or None, now)
             if not shipment.over:
                 self.running.append(shipment)
             self.pace.again()
 
     def _refused(self, shipment: ResourceShipment, error: ControllerError) -> None:
-        if error.code in ("in_use", "exists"):
+        if error.code in ("in_use", "exists") or shipment.resumed:
             shipment.overtaken(error, self.pace.clock())
             return
         # For a LINSTOR remote, only encrypted resources need the passphrase.
@@ -119,7 +183,11 @@ class Shipping:
         snaps: dict[str, list[Snap]] | None = None
         trouble: RemoteError | None = None
         queue: frozenset[tuple[str, str]] = frozenset()
+        claimed: set[str] = set()
         try:
+            promised = [each.resource for each in self.running if each.watched.promised and not each.watched.seen]
+            if promised:  # read before the snapshots: without a claim there is a snapshot, or nobody ships it
+                claimed = self.claims.held_by_others(promised)
             snaps = list_snapshots(self.cluster, [shipment.resource for shipment in self.running])
             if any(self.judge.may_be_queued(each, snaps[each.resource]) for each in self.running):
                 queue = queued(self.cluster, self.order.remote)
@@ -133,7 +201,8 @@ class Shipping:
         watched, self.running = self.running, []
         for shipment in watched:
             if snaps is not None and trouble is None:
-                self.judge.judge(shipment, snaps[shipment.resource], queue)
+                here = shipment.resource.lower() in claimed
+                self.judge.judge(shipment, snaps[shipment.resource], queue, here)
             if isinstance(shipment.state, Waiting):
                 self.waiting.append(shipment)
                 continue
@@ -141,6 +210,13 @@ class Shipping:
                 check_time(self.cluster, self.order, self.pace, shipment, trouble)
             if not shipment.over:
                 self.running.append(shipment)
+
+
+def _is_known(shipment: ResourceShipment) -> bool:
+    state = shipment.state
+    if isinstance(state, Ended):
+        return not state.backup.young
+    return shipment.over or isinstance(state, (Watched, Stopping)) and shipment.watched.seen is not None
 
 
 def peer_is_away(error: ControllerError) -> bool:

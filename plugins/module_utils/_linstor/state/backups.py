@@ -40,6 +40,7 @@ class RemoteBackup:
     ``state`` is a ShipmentStatus' one, or ``lost`` (it was queued, but disappeared from the queue), or ``stuck`` (it
     is queued behind a failed shipment). ``snap`` is the snapshot in the cluster, if it still exists. ``noted`` is the
     state that this snapshot records: LINSTOR uses a base only if that says success, whatever the bucket has.
+    ``young``: its snapshot was named beforehand, and records nothing of a shipment yet.
     """
 
     id: str
@@ -57,6 +58,7 @@ class RemoteBackup:
     snap: Snap | None = None
     target: Snap | None = None
     noted: str | None = None
+    young: bool = False
 
     @property
     def complete(self) -> bool:
@@ -125,6 +127,13 @@ def of_snapshot(
         report=shipment.report if shipment else None,
         snap=snap,
     )
+
+
+def young(resource: str, snap: Snap) -> RemoteBackup:
+    """The shipment of a snapshot that shows nothing of it yet: LINSTOR has been seen to take 14 seconds for that."""
+    made = RemoteBackup(identity(resource, snap.name), resource, snap.name, "preparing", base_known=False, snap=snap)
+    made.created, made.young = snap.created, True
+    return made
 
 
 def identity(resource: str, snapshot: str) -> str:

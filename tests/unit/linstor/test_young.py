@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The snapship.dr authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was started seconds ago: LINSTOR shows its snapshot without flags and properties for a while."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.process import this_process
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import judge
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments.order import Order, start
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import claims
+from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
+from ansible_collections.snapship.dr.tests.linstor_sim.state import SUCCESS
+from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, access, join, only, protect
+
+#: a process of this host that doesn't run any more
+DEAD = f"{this_process().rsplit(':', 1)[0]}:1"
+
+
+@pytest.fixture(params=[S3, DR])
+def slow(request: pytest.FixtureRequest, bucket_directory: Path) -> Iterator[tuple[Simulation, Task]]:
+    """A cluster in which shipments show nothing for two seconds, and a backup of ``db`` to a bucket or a cluster."""
+    with (
+        Simulation(name="home", bucket_directory=bucket_directory, young_seconds=2.0) as home,
+        Simulation(name="away", nodes=("delta", "echo"), bucket_directory=bucket_directory) as away,
+    ):
+        protect(home, "db")
+        join(home, away)
+        yield home, Task(home, resources=["db"], remote=request.param)
+
+
+def shipped(simulation: Simulation, remote: str) -> list[str]:
+    """The snapshots of ``db`` that were shipped."""
+    return [
+        name for name, each in simulation.cluster.definition("db").snapshots.items() if each.source(remote) == SUCCESS
+    ]
+
+
+def together(runs: int, task: Task) -> list[Outcome]:
+    """So many identical runs at once."""
+    found: list[Outcome] = []
+    threads = [threading.Thread(target=lambda: found.append(task())) for _run in range(runs)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return found
+
+
+def test_one_run(slow: tuple[Simulation, Task]) -> None:
+    home, task = slow
+    assert only(task())["type"] == "full"
+    assert not task().changed
+    assert only(task(max_age="0s"))["type"] == "incremental"
+
+
+@pytest.mark.parametrize("runs", [2, 5])
+def test_identical_runs_at_once(slow: tuple[Simulation, Task], runs: int) -> None:
+    home, task = slow
+    outcomes = together(runs, task)
+    assert [each.failures for each in outcomes] == [[]] * runs
+    assert len(shipped(home, task.request["remote"])) == 1
+    assert (
+        sorted(only(each)["joined"] for each in outcomes if each.items[0].get("joined") is not None).count(False) == 1
+    )
+    assert len({only(each)["id"] for each in outcomes}) == 1
+    assert [each.changed for each in outcomes].count(True) == 1
+    assert home.cluster.stores.get("snapship-dr", {}) == {}
+
+
+def test_a_second_run_three_seconds_later(slow: tuple[Simulation, Task]) -> None:
+    home, task = slow
+    only(task(wait=False))
+    again = task()
+    assert (again.changed, only(again)["joined"], only(again)["state"]) == (False, True, "success")
+    assert len(shipped(home, task.request["remote"])) == 1
+
+
+@pytest.mark.parametrize("type_", ["full", "auto"])
+def test_a_claim_of_a_run_that_was_killed_before_it_asked(slow: tuple[Simulation, Task], type_: str) -> None:
+    home, task = slow
+    dead = f"1 0 backup-left {DEAD}"
+    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": dead}
+    done = only(task(type=type_))
+    assert (done["snapshot"], done["joined"]) == ("backup-left", False)
+    assert home.cluster.stores.get("snapship-dr", {}) == {}
+
+
+def test_a_claim_of_a_run_that_was_killed_after_it_asked(
+    slow: tuple[Simulation, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, task = slow
+    dead = f"1 0 backup-left {DEAD}"
+    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": dead}
+    with Cluster(access(home)) as linstor:
+        order = Order(task.request["remote"], "s3" if task.request["remote"] == S3 else "linstor")
+        start(linstor, order, "db", False, "backup-left")
+    done = task()
+    assert (only(done)["snapshot"], only(done)["joined"], done.changed) == ("backup-left", True, False)
+    assert home.cluster.stores.get("snapship-dr", {}) == {}
+
+
+def test_what_the_controller_has_lost_is_shipped_again(
+    slow: tuple[Simulation, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, task = slow
+    monkeypatch.setattr(judge, "YOUNG_FOR", 1.0)
+    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": f"1 0 backup-left {DEAD}"}
+    with Cluster(access(home)) as linstor:
+        linstor.change("snapshot_create", [], "db", "backup-left", what="taking a snapshot")
+    done = task()
+    assert only(done)["snapshot"] == "backup-left"
+    assert "LINSTOR doesn't ship it" in done.warnings[0]
+
+
+def test_a_claim_of_a_run_elsewhere_that_says_nothing_more(
+    slow: tuple[Simulation, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, task = slow
+    monkeypatch.setattr(claims, "SILENT", 1.0)
+    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": "1 0 backup-left other:1:1"}
+    done = only(task())
+    assert (done["joined"], done["state"]) == (False, "success")
+
+
+def test_notes_that_nobody_can_have_written(slow: tuple[Simulation, Task]) -> None:
+    home, task = slow
+    folder = f"shipping/{task.request['remote']}/db"
+    odd = ("", "1", "x y z", "1 0", f"{'9' * 5000} 0 a b", "-1 0 a b")
+    home.cluster.stores["snapship-dr"] = {f"{folder}/{number}": text for number, text in enumerate(odd)}
+    assert only(task())["state"] == "success"
