@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.process i
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import judge
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments.order import Order, start
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import claims
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import SUCCESS
 from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, access, join, only, protect
@@ -137,3 +139,38 @@ def test_notes_that_nobody_can_have_written(slow: tuple[Simulation, Task]) -> No
     odd = ("", "1", "x y z", "1 0", f"{'9' * 5000} 0 a b", "-1 0 a b")
     home.cluster.stores["snapship-dr"] = {f"{folder}/{number}": text for number, text in enumerate(odd)}
     assert only(task())["state"] == "success"
+
+
+@pytest.fixture
+def restoring(bucket_directory: Path) -> Iterator[tuple[Simulation, Task]]:
+    """A slow cluster with a backup of ``db`` in a bucket, and the restore of it into ``copy``."""
+    with Simulation(name="home", bucket_directory=bucket_directory) as home:
+        protect(home, "db")
+        Task(home, resources=["db"])()
+        home.cluster.options = dataclasses.replace(home.cluster.options, young_seconds=2.0)
+        resources = [{"source": "db", "target": "copy"}]
+        yield home, Task(home, restore, remote=S3, resources=resources, poll_interval="0.5s", wait_timeout="1m")
+
+
+def test_a_restore(restoring: tuple[Simulation, Task]) -> None:
+    home, task = restoring
+    assert only(task())["state"] == "success"
+    assert home.read("copy") == home.read("db")
+    assert not task().changed
+
+
+@pytest.mark.parametrize("runs", [2, 5])
+def test_identical_restores_at_once(restoring: tuple[Simulation, Task], runs: int) -> None:
+    home, task = restoring
+    outcomes = together(runs, task)
+    assert [each.failures for each in outcomes] == [[]] * runs
+    assert home.read("copy") == home.read("db")
+    assert not task().changed
+    assert home.cluster.stores.get("snapship-dr", {}) == {}
+
+
+def test_a_restore_that_goes_on_after_its_run(restoring: tuple[Simulation, Task]) -> None:
+    home, task = restoring
+    assert only(task(wait=False))["state"] == "shipping"
+    assert only(task())["state"] == "success"
+    assert home.read("copy") == home.read("db")

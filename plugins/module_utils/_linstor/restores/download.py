@@ -20,6 +20,8 @@ from .item import Item, RestoreRequest, errors_of
 
 #: seconds in which a download must appear if its start wasn't confirmed
 _LOOK_FOR = 30.0
+#: seconds for which the snapshot of a download may tell nothing
+YOUNG_FOR = 90.0
 
 
 def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
@@ -53,7 +55,11 @@ def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
         item.warnings += replies.warnings
     except LostReply as error:
         item.unsure = error
-    except ControllerError:
+    except ControllerError as error:
+        if error.code in ("in_use", "exists"):
+            # A restore into it has begun: by the same run of before, most likely. What arrives tells.
+            item.unsure, item.arriving = error, True
+            return
         if by_itself:
             keep(cluster, {}, [item.note_key])
         raise
@@ -96,6 +102,13 @@ def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> No
     item.snaps = snaps
     was_arriving = item.arriving
     item.find_held(True)
+    if item.young and waited > YOUNG_FOR:
+        raise item.unsure or RemoteError(
+            f"LINSTOR accepted the restore of backup {point.id} into {item.target}, but nothing shows within"
+            f" {YOUNG_FOR:.0f} seconds that it downloads it.",
+            f"See the controller's log. Delete snapshot {point.snapshot} of {item.target}, then run the task again.",
+            "restore_failed",
+        )
     if item.held is not None or item.arriving:
         return
     if item.leftover is None:  # not visible yet, or no longer

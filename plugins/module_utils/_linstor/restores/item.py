@@ -12,8 +12,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Protocol
 
-from ..._engine.common.errors import SnapshipError, VolumeError, need
-from ..api.replies import LostReply
+from ..._engine.common.errors import RemoteError, SnapshipError, VolumeError, need
 from ..state.provenance import Provenance
 from ..state.resources import Deployed
 from ..state.snapshots import Snap
@@ -39,9 +38,9 @@ class Item:
     """One resource to restore.
 
     ``held``: the complete snapshot in this cluster. ``arriving``: it is being downloaded. ``leftover``: the rest of a
-    failed download. ``place``: this run creates the resource from the snapshot; otherwise LINSTOR does.
-    ``replaces``: the deployed resource is removed first. ``begun``: an earlier run has started the restore in LINSTOR
-    and didn't record its end.
+    failed download. ``young``: its snapshot is there and doesn't tell yet what it is. ``place``: this run creates the
+    resource from the snapshot; otherwise LINSTOR does. ``replaces``: the deployed resource is removed first. ``begun``:
+    an earlier run has started the restore in LINSTOR and didn't record its end.
     """
 
     source: str
@@ -54,6 +53,7 @@ class Item:
     held: Snap | None = None
     holder: str = ""
     arriving: bool = False
+    young: bool = False
     leftover: Snap | None = None
     place: bool = True
     replaces: bool = False
@@ -63,7 +63,7 @@ class Item:
     node: str | None = None
     download: int = 0
     seconds: float = 0.0
-    unsure: LostReply | None = None
+    unsure: RemoteError | None = None
     warnings: list[str] = dataclasses.field(default_factory=list)
     actions: list[str] = dataclasses.field(default_factory=list)
 
@@ -100,11 +100,15 @@ class Item:
         if not downloads:
             self.held, self.holder = point.held, need(point.held, "it was received").resource
             return
-        self.holder, self.held, self.arriving, self.leftover = self.target, None, False, None
+        self.holder, self.held, self.leftover = self.target, None, None
+        self.arriving = self.young = False
         for snap in self.snaps:
             if snap.name.lower() != point.snapshot.lower():
                 continue
             arrival = snap.received
+            if arrival is None and not snap.flags and not snap.props:
+                self.arriving = self.young = True
+                continue
             if arrival is None or not point.is_held_by(arrival):
                 raise VolumeError(
                     f"{self.target} already has a snapshot {snap.name}, but it isn't from backup {point.id}.",
