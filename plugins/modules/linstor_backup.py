@@ -239,10 +239,11 @@ backups:
   contains:
     id:
       description: >-
-        Id of the backup: its name in the bucket, or C(resource/snapshot) on a remote of type V(linstor).
+        Id of the backup: its name in the bucket, or C(resource/snapshot) on a remote of type V(linstor), and where
+        LINSTOR can't list the bucket.
       type: str
       returned: always
-      sample: db_back_20260309_143000
+      sample: db_back_20260309_143000^backup-20260309-143000-3f9a2c
     group:
       description: Always V(null).
       type: str
@@ -270,10 +271,12 @@ backups:
       type: str
       returned: always
     snapshot:
-      description: The snapshot that was shipped.
+      description: >-
+        The snapshot that was shipped. Unless O(snapshot) is set, the module names it by the time (UTC); LINSTOR itself
+        names it where its schedules ship, and before 1.33 where it goes to another cluster.
       type: str
       returned: always
-      sample: back_20260309_143000
+      sample: backup-20260309-143000-3f9a2c
     target_snapshot:
       description: Name of the snapshot in the other cluster. V(null) if the module didn't read that cluster.
       type: str

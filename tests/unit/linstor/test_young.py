@@ -89,7 +89,7 @@ def test_a_second_run_three_seconds_later(slow: tuple[Simulation, Task]) -> None
 @pytest.mark.parametrize("type_", ["full", "auto"])
 def test_a_claim_of_a_run_that_was_killed_before_it_asked(slow: tuple[Simulation, Task], type_: str) -> None:
     home, task = slow
-    dead = f"1 0 backup-left {DEAD}"
+    dead = f"1 0 0 backup-left {DEAD}"
     home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": dead}
     done = only(task(type=type_))
     assert (done["snapshot"], done["joined"]) == ("backup-left", False)
@@ -100,7 +100,7 @@ def test_a_claim_of_a_run_that_was_killed_after_it_asked(
     slow: tuple[Simulation, Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, task = slow
-    dead = f"1 0 backup-left {DEAD}"
+    dead = f"1 0 0 backup-left {DEAD}"
     home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": dead}
     with Cluster(access(home)) as linstor:
         order = Order(task.request["remote"], "s3" if task.request["remote"] == S3 else "linstor")
@@ -115,7 +115,7 @@ def test_what_the_controller_has_lost_is_shipped_again(
 ) -> None:
     home, task = slow
     monkeypatch.setattr(judge, "YOUNG_FOR", 1.0)
-    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": f"1 0 backup-left {DEAD}"}
+    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": f"1 0 0 backup-left {DEAD}"}
     with Cluster(access(home)) as linstor:
         linstor.change("snapshot_create", [], "db", "backup-left", what="taking a snapshot")
     done = task()
@@ -128,7 +128,7 @@ def test_a_claim_of_a_run_elsewhere_that_says_nothing_more(
 ) -> None:
     home, task = slow
     monkeypatch.setattr(claims, "SILENT", 1.0)
-    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": "1 0 backup-left other:1:1"}
+    home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": "1 0 0 backup-left other:1:1"}
     done = only(task())
     assert (done["joined"], done["state"]) == (False, "success")
 
@@ -136,7 +136,7 @@ def test_a_claim_of_a_run_elsewhere_that_says_nothing_more(
 def test_notes_that_nobody_can_have_written(slow: tuple[Simulation, Task]) -> None:
     home, task = slow
     folder = f"shipping/{task.request['remote']}/db"
-    odd = ("", "1", "x y z", "1 0", f"{'9' * 5000} 0 a b", "-1 0 a b")
+    odd = ("", "1", "x y z", "1 0 0", f"{'9' * 5000} 0 0 a b", "-1 0 0 a b")
     home.cluster.stores["snapship-dr"] = {f"{folder}/{number}": text for number, text in enumerate(odd)}
     assert only(task())["state"] == "success"
 
@@ -174,3 +174,17 @@ def test_a_restore_that_goes_on_after_its_run(restoring: tuple[Simulation, Task]
     assert only(task(wait=False))["state"] == "shipping"
     assert only(task())["state"] == "success"
     assert home.read("copy") == home.read("db")
+
+
+def test_what_a_run_that_was_killed_left_for_another_resource(slow: tuple[Simulation, Task]) -> None:
+    home, task = slow
+    folder, now = f"shipping/{task.request['remote']}", int(home.cluster.clock.seconds)
+    young, mine = f"1 0 {now} backup-left {DEAD}", f"1 0 0 backup-left {this_process()}"
+    home.cluster.stores["snapship-dr"] = {
+        f"{folder}/web/old": f"1 0 {now - 700} backup-left {DEAD}",
+        f"{folder}/web/young": young,
+        f"{folder}/mail/alive": mine,
+    }
+    assert only(task())["state"] == "success"
+    left = {key.strip("/"): value for key, value in home.cluster.stores["snapship-dr"].items()}
+    assert left == {f"{folder}/web/young": young, f"{folder}/mail/alive": mine}

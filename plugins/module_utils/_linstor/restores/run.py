@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..._engine.common.errors import RemoteError, need
+from ..._engine.common.errors import RemoteError, SnapshipError, need
 from ..._engine.common.units import iso_time
 from ..api.clock import Pace
 from ..api.cluster import Cluster
-from ..api.notes import keep
+from ..api.notes import Notes, keep
 from ..state import provenance
 from ..state.provenance import Provenance
 from ..state.resources import Deployed, read_definition
@@ -56,7 +56,13 @@ def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
         # A download has already chosen node and pools.
         pools = request.storage_pool_map if request.remote is None else {}
         node = request.node if request.remote is None else None
-        item.there = place(cluster, item, stamp, node, pools, request.resource_group)
+        try:
+            item.there = place(cluster, item, stamp, node, pools, request.resource_group)
+        except SnapshipError as error:
+            if error.code not in ("busy", "target_exists") or not _is_noted(cluster, request, item):
+                raise
+            item.place = False
+            item.there = _deployed_by_linstor(cluster, item)
     else:
         item.there = _deployed_by_linstor(cluster, item)
     resource = item.there
@@ -65,6 +71,12 @@ def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     if item.begun or not item.place:
         keep(cluster, {}, [item.note_key])
     item.done = True
+
+
+def _is_noted(cluster: Cluster, request: RestoreRequest, item: Item) -> bool:
+    """Whether another run has asked LINSTOR to restore this very backup since the plan was made."""
+    backup = need(item.point, "it was chosen").id
+    return request.remote is not None and Notes.read(cluster).kept.get(item.note_key) == backup
 
 
 def _deployed_by_linstor(cluster: Cluster, item: Item) -> Deployed:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ..api import clock
 from ..api.cluster import Cluster
 from ..api.notes import Notes, keep
 from ..api.process import is_alive, this_process
@@ -29,6 +30,8 @@ SILENT = 90.0
 BEAT = 20.0
 #: seconds after which a run that draws its ticket counts as dead
 _DRAWING = 10.0
+#: seconds after which nothing of what a dead run has begun can still be invisible
+USELESS = 600
 _PAUSE = 0.1
 _FOLDER = "shipping"
 
@@ -36,20 +39,22 @@ _FOLDER = "shipping"
 class Claim(NamedTuple):
     """A note: ``run`` will ship a resource or has begun to, as ``snapshot`` ("" if LINSTOR chooses the name).
 
-    ``ticket`` is 0 until it is drawn; ``beat`` counts up while the run is alive; ``holder`` is its process.
+    ``ticket`` is 0 until it is drawn; ``beat`` counts up while the run is alive; ``began`` is when it was made, in
+    seconds since the epoch; ``holder`` is the run's process.
     """
 
     resource: str
     run: str
     ticket: int
     beat: int
+    began: int
     snapshot: str
     holder: str
 
     @property
     def text(self) -> str:
         """Its value in the store."""
-        return f"{self.ticket} {self.beat} {self.snapshot or '-'} {self.holder}"
+        return f"{self.ticket} {self.beat} {self.began} {self.snapshot or '-'} {self.holder}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +75,17 @@ class Claims:
         self._mine: dict[str, Claim] = {}
         self._left: dict[str, list[str]] = {}  # keys of dead runs' claims by resource, to be removed with our own
         self._first_seen: dict[str, tuple[str, float]] = {}  # by key: the value, and since when it has been so
+        self._old: list[str] = []
         self._beaten = time.monotonic()
 
     def take(self, names: Mapping[str, str]) -> Taken:
         """Claim resources, each with the name its snapshot is to get. Four requests, if nobody else wants them."""
-        holder = this_process()
-        self._put({name.lower(): Claim(name.lower(), self._run, 0, 0, snap, holder) for name, snap in names.items()})
-        ticket = 1 + max((each.ticket for each in self._read().values()), default=0)
+        holder, began = this_process(), int(clock.now())
+        self._put(
+            {name.lower(): Claim(name.lower(), self._run, 0, 0, began, snap, holder) for name, snap in names.items()}
+        )
+        there = self._read()
+        ticket = 1 + max((each.ticket for each in there.values()), default=0)
         wanted = {name.lower() for name in names}
         self._put({name: self._mine[name]._replace(ticket=ticket) for name in wanted})
         deadline = time.monotonic() + _DRAWING
@@ -96,6 +105,8 @@ class Claims:
                 left[each.resource] = each
                 self._left.setdefault(each.resource, []).append(key)
         self.drop(ahead)
+        old = began - USELESS
+        self._old = [key for key, each in there.items() if each.began < old and not self._lives(key, each)]
         return Taken(ahead, left)
 
     def claimed(self, resource: str) -> bool:
@@ -119,11 +130,13 @@ class Claims:
         self._put({name: each._replace(beat=each.beat + 1) for name, each in self._mine.items()})
 
     def drop(self, resources: Iterable[str]) -> None:
-        """Give up claims, and remove those of dead runs on the same resources. At most one request."""
+        """Give up claims; remove those of dead runs on the same resources, and old ones. At most one request."""
         gone: list[str] = []
         for name in {each.lower() for each in resources}:
             if self._mine.pop(name, None) is not None:
                 gone += [self._key(name), *self._left.pop(name, [])]
+        if gone:
+            gone, self._old = list(dict.fromkeys([*gone, *self._old])), []
         keep(self._cluster, {}, gone)
 
     def _put(self, claims: Mapping[str, Claim]) -> None:
@@ -158,6 +171,7 @@ class Claims:
 
 def _parse(resource: str, run: str, value: str) -> Claim | None:
     fields = value.split(" ")
-    if len(fields) != 4 or not (fields[0].isdecimal() and fields[1].isdecimal()) or len(fields[0] + fields[1]) > 18:
+    if len(fields) != 5 or not all(each.isdecimal() and len(each) < 16 for each in fields[:3]):
         return None
-    return Claim(resource, run, int(fields[0]), int(fields[1]), "" if fields[2] == "-" else fields[2], fields[3])
+    ticket, beat, began = (int(each) for each in fields[:3])
+    return Claim(resource, run, ticket, beat, began, "" if fields[3] == "-" else fields[3], fields[4])

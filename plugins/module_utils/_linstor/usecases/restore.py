@@ -190,6 +190,9 @@ def _decide(request: Request, item: Item) -> None:
         item.done = item.held is not None
         return
     there = item.there
+    if there is not None and there.restoring and item.begun and item.held is not None:
+        item.place = False  # it is downloaded, and LINSTOR is about to create the resource
+        return
     if there is None or not there.diskful:
         return
     if item.begun and item.held is not None:
