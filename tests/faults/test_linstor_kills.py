@@ -107,7 +107,7 @@ WORK = {
     ),
     "full": Work("backup", _to(S3, type="full", max_age="0.01s"), lambda *_all: None),
 }
-KILLED = [name for name in WORK if name not in ("full",)]
+KILLED = [name for name in WORK if name != "full"]
 
 
 class Victim:

@@ -105,12 +105,14 @@ class Shipping:
 
     def _look_again(self, shipment: ResourceShipment, snaps: list[Snap], left: Claim | None) -> None:
         """Join what another run has started since the plan was made, or what a run that was killed has begun."""
-        known = {snap.name.lower() for snap in shipment.history.snaps}
+        resource, remote = shipment.resource, self.order.remote
+        judged = [snap for snap in shipment.history.snaps if of_snapshot(resource, snap, remote) is not None]
+        known = {snap.name.lower() for snap in judged}
         for snap in reversed(snaps):
-            backup = of_snapshot(shipment.resource, snap, self.order.remote)
+            backup = of_snapshot(resource, snap, remote)
             ours = left is not None and snap.name.lower() == left.snapshot.lower() and not snap.failed
             if ours and backup is None and self.demand.snapshot is None:
-                backup = young(shipment.resource, snap)
+                backup = young(resource, snap)
             if backup is None or not backup.young and snap.name.lower() in known:
                 continue
             if backup.young or backup.state == "success" or under_way(backup, clock.now()):
