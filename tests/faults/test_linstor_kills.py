@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import random
 import signal
@@ -137,7 +138,8 @@ class Victim:
         process = self._start(kind, name)
         if self.operations.wait(self.lengths[kind] * self.rng.uniform(0, 1.02)) is not None:
             return
-        os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended in between
+            os.kill(process, signal.SIGKILL)
         self.killed[kind] += self.operations.wait() == -signal.SIGKILL
 
 
