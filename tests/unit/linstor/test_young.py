@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments imp
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments.order import Order, start
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state import claims
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
+from ansible_collections.snapship.dr.tests.linstor_sim import codes
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import SUCCESS
 from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, S3, Task, access, join, only, protect
@@ -188,3 +190,15 @@ def test_what_a_run_that_was_killed_left_for_another_resource(slow: tuple[Simula
     assert only(task())["state"] == "success"
     left = {key.strip("/"): value for key, value in home.cluster.stores["snapship-dr"].items()}
     assert left == {f"{folder}/web/young": young, f"{folder}/mail/alive": mine}
+
+
+def test_a_controller_that_ships_only_snapshots_that_are_there(
+    two_clusters: tuple[Simulation, Simulation],
+) -> None:
+    home, away = two_clusters
+    protect(home, "db")
+    join(home, away)
+    said = {"ret_code": codes.FAIL_NOT_FOUND_SNAPSHOT_DFN - (1 << 64), "message": "Snapshot definition not found."}
+    home.request_fault("reply", method="POST", path=".*/backups/ship", status=404, body=json.dumps([said]))
+    done = only(Task(home, resources=["db"], remote=DR)())
+    assert (done["state"], done["snapshot"][:5]) == ("success", "back_")

@@ -150,7 +150,13 @@ class Shipping:
             if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)
         full = shipment.choice is not None and shipment.choice.full
-        return start(self.cluster, self.order, shipment.resource, full, shipment.name or None)
+        try:
+            return start(self.cluster, self.order, shipment.resource, full, shipment.name or None)
+        except ControllerError as error:
+            if error.code != "not_found" or self.order.kind == "s3" or self.demand.snapshot is not None:
+                raise
+        shipment.name = ""  # a controller that takes a name only for what is there: it chooses the name itself
+        return start(self.cluster, self.order, shipment.resource, full, None)
 
     def _harvest(self) -> None:
         for future in [each for each in self.starting if each.done()]:
