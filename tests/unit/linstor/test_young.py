@@ -202,3 +202,19 @@ def test_a_controller_that_ships_only_snapshots_that_are_there(
     home.request_fault("reply", method="POST", path=".*/backups/ship", status=404, body=json.dumps([said]))
     done = only(Task(home, resources=["db"], remote=DR)())
     assert (done["state"], done["snapshot"][:5]) == ("success", "back_")
+
+
+def test_notes_that_can_not_be_removed_at_the_end(slow: tuple[Simulation, Task]) -> None:
+    home, task = slow
+    home.request_fault("reply", method="PUT", path="/v1/key-value-store/.*", skip=2, status=500, body="[]")
+    assert only(task())["state"] == "success"
+
+
+def test_what_another_run_is_to_start_takes_no_place(slow: tuple[Simulation, Task]) -> None:
+    home, task = slow
+    home.add_resource("web")
+    folder = f"shipping/{task.request['remote']}"
+    home.cluster.stores["snapship-dr"] = {f"{folder}/db/abc": f"1 0 0 backup-left {this_process()}"}
+    done = task(resources=["db", "web"], parallel=1, wait_timeout="5s")
+    assert [each["volume"] for each in done.items] == ["web"]
+    assert [(each["volume"], each["code"]) for each in done.failures] == [("db", "timeout")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import datetime
 import secrets
 import time
@@ -126,11 +127,12 @@ class Shipping:
     def _release(self, shipments: Iterable[ResourceShipment], at_end: bool = False) -> None:
         """Give up the claims on what others can see by itself: the snapshot records its shipment, or it is over."""
         if at_end or self.claims.is_time:
-            self.claims.drop(each.resource for each in shipments if _is_known(each))
-            self.claims.beat()
+            with contextlib.suppress(RemoteError):  # later runs see that this one has ended
+                self.claims.drop(each.resource for each in shipments if _is_known(each))
+                self.claims.beat()
 
     def _fill(self, pool: concurrent.futures.Executor) -> None:
-        while self.waiting and len(self.starting) + len(self.running) < self.order.parallel:
+        while self.waiting and len(self.starting) + self._busy() < self.order.parallel:
             shipment = self.waiting.popleft()
             if shipment.join is not None:
                 shipment.joined(self.pace.clock())
@@ -141,6 +143,10 @@ class Shipping:
                 shipment.start(clock.now())
                 self.starting[pool.submit(self._start, shipment)] = shipment
             self.pace.again()
+
+    def _busy(self) -> int:
+        """How many shipments are under way. What another run is yet to start takes none of this run's places."""
+        return sum(not each.watched.promised or each.watched.seen is not None for each in self.running)
 
     def _start(self, shipment: ResourceShipment) -> Replies:
         """Start a shipment, in a worker's thread."""
