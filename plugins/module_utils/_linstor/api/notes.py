@@ -25,8 +25,11 @@ class Notes:
     @classmethod
     def read(cls, cluster: Cluster) -> Notes:
         """Read all notes. One request."""
-        found = cluster.read("keyvaluestore_list", STORE, what=f"reading the key-value store {STORE}")
-        return cls({str(key).strip("/"): str(value) for key, value in found.properties.items()})
+        answer = cluster.read("keyvaluestores", what=f"reading the key-value store {STORE}")
+        data = getattr(answer, "data_v1", None)
+        stores = [each for each in data if isinstance(each, Mapping)] if isinstance(data, list) else []
+        props = next((each.get("props") for each in stores if each.get("name") == STORE), None)
+        return cls({str(key).strip("/"): str(value) for key, value in dict(props or {}).items()})
 
     def under(self, prefix: str) -> dict[str, str]:
         """The notes below ``prefix/``, by the rest of their keys."""
