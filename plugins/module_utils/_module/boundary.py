@@ -21,6 +21,7 @@ from .._engine.common.errors import SnapshipError
 from .._engine.common.outcome import Outcome
 from .._engine.local.host import Host
 from .failure_lines import lines
+from .secrets import end, warn
 
 Params = Mapping[str, Any]
 
@@ -36,17 +37,20 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
     finish(module, work, returns)
 
 
-def finish(module: AnsibleModule, work: Callable[[], Outcome], returns: str) -> NoReturn:
-    """Do the work of a module that can change something, and exit with its result."""
+def finish(module: AnsibleModule, work: Callable[[], Outcome], returns: str, things: str = "volumes") -> NoReturn:
+    """Do the work of a module that can change something, and exit with its result.
+
+    ``things``: what the module's results are about, in the plural.
+    """
     outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
-        module.warn(warning)
+        warn(module, warning)
     result: dict[str, Any] = {"changed": outcome.changed, returns: outcome.items, "failures": outcome.failures}
     if module._diff:  # AnsibleModule has no public name for it
         result["diff"] = {"before": outcome.before, "after": outcome.after}
     if outcome.failures:
-        module.fail_json(msg=_summary(outcome.failures, len(outcome.items)), **result)
-    module.exit_json(**result)
+        end(module.fail_json, module, msg=_summary(outcome.failures, outcome.items, things), **result)
+    end(module.exit_json, module, **result)
 
 
 def answer(module: AnsibleModule, listing: Callable[[Host, Params], Outcome], returns: str) -> NoReturn:
@@ -60,8 +64,8 @@ def tell(
     """Do the work of a module that only reads, and exit with its result. The work may add return values to ``more``."""
     outcome = _guarded(module, work, returns)
     for warning in outcome.warnings:
-        module.warn(warning)
-    module.exit_json(changed=False, **{returns: outcome.items, **(more or {})})
+        warn(module, warning)
+    end(module.exit_json, module, changed=False, **{returns: outcome.items, **(more or {})})
 
 
 def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> Any:
@@ -80,7 +84,7 @@ def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> An
         failure = {**_result(f"{bug.msg}. {bug.hint}", bug.as_dict()), "exception": traceback.format_exc()}
     # Outside of the except clauses: fail_json would add the traceback of an error that explains itself.
     if failure is not None:
-        module.fail_json(**{returns: []}, **failure)
+        end(module.fail_json, module, **{returns: []}, **failure)
     return result
 
 
@@ -89,9 +93,19 @@ def _result(msg: str, failure: dict[str, Any]) -> dict[str, Any]:
     return {"msg": msg, "code": failure["code"], "hint": failure["hint"], "failures": [failure]}
 
 
-def _summary(failures: list[dict[str, Any]], succeeded: int) -> str:
-    """The message for people: cause and cure of each failure, one failure a line."""
+def _summary(failures: list[dict[str, Any]], items: list[dict[str, Any]], things: str) -> str:
+    """The message for people: cause and cure of each failure, one failure a line.
+
+    Things are counted, not results: one of them can have several results, or both a failure and a result.
+    """
     told = lines(failures)
-    if len(failures) == 1 and not succeeded:
-        return told[0]
-    return "\n".join([f"{len(failures)} of {len(failures) + succeeded} volumes failed:", *told])
+    failed = {_name(each) or f"nameless {number}" for number, each in enumerate(failures)}
+    every = failed | {_name(each) or f"result {number}" for number, each in enumerate(items)}
+    if len(every) == 1:
+        return "\n".join(told)
+    return "\n".join([f"{len(failed)} of {len(every)} {things} failed:", *told])
+
+
+def _name(told: Mapping[str, Any]) -> str:
+    """The volume or resource that a failure or a result is about."""
+    return str(told.get("source") or told.get("volume") or "")

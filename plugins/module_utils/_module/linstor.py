@@ -85,7 +85,7 @@ def carry_out(module: AnsibleModule, use_case: Any, request: Callable[[Params], 
             plan = use_case.plan(found, wanted)
             return plan.preview() if module.check_mode else use_case.apply(found, plan)
 
-    boundary.finish(module, work, returns)
+    boundary.finish(module, work, returns, "resources")
 
 
 def answer(

@@ -24,6 +24,7 @@ class Module:
 
     def __init__(self, check_mode: bool = False, diff: bool = False) -> None:
         self.params = {"config_dir": "/nowhere"}
+        self.no_log_values: set[str] = set()
         self.check_mode = check_mode
         self._diff = diff
         self.warnings: list[str] = []
@@ -79,6 +80,15 @@ def test_some_volumes_failed() -> None:
     assert result["backups"] == [{"id": "1"}]
     assert result["failures"] == [FAILURE]
     assert result["msg"] == "1 of 2 volumes failed:\n/srv/b.img on nas: no space on nas. Make room."
+
+
+def test_what_failed_is_counted_and_not_its_results() -> None:
+    # a restore that failed after it had begun, and a second backup of a volume
+    begun = {"source": "/srv/b.img", "target": "/srv/new.img", "state": "failed"}
+    message = "/srv/b.img on nas: no space on nas. Make room."
+    assert run(Module(), Outcome(items=[begun], failures=[FAILURE]))["msg"] == message
+    others = [{"volume": "/srv/a.img", "id": number} for number in range(3)]
+    assert run(Module(), Outcome(items=others, failures=[FAILURE]))["msg"] == f"1 of 2 volumes failed:\n{message}"
 
 
 def test_several_failures_stand_one_a_line_and_each_text_once() -> None:
