@@ -142,7 +142,10 @@ backups:
       type: str
       returned: always
     created:
-      description: When its snapshot was taken, in UTC.
+      description: >-
+        The time of its data, in UTC. This is when its snapshot was taken, or when its first shipment began if that is
+        earlier. Where that snapshot doesn't exist (any more), it is when the shipment began, as a bucket's list and a
+        target cluster tell only this. All modules return the same time for one backup.
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"

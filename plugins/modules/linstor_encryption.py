@@ -38,6 +38,8 @@ options:
     description:
       - The wanted master passphrase.
       - Keep a copy elsewhere. Without the passphrase, LUKS volumes and their backups can't be read.
+      - Don't use a word of everyday language. Ansible masks the passphrase wherever it occurs in messages, so that the
+        gap in a known message tells it. Only codes and states are returned unmasked.
     type: str
     required: true
   old_passphrase:

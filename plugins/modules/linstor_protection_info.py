@@ -57,7 +57,9 @@ EXAMPLES = r"""
 - name: Fail if an RPO is breached
   ansible.builtin.assert:
     that: protected.breached | length == 0
-    fail_msg: "{{ protected.breached | map(attribute='reason') | join('; ') }}"
+    fail_msg: >-
+      Too old:{% for each in protected.breached %}
+      {{ each.volume }} on {{ each.remote }}: {{ each.reason }}.{% endfor %}
 
 - name: Show the age of all backups
   snapship.dr.linstor_protection_info:
@@ -97,7 +99,8 @@ protection:
       type: str
       returned: always
     created:
-      description: When its snapshot was taken, in UTC, or V(null).
+      description: >-
+        The time of its data, in UTC, as in RV(snapship.dr.linstor_backup_info#module:backups[].created), or V(null).
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"

@@ -210,7 +210,7 @@ restored:
       type: str
       returned: always
     created:
-      description: The time of the backup, in UTC.
+      description: The time of its data, in UTC, as in RV(snapship.dr.linstor_backup_info#module:backups[].created).
       type: str
       returned: always
       sample: "2026-03-09T14:30:00.000000Z"

@@ -173,7 +173,9 @@ snapshots:
       type: str
       returned: always
     created:
-      description: When it was taken, in UTC.
+      description: >-
+        When it was taken, in UTC, or when its first shipment began if that is earlier. For a received snapshot, this is
+        the time in the cluster that shipped it.
       type: str
       returned: unless O(state=rolled_back)
       sample: "2026-03-09T14:30:00.123000Z"

@@ -205,7 +205,7 @@ def _send(
         youth.check(cluster, snapshot)
     else:
         _definition, nodes = check(cluster, definition.name, name, [])
-        snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now)
+        snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now + cluster.options.take_ms)
     if "LUKS" in snapshot.layers:
         cluster.need_passphrase()
     order = Order(definition, snapshot, remote, base, PeerCarrier(wanted, answer), wanted.src_node_name, schedule)

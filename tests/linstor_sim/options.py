@@ -17,11 +17,11 @@ class Options:
     """What a test may want otherwise.
 
     ``ship_seconds``: how long a shipment lasts by the cluster's clock; ``restore_seconds``: how long after it what was
-    received becomes a resource; ``young_seconds``: how long a snapshot that was begun shows neither flags nor
-    properties. Connections are closed when they are ``idle_seconds`` idle. ``bucket_directory``: S3
-    remotes write to the directory ``<bucket_directory>/<bucket>`` instead of their endpoint; ``bucket_keys`` (secret
-    keys by access key) are then the only ones that are let in, if there are any. ``token``, ``users``: one of them is
-    asked for.
+    received becomes a resource; ``take_ms``: how long after the beginning of a shipment its snapshot is taken;
+    ``young_seconds``: how long a snapshot that was begun shows neither flags nor properties. Connections are closed
+    when they are ``idle_seconds`` idle. ``bucket_directory``: S3 remotes write to the directory
+    ``<bucket_directory>/<bucket>`` instead of their endpoint; ``bucket_keys`` (secret keys by access key) are then the
+    only ones that are let in, if there are any. ``token``, ``users``: one of them is asked for.
     """
 
     name: str = "cluster"
@@ -30,6 +30,7 @@ class Options:
     pools: Mapping[str, str] = field(default_factory=lambda: {"thinpool": "LVM_THIN"})
     ship_seconds: float = 0.2
     restore_seconds: float = 0.1
+    take_ms: int = 40
     young_seconds: float = 0.0
     idle_seconds: float = 30.0
     volume_kib: int = 4096

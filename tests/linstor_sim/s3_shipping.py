@@ -95,7 +95,7 @@ def create(
         _definition, nodes = check(cluster, resource, name, [])
         cluster.need_passphrase()
         base = _base(cluster, definition, remote) if incremental else None
-        snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now)
+        snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now + cluster.options.take_ms)
     order = Order(definition, snapshot, remote, base, S3Carrier(), node, schedule)
     queued: Entries = []
 

@@ -30,20 +30,7 @@ SECRETS = {
 
 def play(directory: Path, clusters: Pair, plays: list[dict[str, Any]], **more: str) -> int:
     """Run plays. They must succeed and show no secrets. Returns the number of changed tasks."""
-    home, away = clusters
-    uris = {"controllers": home.uri, "target_controllers": away.uri}
-    variables = {"linstor_controllers": home.uri, "dr_controllers": away.uri, **uris, **SECRETS, **more}
-    (directory / "play.yml").write_text(yaml.safe_dump(plays, sort_keys=False), encoding="utf-8")
-    (directory / "vars.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
-    python = f"ansible_python_interpreter={sys.executable}"
-    done = subprocess.run(
-        [str(ANSIBLE_PLAYBOOK), "-i", "localhost,", "-c", "local", "-e", python, "-e", f"@{directory}/vars.yml"]
-        + ["-vv", "--diff", str(directory / "play.yml")],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": "", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(directory, clusters, plays, **more)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     for secret in SECRETS.values():
@@ -51,6 +38,24 @@ def play(directory: Path, clusters: Pair, plays: list[dict[str, Any]], **more: s
     found = re.search(r"^localhost .*changed=(\d+)", said, re.MULTILINE)
     assert found, said
     return int(found.group(1))
+
+
+def run(directory: Path, clusters: Pair, plays: list[dict[str, Any]], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run plays as a user would."""
+    home, away = clusters
+    uris = {"controllers": home.uri, "target_controllers": away.uri}
+    variables = {"linstor_controllers": home.uri, "dr_controllers": away.uri, **uris, **SECRETS, **more}
+    (directory / "play.yml").write_text(yaml.safe_dump(plays, sort_keys=False), encoding="utf-8")
+    (directory / "vars.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
+    python = f"ansible_python_interpreter={sys.executable}"
+    return subprocess.run(
+        [str(ANSIBLE_PLAYBOOK), "-i", "localhost,", "-c", "local", "-e", python, "-e", f"@{directory}/vars.yml"]
+        + ["-vv", "--diff", str(directory / "play.yml")],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": "", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_guide(two_clusters: Pair, tmp_path: Path) -> None:
@@ -85,3 +90,17 @@ def test_the_modules_examples(known: Pair, tmp_path: Path) -> None:
     plays = [{"name": "Run the examples", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
     far = {"target_pool": "thinpool", "far_pool": "thinpool", "far_node": "charlie"}
     assert play(tmp_path, known, plays, **far) == 4
+
+
+@pytest.mark.parametrize("where", ["guide", "module"])
+def test_a_breach_is_told_with_the_names(known: Pair, tmp_path: Path, where: str) -> None:
+    # nothing was shipped yet
+    tasks = of_module(linstor_protection_info)[:2]
+    if where == "guide":
+        tasks = next(play["tasks"] for play in of_page("docs/linstor.md") if play["name"].startswith("Measure"))
+        tasks[0]["snapship.dr.linstor_protection_info"]["controllers"] = "{{ controllers }}"
+    plays = [{"name": "Measure", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    done = run(tmp_path, known, plays)
+    assert done.returncode != 0
+    for name in ("db on offsite", "db on dr-site", "web on offsite", "web on dr-site"):
+        assert f"{name}: no complete backup exists." in done.stdout

@@ -83,8 +83,7 @@ def received(snaps: Iterable[Snap], resource: str, source: str, wanted: WantedPo
         arrival = snap.received
         if arrival is None or arrival.state != "success" or not is_from(snap, source):
             continue
-        created = arrival.started or snap.created
-        points.append(RestorePoint(snap.name, snap.name, source_of(snap) or source, created, [snap.name], snap))
+        points.append(RestorePoint(snap.name, snap.name, source_of(snap) or source, snap.time, [snap.name], snap))
     return _choose(points, resource, "that was received here", wanted)
 
 

@@ -148,7 +148,7 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
                 resource=resource,
                 remote=source_of(snap) or source,
                 snapshot=snap.name,
-                created=arrival.started or snap.created,
+                created=snap.time,
                 state=arrival.state,
                 complete=arrival.state == "success",
             )
@@ -177,7 +177,7 @@ def left_behind(snaps: Snaps, remote: str, taken: Mapping[str, Mapping[str, str]
                 resource=resource,
                 remote=remote,
                 snapshot=snap.name,
-                created=snap.created,
+                created=snap.time,
                 state=backup.state,
                 complete=backup.state == "success" and snap.taken,
             )

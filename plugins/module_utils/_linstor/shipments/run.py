@@ -151,7 +151,7 @@ class Shipping:
     def _start(self, shipment: ResourceShipment) -> Replies:
         """Start a shipment, in a worker's thread."""
         if not shipment.name:
-            taken = max((snap.created or 0.0 for snap in shipment.history.snaps), default=0.0)
+            taken = max((snap.time or 0.0 for snap in shipment.history.snaps), default=0.0)
             # LINSTOR names snapshots by the second. With the same name it ships the existing snapshot again.
             if 0.0 <= clock.now() - taken < _NEXT_NAME:
                 time.sleep(_NEXT_NAME)

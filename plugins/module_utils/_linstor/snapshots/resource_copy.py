@@ -57,7 +57,7 @@ class Plan:
             "volume": self.snap.resource,
             "provider": "linstor",
             "state_id": self.snap.uuid,
-            "created": iso_time(self.snap.created) if self.snap.created is not None else None,
+            "created": iso_time(self.snap.time) if self.snap.time is not None else None,
             "size": sum(self.snap.sizes.values()),
             "target": to,
         }
@@ -159,7 +159,7 @@ def _make(cluster: Cluster, plan: Plan) -> None:
 
 
 def _created(snap: Snap) -> str:
-    return iso_time(snap.created) if snap.created is not None else ""
+    return iso_time(snap.time) if snap.time is not None else ""
 
 
 def _told(there: Deployed) -> Any:

@@ -35,6 +35,7 @@ Snaps = Mapping[str, list[Snap]]
 class RemoteBackup:
     """A backup, or a shipment that may become one. Times in seconds since the epoch.
 
+    ``created`` is the snapshot's time (see :attr:`Snap.time`), or when the shipment began if the snapshot is gone.
     ``id`` is the id in the S3 remote's list, or ``<resource>/<snapshot>`` for other remotes. ``base`` is the id of its
     base; ``base_known`` is false if the controller doesn't tell the base, so that a full one can't be recognized.
     ``state`` is a ShipmentStatus' one, or ``lost`` (it was queued, but disappeared from the queue), or ``stuck`` (it
@@ -121,7 +122,7 @@ def of_snapshot(
         state=state,
         base=identity(resource, base) if base else None,
         base_known=modern or base is not None,
-        created=snap.created,
+        created=snap.time,
         started=shipment.started if shipment else _seconds(props.get("BackupStartTimestamp")),
         node=shipment.node if shipment else None,
         report=shipment.report if shipment else None,
@@ -132,7 +133,7 @@ def of_snapshot(
 def young(resource: str, snap: Snap) -> RemoteBackup:
     """The shipment of a snapshot that shows nothing of it yet: LINSTOR has been seen to take 14 seconds for that."""
     made = RemoteBackup(identity(resource, snap.name), resource, snap.name, "preparing", base_known=False, snap=snap)
-    made.created, made.young = snap.created, True
+    made.created, made.young = snap.time, True
     return made
 
 
@@ -194,11 +195,12 @@ def _listed(listing: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: list[Snap], remote: str) -> RemoteBackup:
-    started = entry.get("start_timestamp")
+    told = entry.get("start_timestamp")
+    started = None if told is None else told / 1000
     finished = entry.get("finished_timestamp")
     base = entry.get("based_on_id")
     name = str(entry.get("origin_snap") or "")
-    snap = _same(snaps, name, remote, None if started is None else started / 1000)
+    snap = _same(snaps, name, remote, started)
     shipment = snap.shipment(remote) if snap else None
     if entry.get("success"):
         state = "success"
@@ -212,8 +214,8 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         snapshot=name,
         state=state,
         base=str(base).removesuffix(_META) if base else None,
-        created=snap.created if snap and snap.created else (started / 1000 if started is not None else None),
-        started=started / 1000 if started is not None else None,
+        created=min((each for each in (snap and snap.time, started) if each is not None), default=None),
+        started=started,
         finished=finished / 1000 if finished is not None else None,
         node=entry.get("origin_node") or None,
         problem="one of its objects is missing" if entry.get("restorable") is False else None,

@@ -8,12 +8,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from ..._engine.common.errors import RemoteError, UsageError
 from ..api.cluster import Cluster
 from ..api.replies import ControllerError
+from . import backups
+from .backups import RemoteBackup
 from .remotes import find_remote
+from .snapshots import list_snapshots
 
 #: seconds for which a refused list is requested again
 PATIENCE = 60.0
@@ -64,3 +68,15 @@ def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
         if kind != "s3":
             raise UsageError(f"remote {remote!r} is of type {kind}, which keeps no list of backups.", advice) from None
         raise
+
+
+def dated(cluster: Cluster, listing: Any, remote: str, sources: Iterable[str]) -> list[RemoteBackup]:
+    """The listed backups, those of the resources ``sources`` with the times of their snapshots.
+
+    The list tells when shipments began. That is the time of a snapshot that its shipment has taken. If one of them was
+    taken before, this takes one request.
+    """
+    found = backups.on_s3(listing, {}, remote)
+    wanted = {source.lower() for source in sources}
+    named = {each.resource for each in found if each.resource.lower() in wanted and "^" in each.id}
+    return backups.on_s3(listing, list_snapshots(cluster, sorted(named)), remote) if named else found

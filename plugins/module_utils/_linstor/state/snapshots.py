@@ -80,6 +80,16 @@ class Snap:
         """Whether taking it failed, or it is being deleted."""
         return bool({"FAILED_DEPLOYMENT", "FAILED_DISCONNECT", "DELETE"} & set(self.flags))
 
+    @property
+    def time(self) -> float | None:
+        """When its data is from: when it was taken or when its first shipment began, whichever is earlier.
+
+        LINSTOR takes the snapshot of a shipment a moment after that has begun. Lists of backups tell only the beginning
+        of a shipment, and the creation of a received snapshot is its arrival: the beginning is the same everywhere.
+        """
+        began = [_milliseconds(value) for props in self._all_props() for key, value in props.items() if _is_begin(key)]
+        return min((each for each in (self.created, *began) if each is not None), default=None)
+
     def shipping(self, remote: str | None) -> dict[str, str]:
         """The shipping properties for ``remote`` (``None``: for receiving it), without their common prefix."""
         prefix = TARGET if remote is None else f"{SOURCE}{remote}/"
@@ -192,6 +202,14 @@ def _own_props(entry: Mapping[str, Any]) -> Mapping[str, str]:
     if "snapshot_definition_props" in entry or "resource_definition_props" in entry:
         return entry.get("snapshot_definition_props") or {}
     return entry.get("props") or {}
+
+
+def _is_begin(key: str) -> bool:
+    return key.startswith(_OLD) and key.endswith("/BackupStartTimestamp")
+
+
+def _milliseconds(value: str) -> float | None:
+    return int(value) / 1000 if value.isdigit() else None
 
 
 def _shipment(props: Mapping[str, str], remote: str, node: str | None) -> ShipmentStatus:

@@ -21,7 +21,7 @@ from ..shipments.order import Order
 from ..state import backups
 from ..state.backups import RemoteBackup
 from ..state.remotes import find_remote
-from ..state.s3_list import backup_list
+from ..state.s3_list import backup_list, dated
 
 
 @dataclasses.dataclass
@@ -76,10 +76,14 @@ def _listed(cluster: Cluster, remote: str) -> list[RemoteBackup]:
 
 
 def _find(cluster: Cluster, remote: str, request: Request) -> list[RemoteBackup]:
-    listed = {each.id: each for each in _listed(cluster, remote)}
-    wanted = listed.get(request.id.removesuffix(".meta"))
+    answer = backup_list(cluster, remote)
+    wanted = next(
+        (each for each in backups.on_s3(answer, {}, remote) if each.id == request.id.removesuffix(".meta")), None
+    )
     if wanted is None:
         return []
+    listed = {each.id: each for each in dated(cluster, answer, remote, [wanted.resource])}
+    wanted = listed[wanted.id]
     if request.resources and wanted.resource.lower() != request.resources[0].lower():
         raise UsageError(f"backup {wanted.id} is of resource {wanted.resource}, not of {request.resources[0]}.")
     if wanted.state == "shipping":

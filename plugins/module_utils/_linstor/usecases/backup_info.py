@@ -28,7 +28,7 @@ from ..state.backups import RemoteBackup, Snaps
 from ..state.origins import source_of
 from ..state.remotes import Remote, find_remote
 from ..state.s3_list import backup_list
-from ..state.snapshots import SOURCE, Snap, list_snapshots
+from ..state.snapshots import SOURCE, list_snapshots
 
 _RECEIVED_BASE = "BackupLastSnapshot"
 
@@ -100,7 +100,7 @@ def received(snaps: Snaps) -> list[RemoteBackup]:
                     state=arrived.state,
                     base=backups.identity(resource, base) if base else None,
                     base_known="ShippingStatus" in snap.shipping(None),
-                    created=_taken(snap),
+                    created=snap.time,
                     started=arrived.started,
                     node=arrived.node,
                     report=arrived.report,
@@ -108,12 +108,6 @@ def received(snaps: Snaps) -> list[RemoteBackup]:
                 )
             )
     return found
-
-
-def _taken(snap: Snap) -> float | None:
-    """When the source took it, if a property tells; otherwise when it arrived."""
-    times = [value for key, value in snap.props.items() if key.endswith("/BackupStartTimestamp") and value.isdigit()]
-    return min(int(each) for each in times) / 1000 if times else snap.created
 
 
 def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[RemoteBackup]:

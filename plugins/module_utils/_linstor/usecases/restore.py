@@ -25,10 +25,10 @@ from ..restores import points
 from ..restores.item import Item, leave_together
 from ..restores.run import carry_out
 from ..state import provenance
-from ..state.backups import RemoteBackup, mark_broken, on_s3
+from ..state.backups import mark_broken
 from ..state.origins import resolve
 from ..state.resources import Deployed, read_definitions
-from ..state.s3_list import read_list
+from ..state.s3_list import dated, read_list
 from ..state.snapshots import list_snapshots
 from ..state.storage_pools import fit, read_pools
 
@@ -161,7 +161,8 @@ _Choose = Callable[[str], points.RestorePoint]
 
 def _on_remote(cluster: Cluster, request: Request, wanted: points.WantedPoint) -> _Choose:
     remote = request.remote or ""
-    backups: list[RemoteBackup] = on_s3(read_list(cluster, remote, _ADVICE), {}, remote)
+    listing = read_list(cluster, remote, _ADVICE)
+    backups = dated(cluster, listing, remote, [each["source"] for each in request.resources])
     mark_broken(backups)
 
     def choose(source: str) -> points.RestorePoint:

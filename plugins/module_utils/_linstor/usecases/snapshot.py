@@ -139,7 +139,7 @@ def shown(snap: Snap, group: str | None = None) -> dict[str, Any]:
         "provider": "linstor",
         "state_id": snap.uuid or None,
         "group": group or (snap.name if snap.name.startswith(GROUP) else None),
-        "created": iso_time(snap.created) if snap.created is not None else None,
+        "created": iso_time(snap.time) if snap.time is not None else None,
         "size": sum(snap.sizes.values()) if snap.sizes else None,
         "nodes": sorted(snap.nodes),
         "valid": flaw is None,
