@@ -187,7 +187,9 @@ unprotected:
   type: list
   elements: str
 schedules:
-  description: LINSTOR's own schedules, one entry for each resource, remote and schedule.
+  description: >-
+    LINSTOR's own schedules, one entry for each resource, remote and schedule. The same as
+    RV(snapship.dr.linstor_schedule_info#module:runs), with an entry for each resource that has no schedule.
   returned: always
   type: list
   elements: dict
@@ -196,38 +198,55 @@ schedules:
       description: The resource.
       type: str
       returned: always
+      sample: db
     remote:
-      description: Name of the remote.
+      description: Name of the remote. Empty for a resource that has no schedule.
       type: str
       returned: always
+      sample: offsite
     schedule:
-      description: Name of the schedule.
+      description: Name of the schedule. Empty for a resource that has none.
       type: str
       returned: always
+      sample: hourly-slot1
     enabled:
       description: Whether it is active for the resource.
       type: bool
       returned: always
     reason:
-      description: Why it isn't active, or V(null).
+      description: Why it isn't active, in LINSTOR's words (V(disabled), V(undeployed), V(none set)), or V(null).
       type: str
       returned: always
     last:
-      description: When it last took a snapshot, in UTC, or V(null).
+      description: When it last started a backup, in UTC, or V(null). This doesn't tell whether that backup succeeded.
       type: str
       returned: always
+      sample: "2026-03-09T14:30:00.123000Z"
     last_type:
       description: V(full) or V(incremental), or V(null).
       type: str
       returned: always
+      sample: incremental
     next:
-      description: When it runs next, in UTC, or V(null).
+      description: When it runs next, in UTC. V(null) while it is running, or if it isn't active.
       type: str
       returned: always
+      sample: "2026-03-09T15:30:00.000000Z"
     next_type:
       description: V(full) or V(incremental), or V(null).
       type: str
       returned: always
+      sample: incremental
+    next_full:
+      description: When the next full backup is planned, in UTC, or V(null).
+      type: str
+      returned: always
+      sample: "2026-03-15T00:30:00.000000Z"
+    next_incremental:
+      description: When the next increment is planned, in UTC, or V(null).
+      type: str
+      returned: always
+      sample: "2026-03-09T15:30:00.000000Z"
     running:
       description: Whether it is running now.
       type: bool

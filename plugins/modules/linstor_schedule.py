@@ -155,6 +155,7 @@ options:
         without their own limit.
     type: raw
 seealso:
+  - module: snapship.dr.linstor_schedule_info
   - module: snapship.dr.linstor_retention
 """
 

@@ -9,14 +9,19 @@ from pathlib import Path
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.target_names import ShipmentTarget
-from ansible_collections.snapship.dr.plugins.modules import linstor_restore, linstor_retention, linstor_schedule
+from ansible_collections.snapship.dr.plugins.modules import (
+    linstor_restore,
+    linstor_retention,
+    linstor_schedule,
+    linstor_schedule_info,
+)
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Group, Pool
 from ansible_collections.snapship.dr.tests.support.examples import of_module
 from ansible_collections.snapship.dr.tests.unit.linstor.tasks import DR, Task, join, protect
 from ansible_collections.snapship.dr.tests.unit.linstor.test_backup_guide import play
 
-MODULES = (linstor_restore, linstor_retention, linstor_schedule)
+MODULES = (linstor_restore, linstor_retention, linstor_schedule, linstor_schedule_info)
 
 
 def test_the_modules_examples(two_clusters: tuple[Simulation, Simulation], tmp_path: Path) -> None:

@@ -79,18 +79,29 @@ def slots_of(request: ScheduleOptions) -> dict[str, dict[str, Any]]:
 
 def compare(cluster: Cluster, request: ScheduleOptions, slots: Mapping[str, dict[str, Any]]) -> list[Definition]:
     """The wanted schedules with their existing definitions, and leftovers of an earlier spread. One list request."""
-    there = {str(each.schedule_name): _fields(each) for each in cluster.read("schedule_list").schedules}
+    there = list_definitions(cluster)
     by_name = {name.lower(): name for name in there}
     definitions = []
     for name, crons in slots.items():
         was = there.get(by_name.get(name.lower(), name))
         definitions.append(Definition(name, was, _merged(request, was, crons)))
     # leftovers of an earlier spread, or of a schedule without spread
-    mine = re.compile(rf"{re.escape(request.name)}(-slot\d+)?", re.IGNORECASE)
+    mine = named(request.name)
     wanted_names = {name.lower() for name in slots}
     stale = [name for name in there if mine.fullmatch(name) and name.lower() not in wanted_names]
     definitions += [Definition(name, there[name], None) for name in sorted(stale)]
     return definitions
+
+
+def list_definitions(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    """The fields of all schedules, by name. One request."""
+    there = cluster.read("schedule_list", what="listing schedules").schedules
+    return {str(each.schedule_name): _fields(each) for each in there}
+
+
+def named(name: str) -> re.Pattern[str]:
+    """What the names of a schedule and of the slots that it was spread over match."""
+    return re.compile(rf"{re.escape(name)}(-slot\d+)?", re.IGNORECASE)
 
 
 def _fields(found: Any) -> dict[str, Any]:

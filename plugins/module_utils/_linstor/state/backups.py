@@ -214,7 +214,7 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         snapshot=name,
         state=state,
         base=str(base).removesuffix(_META) if base else None,
-        created=min((each for each in (snap and snap.time, started) if each is not None), default=None),
+        created=min((each for each in (snap.time if snap else None, started) if each is not None), default=None),
         started=started,
         finished=finished / 1000 if finished is not None else None,
         node=entry.get("origin_node") or None,

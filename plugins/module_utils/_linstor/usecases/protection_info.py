@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from ..._engine.common.errors import RemoteError, UsageError
-from ..._engine.common.units import iso_time, parse_duration
+from ..._engine.common.units import parse_duration
 from ..._engine.policy import chains, protection
 from ..._engine.policy.protection import Newest
 from ..api import clock
 from ..api.cluster import Access, Cluster
+from ..schedules.runs import read_runs
 from ..shipments.items import logical
 from ..state import backups, target_names
 from ..state.backups import RemoteBackup, Snaps
@@ -68,7 +68,7 @@ def report(cluster: Cluster, request: Request) -> Report:
     snaps = list_snapshots(cluster)
     there = _resources(cluster)
     copies = {name for name, theirs in snaps.items() if any(snap.received is not None for snap in theirs)}
-    report.schedules = schedules(cluster)
+    report.schedules = read_runs(cluster)
     now = clock.now()
     covered: set[str] = set()
     promises = request.promises or [Promise(each.name) for each in remotes.values() if each.type in BACKUP_TYPES]
@@ -170,39 +170,3 @@ def _newest(
         "schedules": [each["schedule"] for each in same if each["enabled"]],
     }
     return newest
-
-
-def schedules(cluster: Cluster) -> list[dict[str, Any]]:
-    """LINSTOR's schedules by resource, with their last and next times. One request; none before REST 1.14."""
-    if cluster.rest_version < (1, 14):
-        return []
-    answer = cluster.read("schedule_list_by_resource", what="listing schedules")
-    data = getattr(answer, "data_v1", None)
-    return [_schedule(each) for each in (data.get("data") or () if isinstance(data, Mapping) else ())]
-
-
-def _schedule(each: Mapping[str, Any]) -> dict[str, Any]:
-    def at(key: str) -> str | None:
-        value = each.get(key)
-        return iso_time(value / 1000) if isinstance(value, int) and value >= 0 else None
-
-    upcoming = each.get("next_exec_time")
-    return {
-        "volume": str(each.get("rsc_name") or ""),
-        "remote": str(each.get("remote_name") or ""),
-        "schedule": str(each.get("schedule_name") or ""),
-        "enabled": not each.get("reason"),
-        "reason": each.get("reason") or None,
-        "last": at("last_snap_time"),
-        "last_type": _kind(each, "last_snap_time", "last_snap_inc"),
-        "next": at("next_exec_time"),
-        "next_type": _kind(each, "next_exec_time", "next_exec_inc"),
-        "running": isinstance(upcoming, int) and upcoming < 0 and not each.get("reason"),
-    }
-
-
-def _kind(each: Mapping[str, Any], time: str, flag: str) -> str | None:
-    value = each.get(time)
-    if not isinstance(value, int) or value < 0:
-        return None
-    return "incremental" if each.get(flag) else "full"

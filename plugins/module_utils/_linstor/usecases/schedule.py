@@ -18,8 +18,9 @@ from typing import Any
 from ..._engine.common.errors import SnapshipError, UnknownError, UsageError
 from ..._engine.common.outcome import Outcome
 from ..api.cluster import Cluster
-from ..schedules.definitions import FIELDS, Definition, compare, slots_of, write
+from ..schedules.definitions import FIELDS, Definition, compare, list_definitions, named, slots_of, write
 from ..schedules.enablement import Enablement, enablements, one_of
+from ..schedules.runs import read_runs
 from ..schedules.scope import put
 from ..state.remotes import find_remote
 
@@ -222,3 +223,33 @@ def _limit(cluster: Cluster, node: str, wanted: str) -> None:
         cluster.change("node_modify", node, property_dict={CONCURRENT: wanted}, what=what)
     else:
         cluster.change("controller_set_prop", CONCURRENT, wanted, what=what)
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """The options of the module that only reads. ``None`` and an empty list mean all."""
+
+    name: str | None = None
+    remote: str | None = None
+    resources: list[str] = dataclasses.field(default_factory=list)
+
+
+def describe(cluster: Cluster, question: Question) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The schedules as they are defined, and the runs of each on each resource and remote. Two requests."""
+    mine = named(question.name) if question.name else None
+    found = [
+        {"name": name, **{field: fields.get(field) for field in FIELDS}}
+        for name, fields in list_definitions(cluster).items()
+        if mine is None or mine.fullmatch(name)
+    ]
+    wanted = {name.lower() for name in question.resources}
+    runs = [
+        each
+        for each in read_runs(cluster)
+        # A resource without a schedule has an entry, too.
+        if (each["schedule"] or wanted and mine is None and question.remote is None)
+        and (mine is None or mine.fullmatch(each["schedule"]))
+        and (question.remote is None or each["remote"].lower() == question.remote.lower())
+        and (not wanted or each["volume"].lower() in wanted)
+    ]
+    return found, sorted(runs, key=lambda each: (each["volume"], each["remote"], each["schedule"]))
