@@ -179,6 +179,22 @@ backups:
       description: Total size of the resource's volumes. V(null) if the cluster no longer has the snapshot.
       type: int
       returned: always
+    volumes:
+      description: The resource's volumes, by number.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        number:
+          description: Number of the volume in LINSTOR.
+          type: int
+          returned: always
+          sample: 0
+        size:
+          description: Its size in bytes. V(null) if the snapshot no longer exists in the cluster.
+          type: int
+          returned: always
+          sample: 10737418240
     target:
       description: Name of the resource in the other cluster. V(null) if the module didn't read that cluster.
       type: str

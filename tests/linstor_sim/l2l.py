@@ -133,7 +133,11 @@ class PeerCarrier:
     def deliver(self, cluster: Cluster, shipment: Shipment, cut: bool) -> None:
         order = shipment.order
         provider = order.snapshot.nodes[shipment.node].provider
-        made = {each.number: streams.encode(provider, each, order.base) for each in order.snapshot.volumes.values()}
+        volumes = order.snapshot.volumes.values()
+        try:
+            made = {each.number: streams.encode(provider, each, order.base) for each in volumes}
+        except ValueError as error:
+            raise Failure(str(error)) from error
         url = str(order.remote.fields["url"])
         with cluster.unlocked():
             for number, stream in made.items():
@@ -210,14 +214,16 @@ def _send(
         cluster.need_passphrase()
     order = Order(definition, snapshot, remote, base, PeerCarrier(wanted, answer), wanted.src_node_name, schedule)
 
+    began = cluster.clock.now
+
     def begin() -> Entries:
-        _mark_started(cluster, order)
+        _mark_started(order, began)
         shipment = submit(cluster, order, said)
         return order.carrier.begin(cluster, shipment) if shipment else []
 
     if existing is None and youth.begin(cluster, definition, snapshot, begin):
         return taken([(definition, snapshot)], 0, {}) + [_in_progress(order)]
-    _mark_started(cluster, order)
+    _mark_started(order, began)
     shipment = submit(cluster, order, said)
     said.append(_in_progress(order))
     if existing is None:
@@ -225,9 +231,9 @@ def _send(
     return said + (order.carrier.begin(cluster, shipment) if shipment else [])
 
 
-def _mark_started(cluster: Cluster, order: Order) -> None:
+def _mark_started(order: Order, began: int) -> None:
     snapshot = order.snapshot
-    snapshot.props[f"{order.space}/BackupStartTimestamp"] = str(cluster.clock.now)
+    snapshot.props[f"{order.space}/BackupStartTimestamp"] = str(began)
     snapshot.props[f"{order.space}/BackupTargetRemote"] = order.remote.name
     snapshot.props["BackupShipping/BackupNodeIdsToReset"] = node_ids(order.definition)
     snapshot.definition_props["DrbdOptions/ForceInitialSyncPermanent"] = "True"

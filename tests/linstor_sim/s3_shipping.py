@@ -55,7 +55,7 @@ class S3Carrier:
                     bucket.put(name.volume(each.number), zstandard.compress(stream))
                 if cut:
                     raise Failure("Unable to execute HTTP request: Connection reset by peer")
-            except Unreachable as error:
+            except (Unreachable, ValueError) as error:
                 raise Failure(str(error)) from error
         if shipment in cluster.shipments:
             set_status(cluster, order.snapshot, remote.name, UPLOADING)
@@ -97,10 +97,11 @@ def create(
         base = _base(cluster, definition, remote) if incremental else None
         snapshot = take(cluster, definition, name, nodes, {}, cluster.clock.now + cluster.options.take_ms)
     order = Order(definition, snapshot, remote, base, S3Carrier(), node, schedule)
+    began = cluster.clock.now
     queued: Entries = []
 
     def begin() -> Entries:
-        _mark_started(cluster, definition, snapshot, remote, schedule)
+        _mark_started(cluster, definition, snapshot, remote, schedule, began)
         shipment = submit(cluster, order, queued)
         if existing is None:
             definition.props[f"{order.space}/{LAST_STARTED}"] = name
@@ -114,9 +115,11 @@ def create(
     return entries + said
 
 
-def _mark_started(cluster: Cluster, definition: Definition, snapshot: Snapshot, remote: Remote, schedule: str) -> None:
+def _mark_started(
+    cluster: Cluster, definition: Definition, snapshot: Snapshot, remote: Remote, schedule: str, began: int
+) -> None:
     space = f"{SOURCE}/{remote.name}"
-    snapshot.props[f"{space}/BackupStartTimestamp"] = str(cluster.clock.now)
+    snapshot.props[f"{space}/BackupStartTimestamp"] = str(began)
     snapshot.props[f"{space}/BackupTargetRemote"] = remote.name
     snapshot.props["BackupShipping/BackupNodeIdsToReset"] = node_ids(definition)
     snapshot.definition_props["DrbdOptions/ForceInitialSyncPermanent"] = "True"

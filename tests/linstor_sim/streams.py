@@ -14,11 +14,13 @@ _STAND_IN = b"stands for a stream of zfs send\n"
 
 
 def encode(provider: str, volume: SnapshotVolume, base: Snapshot | None) -> bytes:
-    """``volume.given`` is taken as it is."""
+    """``volume.given`` is taken as it is. ValueError for an increment of a volume that the base doesn't have."""
     if volume.given is not None:
         return volume.given
     if base is None:
         made = thin_stream.full(volume.content)
+    elif volume.number not in base.volumes:
+        raise ValueError(f"Snapshot {base.name} has no volume {volume.number}")
     else:
         made = thin_stream.difference(base.volumes[volume.number].content, volume.content)
     return made if provider == "LVM_THIN" else _STAND_IN + made

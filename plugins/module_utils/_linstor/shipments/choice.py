@@ -34,7 +34,8 @@ class History:
     """The past of one resource: its backups and shipments on the remote (newest first), and its snapshots.
 
     ``listed``: the remote is a bucket with its own list, which must have the base, too. ``strangers``: backups in the
-    bucket that another cluster may have made. ``base_record``: what LINSTOR chooses a base by.
+    bucket that another cluster may have made. ``base_record``: what LINSTOR chooses a base by. ``numbers``: those of
+    the resource's volumes.
     """
 
     resource: str
@@ -45,6 +46,7 @@ class History:
     strangers: list[RemoteBackup] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     base_record: BaseRecord | None = None
+    numbers: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self.backups = newest_first(self.backups)
@@ -157,8 +159,20 @@ def _choose(history: History, demand: Demand) -> BaseChoice:
     choice = _on_bucket(history, demand) if history.listed else _on_cluster(complete)
     if not complete:
         return BaseChoice(choice.full, None, "first backup of this resource on this remote")
-    due = _full_is_due(history, demand, choice.base or complete[0])
+    due = _volume_added(history, demand, choice.base) or _full_is_due(history, demand, choice.base or complete[0])
     return choice if due is None else BaseChoice(True, None, due)
+
+
+def _volume_added(history: History, demand: Demand, base: RemoteBackup | None) -> str | None:
+    """LINSTOR compares only the volumes that the base has. An increment on it can't have the others."""
+    if base is None or base.snap is None or not base.snap.sizes:
+        return None
+    wanted = history.snap(demand.snapshot) if demand.snapshot is not None else None
+    added = sorted(set(wanted.sizes if wanted else history.numbers) - set(base.snap.sizes))
+    if not added:
+        return None
+    named = f"volume {added[0]} was" if len(added) == 1 else f"volumes {', '.join(map(str, added))} were"
+    return f"{named} added after {base.id}"
 
 
 def _on_cluster(complete: list[RemoteBackup]) -> BaseChoice:

@@ -41,6 +41,7 @@ class RemoteBackup:
     ``state`` is a ShipmentStatus' one, or ``lost`` (it was queued, but disappeared from the queue), or ``stuck`` (it
     is queued behind a failed shipment). ``snap`` is the snapshot in the cluster, if it still exists. ``noted`` is the
     state that this snapshot records: LINSTOR uses a base only if that says success, whatever the bucket has.
+    ``numbers`` are those of the volumes whose objects a bucket has.
     ``young``: its snapshot was named beforehand, and records nothing of a shipment yet.
     """
 
@@ -54,6 +55,7 @@ class RemoteBackup:
     started: float | None = None
     finished: float | None = None
     node: str | None = None
+    numbers: tuple[int, ...] = ()
     problem: str | None = None
     report: str | None = None
     snap: Snap | None = None
@@ -65,6 +67,12 @@ class RemoteBackup:
     def complete(self) -> bool:
         """Whether it is complete and can be restored."""
         return self.state == "success" and self.problem is None
+
+    @property
+    def volumes(self) -> list[dict[str, int | None]]:
+        """Number and size in bytes of each volume; no size if the snapshot no longer exists."""
+        sizes = self.snap.sizes if self.snap else {}
+        return [{"number": number, "size": sizes.get(number)} for number in sorted({*self.numbers, *sizes})]
 
     @property
     def buildable(self) -> bool:
@@ -202,6 +210,7 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
     name = str(entry.get("origin_snap") or "")
     snap = _same(snaps, name, remote, started)
     shipment = snap.shipment(remote) if snap else None
+    numbers = tuple(sorted(int(each.get("vlm_nr") or 0) for each in entry.get("vlms") or ()))
     if entry.get("success"):
         state = "success"
     elif entry.get("shipping"):
@@ -218,10 +227,24 @@ def _from_s3(backup_id: str, resource: str, entry: Mapping[str, Any], snaps: lis
         started=started,
         finished=finished / 1000 if finished is not None else None,
         node=entry.get("origin_node") or None,
-        problem="one of its objects is missing" if entry.get("restorable") is False else None,
+        numbers=numbers,
+        problem=_incomplete(entry, numbers, snap) if state == "success" else None,
         snap=snap,
         noted=shipment.state if shipment else None,
     )
+
+
+def _incomplete(entry: Mapping[str, Any], numbers: tuple[int, ...], snap: Snap | None) -> str | None:
+    """What a complete backup lacks in the bucket."""
+    missing = sorted(set(snap.sizes) - set(numbers)) if snap and entry.get("vlms") is not None else []
+    if missing:
+        return f"{'the object of' if len(missing) == 1 else 'the objects of'} {_named(missing)} missing"
+    return "one of its objects is missing" if entry.get("restorable") is False else None
+
+
+def _named(numbers: list[int]) -> str:
+    """Volumes as the beginning of a sentence."""
+    return f"volume {numbers[0]} is" if len(numbers) == 1 else f"volumes {', '.join(map(str, numbers))} are"
 
 
 def _same(snaps: list[Snap], name: str, remote: str, started: float | None) -> Snap | None:
@@ -266,6 +289,8 @@ def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
             backup.problem = "its snapshot is no longer on the target"
         elif (arrived := backup.target.received) is not None and arrived.state != "success":
             backup.problem = f"its state on the target is {arrived.state}"
+        elif lacking := sorted(set(backup.snap.sizes) - set(backup.target.sizes)):
+            backup.problem = f"{_named(lacking)} missing on the target"
 
 
 def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:

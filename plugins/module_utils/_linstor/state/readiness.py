@@ -22,12 +22,16 @@ _KIB = 1024
 
 @dataclasses.dataclass
 class Replica:
-    """A resource's data on one node; ``allocated`` in bytes, ``None`` if LINSTOR doesn't know."""
+    """A resource's data on one node; ``allocated`` in bytes, ``None`` if LINSTOR doesn't know.
+
+    ``numbers`` are those of its volumes.
+    """
 
     node: str
     online: bool
     providers: tuple[str, ...]
     allocated: int | None
+    numbers: frozenset[int] = frozenset()
 
     @property
     def ships(self) -> bool:
@@ -87,6 +91,10 @@ class Survey:
             for kind in replica.providers
         }
 
+    def numbers(self, resource: str) -> frozenset[int]:
+        """The numbers of a resource's volumes."""
+        return frozenset(number for replica in self.replicas.get(resource.lower(), []) for number in replica.numbers)
+
     def allocated(self, resource: str, node: str | None) -> int | None:
         """Bytes allocated for a resource on a node: what a full backup ships."""
         for replica in self.replicas.get(resource.lower(), []):
@@ -123,6 +131,7 @@ def _replica(entry: Mapping[str, Any], online: Mapping[str, bool]) -> Replica:
         online=online.get(node.lower(), False),
         providers=tuple(str(each.get("provider_kind") or "") for each in volumes),
         allocated=sum(sizes) * _KIB if known else None,
+        numbers=frozenset(int(each.get("volume_number") or 0) for each in volumes),
     )
 
 

@@ -169,6 +169,7 @@ def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | 
         for shipment in plan.work:
             shipment.history.base_record = known.get(shipment.resource.lower())
     for shipment in plan.work:
+        shipment.history.numbers = plan.survey.numbers(shipment.resource)
         problem = plan.survey.problem(shipment.resource, plan.order.source_node) or _choose(shipment, plan.demand)
         if problem is not None:
             shipment.fail(problem)

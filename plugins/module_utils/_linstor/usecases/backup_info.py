@@ -213,6 +213,7 @@ def entry(
         "node": backup.node,
         "finished": iso_time(backup.finished) if backup.finished is not None else None,
         "bytes_logical": logical(backup.snap),
+        "volumes": backup.volumes,
         "target": backup.target.resource if backup.target else None,
         "target_snapshot": backup.target.name if backup.target else None,
     }
