@@ -21,7 +21,7 @@ controllers:
   elements: str
 auth_token:
   description:
-    - Token for a cluster that requires one. It is sent over TLS only.
+    - Token for a cluster that requires one, as clusters can from LINSTOR 1.34 on. It is sent over TLS only.
     - By default, C(auth-token) in the configuration of LINSTOR's client, then the satellite's token in
       C(/var/lib/linstor.d/auth.json).
   type: str

@@ -28,6 +28,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import (
     Report,
     Resource,
     Snapshot,
+    Token,
     Volume,
     new_uuid,
 )
@@ -60,6 +61,10 @@ class Cluster:
         self.props: Props = {"Cluster/LocalID": self.id}
         self.passphrase: str | None = None
         self.unlocked_by_passphrase = False
+        self.tokens: list[Token] = []
+        self.exports: list[str] = []
+        if self.options.token:
+            self.add_token("init-client", self.options.token)
         self.nodes = {name: Node(name) for name in self.options.nodes}
         self.pools = {
             (node, pool): Pool(pool, node, provider)
@@ -133,6 +138,13 @@ class Cluster:
 
     def new_volume(self, resource: str, number: int, size_kib: int, filled: int = 0) -> Volume:
         return Volume(number, size_kib, Content(size_kib << 10, f"{self.id}/{resource}/{number}", filled))
+
+    def add_token(self, description: str, secret: str = "", ip_filter: str = "") -> Token:
+        """A token, which from now on is asked for."""
+        made = Token(len(self.tokens) + 1, secret or secrets.token_hex(16), description, self.clock.now, ip_filter)
+        self.tokens.append(made)
+        self.props["Auth/TokenAuthenticationEnabled"] = "true"
+        return made
 
     def report(self, node: str, message: str) -> str:
         """Records an error report and gives its number."""

@@ -286,7 +286,7 @@ def _drop(cluster: Cluster, shipment: Shipment) -> None:
 
 
 def _version(cluster: Cluster) -> list[int]:
-    return [int(part) for part in cluster.options.version.split(".")]
+    return cluster.options.numbers
 
 
 def _prefixed(remote: Remote, reply: Any) -> Entries:

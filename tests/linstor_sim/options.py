@@ -45,6 +45,17 @@ class Options:
         return API_VERSIONS[".".join(self.version.split(".")[:2])]
 
     @property
+    def api(self) -> tuple[int, int]:
+        """The API's version without its last number."""
+        major, minor, _patch = self.api_version.split(".")
+        return int(major), int(minor)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The version without ``-rc.1``: LINSTOR compares only the three numbers."""
+        return [int(part) for part in self.version.partition("-")[0].split(".")]
+
+    @property
     def states_in_props(self) -> bool:
         """Whether the state of shipments is in properties (1.33 and later) or in flags."""
-        return tuple(int(part) for part in self.version.split(".")[:2]) >= (1, 33)
+        return self.numbers[:2] >= [1, 33]

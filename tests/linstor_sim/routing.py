@@ -53,17 +53,18 @@ class Route:
     pattern: re.Pattern[str]
     success: int
     handler: Handler
+    since: tuple[int, int] = (1, 0)  # of the API
 
 
 ROUTES: list[Route] = []
 
 
-def route(method: str, path: str, success: int = 200) -> Callable[[Handler], Handler]:
+def route(method: str, path: str, success: int = 200, since: tuple[int, int] = (1, 0)) -> Callable[[Handler], Handler]:
     """The handler gives a Reply, or what is to be sent as JSON; a list of entries decides over the status itself."""
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
 
     def register(handler: Handler) -> Handler:
-        ROUTES.append(Route(method, path, pattern, success, handler))
+        ROUTES.append(Route(method, path, pattern, success, handler, since))
         return handler
 
     return register
@@ -82,8 +83,8 @@ def find(
     return None, {}, {}
 
 
-def _nowhere(method: str, path: str) -> Reply:
-    if any(each.pattern.fullmatch(path.rstrip("/")) for each in ROUTES):
+def _nowhere(method: str, path: str, unknown: bool = False) -> Reply:
+    if not unknown and any(each.pattern.fullmatch(path.rstrip("/")) for each in ROUTES):
         message, details = f"Method '{method}' not allowed on path '{path}'.", "HTTP 405 Method Not Allowed"
         return Reply(405, [entry(codes.FAIL_UNKNOWN_ERROR, message, details=details)])
     message = f"Path '{path}' not found on server."
@@ -92,8 +93,8 @@ def _nowhere(method: str, path: str) -> Reply:
 
 def answer(cluster: Cluster, found: Route | None, call: Call, target: str) -> Reply:
     """Runs the handler under the cluster's lock."""
-    if found is None:
-        return _nowhere(call.method, target.split("?")[0])
+    if found is None or cluster.options.api < found.since:
+        return _nowhere(call.method, target.split("?")[0], found is not None)
     with cluster.lock:
         try:
             given = found.handler(cluster, call)

@@ -184,12 +184,13 @@ class _Handler(BaseHTTPRequestHandler):
             return None, Reply(500, entries)
 
     def _signed_in(self) -> bool:
-        options = self.server.server_of.cluster.options
-        if not options.token and not options.users:
+        cluster = self.server.server_of.cluster
+        options = cluster.options
+        if not cluster.tokens and not options.users:
             return True
         kind, _space, given = self.headers.get("Authorization", "").partition(" ")
         if kind == "Bearer":
-            return bool(options.token) and given == options.token
+            return any(each.secret == given and each.active and each.deleted is None for each in cluster.tokens)
         if kind == "Basic":
             with contextlib.suppress(ValueError):
                 user, _colon, password = base64.b64decode(given).decode().partition(":")
@@ -197,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _unauthorised(self) -> Reply:
-        if self.server.server_of.cluster.options.token:
+        if self.server.server_of.cluster.tokens:
             said = [entry(codes.FAIL_ACC_DENIED_COMMAND, "Unauthorized: token invalid or not provided")]
             return Reply(401, said, headers={"WWW-Authenticate": 'Bearer realm="linstor-controller"'})
         if self.headers.get("Authorization"):

@@ -177,6 +177,19 @@ class Remote:
 
 
 @dataclass
+class Token:
+    """A token with which a client signs in. ``id`` is its number, ``secret`` what the client sends."""
+
+    id: int
+    secret: str
+    description: str
+    created: int
+    ip_filter: str = ""
+    active: bool = True
+    deleted: int | None = None
+
+
+@dataclass
 class Report:
     """An error report."""
 

@@ -17,8 +17,22 @@ from ansible_collections.snapship.dr.tests.linstor_sim.api import (
     shipping,
     snapshots,
     stores,
+    tokens,
 )
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import ROUTES, Route
 
-MODULES = (backups, control, controller, internal, nodes, remotes, resources, schedules, shipping, snapshots, stores)
+MODULES = (
+    backups,
+    control,
+    controller,
+    internal,
+    nodes,
+    remotes,
+    resources,
+    schedules,
+    shipping,
+    snapshots,
+    stores,
+    tokens,
+)
 EVERY: list[Route] = ROUTES

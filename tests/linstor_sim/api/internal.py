@@ -52,8 +52,8 @@ def _contact(cluster: Cluster, call: Call) -> tuple[Remote | None, Entries]:
     """The remote of the calling cluster, or the refusal."""
     theirs = ".".join(map(str, call.field("srcVersion", [])))
     asking = call.field("srcClusterId", "")
-    if theirs != cluster.options.version:
-        ours = cluster.options.version
+    ours = ".".join(map(str, cluster.options.numbers))
+    if theirs != ours:
         message = f"Incompatible versions. Source version: {theirs}. Destination (local) version: {ours}"
         return None, [entry(codes.FAIL_BACKUP_INCOMPATIBLE_VERSION, message)]
     in_order = sorted(cluster.remotes.values(), key=lambda each: each.name.upper())

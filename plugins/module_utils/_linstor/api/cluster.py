@@ -65,13 +65,18 @@ class Cluster:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """The controller's version as (1, 33, 3)."""
+        """The controller's version as (1, 33, 3). LINSTOR, too, ignores what follows, as in 1.34.0-rc.1."""
         return _numbers(self._told()[0])
 
     @property
     def rest_version(self) -> tuple[int, ...]:
         """The version of the controller's REST API as (1, 28, 0)."""
         return _numbers(self._told()[1])
+
+    @property
+    def version_texts(self) -> tuple[str, str]:
+        """The versions of the controller and of its REST API as it tells them."""
+        return self._told()
 
     @functools.cached_property
     def cluster_id(self) -> str:
@@ -233,7 +238,7 @@ def same_version(one: Cluster, other: Cluster) -> SnapshipError | None:
     """The error if the two clusters' versions differ: LINSTOR ships only between equal ones."""
     if one.version == other.version:
         return None
-    mine, theirs = (".".join(str(number) for number in each.version) for each in (one, other))
+    mine, theirs = one.version_texts[0], other.version_texts[0]
     return RemoteError(
         f"{one.name} runs LINSTOR {mine}, {other.name} runs {theirs}: LINSTOR can't ship between different versions.",
         "Upgrade the older cluster.",

@@ -153,6 +153,6 @@ def describe(cluster: Cluster, name: str | None = None) -> list[dict[str, Any]]:
 
 def about(cluster: Cluster) -> dict[str, Any]:
     """The cluster's own id, versions and state of the master passphrase."""
-    version, rest_version = (".".join(str(each) for each in told) for told in (cluster.version, cluster.rest_version))
+    version, rest_version = cluster.version_texts
     told = {"id": cluster.cluster_id, "version": version, "rest_version": rest_version}
     return {"cluster": {**told, "encryption": passphrase_status(cluster)}}
