@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.outcome import Outcome
-from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer, carry_out
+from ansible_collections.snapship.dr.plugins.module_utils._module.boundary import answer, carry_out, finish
 
 FAILURE = {"volume": "/srv/b.img", "remote": "nas", "code": "full", "msg": "no space on nas.", "hint": "Make room."}
 
@@ -89,6 +89,17 @@ def test_what_failed_is_counted_and_not_its_results() -> None:
     assert run(Module(), Outcome(items=[begun], failures=[FAILURE]))["msg"] == message
     others = [{"volume": "/srv/a.img", "id": number} for number in range(3)]
     assert run(Module(), Outcome(items=others, failures=[FAILURE]))["msg"] == f"1 of 2 volumes failed:\n{message}"
+
+
+def test_what_linstor_keeps_are_resources() -> None:
+    module = Module()
+    failed = {"volume": "db", "remote": "offsite", "code": "full", "msg": "no space.", "hint": ""}
+    begun = {"source": "db", "target": "db-copy", "state": "failed"}
+    whole = {"source": "web", "target": "web-copy", "state": "success"}
+    with pytest.raises(Ended):
+        outcome = Outcome(items=[begun, whole], failures=[failed])
+        finish(module, lambda: outcome, "restores", "resources")  # type: ignore[arg-type]  # only what it uses
+    assert module.result["msg"] == "1 of 2 resources failed:\ndb on offsite: no space."
 
 
 def test_several_failures_stand_one_a_line_and_each_text_once() -> None:
