@@ -10,18 +10,15 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
-import datetime
-import secrets
 import time
 from collections.abc import Iterable
 
 from ..._engine.common.errors import RemoteError, SnapshipError
-from ..._engine.common.units import UTC
 from ..api import clock
 from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.replies import ControllerError, LostReply, Replies
-from ..state.backups import of_snapshot, queued, under_way, young
+from ..state.backups import new_name, of_snapshot, queued, under_way, young
 from ..state.claims import Claim, Claims
 from ..state.snapshots import Snap, list_snapshots
 from .choice import Demand
@@ -101,8 +98,7 @@ class Shipping:
         """A name for a snapshot that nobody else gives; "" where only LINSTOR can name it."""
         if self.order.kind != "s3" and self.cluster.rest_version < (1, 27):
             return ""
-        moment = datetime.datetime.fromtimestamp(clock.now(), UTC)
-        return f"backup-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        return new_name(clock.now())
 
     def _look_again(self, shipment: ResourceShipment, snaps: list[Snap], left: Claim | None) -> None:
         """Join what another run has started since the plan was made, or what a run that was killed has begun."""

@@ -8,10 +8,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..._engine.common.units import UTC
 from ..._engine.policy import chains
 from ..api.cluster import Cluster
 from .snapshots import ShipmentStatus, Snap
@@ -22,6 +25,8 @@ GRACE = 30.0
 PREPARING_FOR = 600.0
 _META = ".meta"
 _GENERATED = re.compile(r"back_\d{8}_\d{6}")
+_NAMED = re.compile(r"backup-(\d{8}-\d{6})-[0-9a-f]{6}")  # by new_name
+_NAMED_BEFORE = 5.0  # seconds
 _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
 #: the property, followed by the remote's name, of a snapshot whose shipment the target has refused
@@ -158,6 +163,26 @@ def as_listed(found: Iterable[RemoteBackup]) -> None:
     for each in found:
         each.id = _listed_id(each.id)
         each.base = each.base and _listed_id(each.base)
+
+
+def took_snapshot(backup: RemoteBackup) -> bool:
+    """Whether the shipment of a listed backup has surely taken its snapshot, so that both have the same time.
+
+    If LINSTOR has named the snapshot, the backup's id is without that name. We name one just before its shipment.
+    """
+    if "^" not in backup.id:
+        return True
+    named = _NAMED.fullmatch(backup.snapshot)
+    if named is None or backup.started is None:
+        return False
+    moment = datetime.datetime.strptime(named[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    return abs(backup.started - moment.timestamp()) < _NAMED_BEFORE
+
+
+def new_name(now: float) -> str:
+    """A name for a snapshot that a shipment takes at ``now``, and that nobody else gives."""
+    moment = datetime.datetime.fromtimestamp(now, UTC)
+    return f"backup-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def _listed_id(known: str) -> str:

@@ -78,5 +78,5 @@ def dated(cluster: Cluster, listing: Any, remote: str, sources: Iterable[str]) -
     """
     found = backups.on_s3(listing, {}, remote)
     wanted = {source.lower() for source in sources}
-    named = {each.resource for each in found if each.resource.lower() in wanted and "^" in each.id}
+    named = {each.resource for each in found if each.resource.lower() in wanted and not backups.took_snapshot(each)}
     return backups.on_s3(listing, list_snapshots(cluster, sorted(named)), remote) if named else found
