@@ -166,11 +166,20 @@ def _context(backup_id: str, name: str) -> bytes:
 
 
 def _open(gcm: Any, sealed: Readable, context: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+
     view = memoryview(sealed)
     try:
-        return bytes(gcm.decrypt(bytes(view[:NONCE]), view[NONCE:], context))
-    except Exception as error:  # cryptography's InvalidTag, whatever module it lives in
+        return bytes(gcm.decrypt(bytes(view[:NONCE]), _taken(view[NONCE:]), context))
+    except (InvalidTag, ValueError) as error:  # ValueError: too short for a nonce
         raise CorruptError("decryption failed: the data was changed, or belongs to another object.") from error
+
+
+def _taken(data: memoryview) -> Readable:
+    """What AESGCM.decrypt takes: before version 40 of the library only bytes."""
+    import cryptography
+
+    return data if int(cryptography.__version__.partition(".")[0]) >= 40 else bytes(data)
 
 
 def _encryptor(key: bytes, nonce: bytes) -> Any:

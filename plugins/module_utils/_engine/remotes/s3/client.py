@@ -93,12 +93,14 @@ def _config(settings: S3Settings) -> Any:
         "connect_timeout": _CONNECT_SECONDS,
         "read_timeout": _READ_SECONDS,
         "retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        "tcp_keepalive": True,
     }
-    # Several servers refuse checksum trailers, the default since botocore 1.36. Older ones don't know the option.
-    for option in ("request_checksum_calculation", "response_checksum_validation"):
-        if option in Config.OPTION_DEFAULTS:
-            options[option] = "when_required"
+    # Several servers refuse checksum trailers, the default since botocore 1.36. Older ones don't know these options.
+    newer = {
+        "tcp_keepalive": True,
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+    }
+    options.update({name: value for name, value in newer.items() if name in Config.OPTION_DEFAULTS})
     if settings.addressing_style != "auto":
         options["s3"] = {"addressing_style": settings.addressing_style}
     return Config(**options)

@@ -174,8 +174,9 @@ class S3Store:
                 pass  # raises what a thread raised
 
     def close(self) -> None:
-        """Close connections."""
-        self._client.close()
+        """Close connections. Older clients close theirs when they are forgotten."""
+        if hasattr(self._client, "close"):
+            self._client.close()
 
     # Finding out
 
