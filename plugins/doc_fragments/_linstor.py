@@ -120,6 +120,8 @@ options:
         O(target_cluster.config_file).
       - With it, the module also checks on the target cluster that the shipments have arrived. Without it, the module
         relies on the states that this cluster reports, unless the remote is this same cluster.
+      - With it, the module also looks at the target's storage pools. A thin pool that fills up damages what arrives,
+        and LINSTOR reports success. Without it, this isn't checked.
     type: dict
     suboptions:
 """
@@ -153,7 +155,8 @@ options:
         description:
           - How to reach the cluster of a remote of type V(linstor), to check that the shipments have arrived there. Set
             O(remotes[].target_cluster.controllers) or O(remotes[].target_cluster.config_file).
-          - Without it, the module relies on the states that this cluster reports.
+          - Without it, the module relies on the states that this cluster reports, and can't tell whether a storage pool
+            of the target was full.
         type: dict
         suboptions:
 """

@@ -23,6 +23,9 @@ description:
   - LINSTOR ships in the background. The module waits until the shipment has ended, and fails if the shipment fails. If
     a shipment is already under way or queued, the module waits for it instead of starting another one, whoever has
     started it.
+  - With O(target_cluster), or if the remote is the same cluster, the module checks whether the target's thin pools have
+    the space, and whether one was full while a copy arrived. A copy that can't be trusted is a failure (V(pool_full)),
+    and never a base. The result is in the property C(Aux/snapship.dr/arrival) of the received snapshot.
   - If one resource fails, the others go on. The task then fails. RV(backups) has the shipped backups, RV(failures) the
     failures.
 extends_documentation_fragment:

@@ -134,11 +134,11 @@ backups:
       type: int
       returned: always
     complete:
-      description: Whether it is complete and can be restored.
+      description: Whether it is complete and can be restored, and its content can be trusted as far as is known.
       type: bool
       returned: always
     problem:
-      description: Why it isn't complete, or V(null).
+      description: Why it isn't complete, or why a copy can't be trusted. Otherwise V(null).
       type: str
       returned: always
     created:

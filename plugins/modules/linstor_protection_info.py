@@ -137,7 +137,7 @@ protection:
       type: str
       returned: always
     problem:
-      description: The problem of a newer, incomplete backup, or V(null).
+      description: The problem of a newer backup that is incomplete or can't be trusted, or V(null).
       type: str
       returned: always
     snapshot:

@@ -102,6 +102,16 @@ options:
       - Only download the backup from O(remote) into a snapshot of the target, and don't create a resource from it.
     type: bool
     default: false
+  allow_doubtful:
+    description:
+      - Also restore a copy that can't be trusted, and restore into a storage pool that is full. What the module would
+        fail for with the code V(pool_full) becomes a warning. Parts of the data may be missing.
+      - A thin pool of LVM that fills up loses what is written to it, and LINSTOR reports success. So the module looks
+        at the storage pools before, during and after a download or restore, and records the result in the property
+        C(Aux/snapship.dr/arrival) of the downloaded snapshot. M(snapship.dr.linstor_backup) does the same for what it
+        ships, if it can read the target cluster.
+    type: bool
+    default: false
   overwrite:
     description:
       - Allow to replace a deployed target. Its data is lost, but only after the new state has arrived completely. Its
@@ -303,6 +313,7 @@ def request(params: Mapping[str, Any]) -> restore.Request:
         resource_group=params["resource_group"],
         passphrase=params["passphrase"],
         download_only=params["download_only"],
+        allow_doubtful=params["allow_doubtful"],
         overwrite=params["overwrite"],
         discard_changes=params["discard_changes"],
         consistent=params["consistent"],
@@ -329,6 +340,7 @@ def main() -> None:
                 "resource_group": {"type": "str"},
                 "passphrase": {"type": "str", "no_log": True},
                 "download_only": {"type": "bool", "default": False},
+                "allow_doubtful": {"type": "bool", "default": False},
                 "overwrite": {"type": "bool", "default": False},
                 "discard_changes": {"type": "bool", "default": False},
                 "consistent": {"type": "bool", "default": False},

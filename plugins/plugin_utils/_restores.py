@@ -43,6 +43,7 @@ OPTIONS = {
         "snapshot",
         "overwrite",
         "discard_changes",
+        "allow_doubtful",
         "node",
         "storage_pool_map",
         "resource_group",

@@ -11,7 +11,7 @@ from typing import Any
 
 import zstandard
 
-from ansible_collections.snapship.dr.tests.linstor_sim import codes, receiving, s3_layout, youth
+from ansible_collections.snapship.dr.tests.linstor_sim import capacity, codes, receiving, s3_layout, youth
 from ansible_collections.snapship.dr.tests.linstor_sim.backup_list import Meta, need_key, read_keys, read_metas
 from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachable, bucket_of
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
@@ -256,7 +256,7 @@ def _download(cluster: Cluster, reception: Reception) -> None:
         for number in reception.snapshot.volumes:
             with cluster.unlocked():
                 stream = zstandard.decompress(bucket.get(name.volume(number)))
-            receiving.receive(reception, number, stream)
+            receiving.receive(cluster, reception, number, stream)
     except (Unreachable, ValueError, zstandard.ZstdError) as error:
         cluster.report(node, f"Receiving of backup {name.backup} failed: {error}")
         if reception in cluster.receptions:
@@ -300,7 +300,7 @@ def info(cluster: Cluster, remote_name: str, wanted: Wanted) -> dict[str, Any]:
                 "name": terms.source_pool,
                 "provider_kind": terms.provider,
                 "target_name": target,
-                "remaining_space_kib": pool.total_kib - allocated if pool else None,
+                "remaining_space_kib": capacity.free_kib(cluster, pool) - allocated if pool else None,
                 "vlms": [
                     {
                         "name": link.volume(each["vlmNr"]),

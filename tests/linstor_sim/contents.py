@@ -67,6 +67,20 @@ class Content:
         """All of it."""
         return b"".join(self.chunk(index) for index in range(-(-self.size // CHUNK)))[: self.size]
 
+    def shares(self) -> set[tuple[int, object]]:
+        """The chunks as a pool counts them: those that a copy still shares are equal."""
+        return {(index, self._seed if data is None else id(data)) for index, data in self._chunks.items()}
+
+    def lose(self, base: Content, kept: int) -> int:
+        """Of the chunks written since ``base`` only the first ``kept`` have found room. Returns how many are lost."""
+        lost = self.changed_since(base)[0][max(kept, 0) :]
+        for index in lost:
+            if index in base._chunks:
+                self._chunks[index] = base._chunks[index]
+            else:
+                del self._chunks[index]
+        return len(lost)
+
     def changed_since(self, base: Content) -> tuple[list[int], list[int]]:
         """Chunks that differ from ``base``, and chunks that are no longer allocated."""
         ours, theirs = self._chunks, base._chunks

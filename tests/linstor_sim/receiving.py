@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.snapship.dr.tests.linstor_sim import codes, streams
+from ansible_collections.snapship.dr.tests.linstor_sim import capacity, codes, streams
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import DEFAULT_GROUP, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.contents import Content
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import ShipmentFault
@@ -178,13 +178,18 @@ def set_received_status(cluster: Cluster, snapshot: Snapshot, status: str) -> No
         part.flags = ["BACKUP_TARGET"]
 
 
-def receive(reception: Reception, number: int, stream: bytes) -> None:
-    """A volume's stream, on a copy of the base. ValueError when it can't be read."""
+def receive(cluster: Cluster, reception: Reception, number: int, stream: bytes) -> None:
+    """A volume's stream, on a copy of the base. ValueError when it can't be read, or when a ZFS pool is full.
+
+    A thin pool of LVM that is full loses what is written to it, and nobody says so.
+    """
     volume = reception.snapshot.volumes[number]
-    base = reception.base.volumes[number].content if reception.base else None
-    content = base.copy() if base else Content(volume.size_kib << 10)
+    base = reception.base.volumes[number].content if reception.base else Content(volume.size_kib << 10)
+    content = base.copy()
     content.resize(volume.size_kib << 10)
     streams.decode(stream, content)
+    part = next(iter(reception.snapshot.nodes.values()))
+    capacity.take_in(cluster, cluster.pools[part.node, part.pool], content, base)
     volume.content = content
 
 

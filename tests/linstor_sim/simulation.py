@@ -8,7 +8,14 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import backup_restore, receiving, schedules, shipments, youth
+from ansible_collections.snapship.dr.tests.linstor_sim import (
+    backup_restore,
+    capacity,
+    receiving,
+    schedules,
+    shipments,
+    youth,
+)
 from ansible_collections.snapship.dr.tests.linstor_sim.clock import Clock
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault, ShipmentFault, SnapshotFault
@@ -125,6 +132,12 @@ class Simulation:
             self.cluster.node(node).online = online
             if not online:
                 shipments.abandon(self.cluster, node)
+
+    def leave_free(self, node: str, free_kib: int, pool: str = "thinpool") -> None:
+        """Make a storage pool so small, or so big, that this much of it is free."""
+        with self.cluster.lock:
+            found = self.cluster.pools[node, pool]
+            found.total_kib = capacity.used_kib(self.cluster, found) + free_kib
 
     def read(self, resource: str, number: int = 0) -> bytes:
         """What is on a volume."""

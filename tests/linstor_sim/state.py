@@ -37,12 +37,13 @@ class Node:
 
 @dataclass
 class Pool:
-    """A storage pool of one node."""
+    """A storage pool of one node. ``reports_full``: its satellite writes an error report when writes are lost."""
 
     name: str
     node: str
     provider: str
     total_kib: int = 64 << 20
+    reports_full: bool = False
     props: Props = field(default_factory=dict)
     uuid: str = field(default_factory=new_uuid)
 

@@ -101,6 +101,13 @@ def set_node(cluster: Cluster, call: Call) -> Any:
     return Reply(200, {})
 
 
+@route("PUT", "/sim/pools/{node}/{pool}")
+def set_pool(cluster: Cluster, call: Call) -> Any:
+    """``{"total_kib": 4096}``: the size of a storage pool."""
+    cluster.pools[cluster.node(call.names["node"]).name, call.names["pool"]].total_kib = int(call.field("total_kib"))
+    return Reply(200, {})
+
+
 @route("PUT", "/sim/resources/{resource}/in-use")
 def set_in_use(cluster: Cluster, call: Call) -> Any:
     """``{"node": "alpha", "in_use": true}``."""

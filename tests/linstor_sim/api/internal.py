@@ -140,7 +140,7 @@ def receive(cluster: Cluster, call: Call) -> Any:
     reception = _reception(cluster, call.names["resource"], call.names["snapshot"])
     if reception is None:
         return Reply(410, "nothing listens for it")
-    receiving.receive(reception, int(call.names["number"]), zstandard.decompress(call.body))
+    receiving.receive(cluster, reception, int(call.names["number"]), zstandard.decompress(call.body))
     return Reply(200, {})
 
 

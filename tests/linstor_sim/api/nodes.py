@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import codes
+from ansible_collections.snapship.dr.tests.linstor_sim import capacity, codes
 from ansible_collections.snapship.dr.tests.linstor_sim.api.controller import changed
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Entries, Refused, entry
@@ -131,20 +131,13 @@ def create_pool(cluster: Cluster, call: Call) -> Entries:
 
 
 def pool_shown(cluster: Cluster, found: Pool) -> dict[str, Any]:
-    used = sum(
-        volume.content.allocated >> 10
-        for definition in cluster.definitions.values()
-        for resource in definition.resources.values()
-        if (resource.node, resource.pool) == (found.node, found.name) and resource.diskful
-        for volume in definition.volumes.values()
-    )
     return {
         "storage_pool_name": found.name,
         "node_name": found.node,
         "provider_kind": found.provider,
         "props": found.props,
         "static_traits": _traits(found),
-        "free_capacity": found.total_kib - used,
+        "free_capacity": capacity.free_kib(cluster, found),
         "total_capacity": found.total_kib,
         "free_space_mgr_name": f"{found.node};{found.name}",
         "uuid": found.uuid,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..._engine.common.errors import BusyError, RemoteError, need
+from ..._engine.common.errors import BusyError, CorruptError, RemoteError, need
 from ..._engine.common.units import parse_duration, show_duration
 from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.notes import keep
 from ..api.replies import ControllerError, LostReply
 from ..state.snapshots import Snap, list_snapshots
+from ..state.storage_pools import PoolWatch
 from .item import Item, RestoreRequest, errors_of
 
 #: seconds in which a download must appear if its start wasn't confirmed
@@ -28,10 +29,14 @@ def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     """Start the download. LINSTOR also creates the resource, unless an existing one must be removed first."""
     point = need(item.point, "it was chosen")
     remote = need(request.remote, "only a remote is downloaded from")
-    if item.leftover is not None:
-        # LINSTOR takes the rest of a failed download for a complete one.
-        what = f"deleting snapshot {item.leftover.name} of {item.target}, left by a download that failed"
-        cluster.change("snapshot_delete", item.target, item.leftover.name, what=what)
+    for snap in item.to_delete:
+        why = (
+            f"which can't be trusted: {item.doubtful[snap.name]}"
+            if snap.name in item.doubtful
+            else "left by a download that failed"
+        )
+        what = f"deleting snapshot {snap.name} of {item.target}, {why}"
+        cluster.change("snapshot_delete", item.target, snap.name, what=what)
         item.actions.append(what)
     by_itself = not (request.download_only or item.replaces)
     if by_itself:
@@ -67,12 +72,15 @@ def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     item.actions.append(f"downloading backup {point.id} from {remote} to {item.node} into {item.target}")
 
 
-def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
-    """Wait until each download is complete or has an error. Each check is one list request for all of them."""
+def watch(cluster: Cluster, request: RestoreRequest, items: list[Item], pace: Pace, pools: PoolWatch) -> None:
+    """Wait until each download is complete or has an error.
+
+    Each check is one list request for all of them, and at times one for the storage pools.
+    """
     timeout = parse_duration(request.wait_timeout, "wait_timeout")
-    pace = Pace(parse_duration(request.poll_interval, "poll_interval"))
     began = pace.clock()
     while items:
+        pools.glance()
         snaps: Mapping[str, list[Snap]] = {}
         try:
             snaps = list_snapshots(cluster, [item.target for item in items])
@@ -84,7 +92,7 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
         for item in items:
             with errors_of(item, request):
                 if snaps:
-                    _judge(cluster, item, snaps[item.target], pace.clock() - began)
+                    _judge(cluster, request, item, snaps[item.target], pace.clock() - began)
                 if item.arriving and pace.clock() - began >= timeout:
                     raise BusyError(
                         f"the download of {item.target} didn't finish within {show_duration(timeout)}. It goes on in"
@@ -97,11 +105,11 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> None:
             pace.pause(began + timeout)
 
 
-def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> None:
+def _judge(cluster: Cluster, request: RestoreRequest, item: Item, snaps: list[Snap], waited: float) -> None:
     point = need(item.point, "it was chosen")
     item.snaps = snaps
     was_arriving = item.arriving
-    item.find_held(True)
+    item.find_held(True, request.allow_doubtful)
     if item.young and waited > YOUNG_FOR:
         raise item.unsure or RemoteError(
             f"LINSTOR accepted the restore of backup {point.id} into {item.target}, but nothing shows within"
@@ -121,6 +129,12 @@ def _judge(cluster: Cluster, item: Item, snaps: list[Snap], waited: float) -> No
             "restore_failed",
         )
     item.arriving = False
+    if item.leftover.name in item.doubtful:
+        raise CorruptError(
+            f"backup {point.id} can't be trusted: {item.doubtful[item.leftover.name]}.",
+            "Choose another backup. Or set allow_doubtful: true to restore it anyway.",
+            "pool_full",
+        )
     arrival = need(item.leftover.received, "it was received")
     told = _report(cluster, arrival.report)
     raise RemoteError(

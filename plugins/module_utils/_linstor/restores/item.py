@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from ..._engine.common.errors import RemoteError, SnapshipError, VolumeError, need
+from ..state.arrivals import doubts
 from ..state.provenance import Provenance
 from ..state.resources import Deployed
 from ..state.snapshots import Snap
@@ -28,6 +29,7 @@ class RestoreRequest(Protocol):
     resource_group: str | None
     passphrase: str | None
     download_only: bool
+    allow_doubtful: bool
     wait: bool
     wait_timeout: str
     poll_interval: str
@@ -38,7 +40,9 @@ class Item:
     """One resource to restore.
 
     ``held``: the complete snapshot in this cluster. ``arriving``: it is being downloaded. ``leftover``: the rest of a
-    failed download. ``young``: its snapshot is there and doesn't tell yet what it is. ``place``: this run creates the
+    failed download. ``young``: its snapshot is there and doesn't tell yet what it is. ``doubtful``: downloads that
+    can't be trusted, with the reasons. ``suspicion``: why ``held`` can't be, which isn't recorded yet. ``pools``: the
+    names of the storage pools that it is downloaded to, if this run has chosen them. ``place``: this run creates the
     resource from the snapshot; otherwise LINSTOR does. ``replaces``: the deployed resource is removed first. ``begun``:
     an earlier run has started the restore in LINSTOR and didn't record its end.
     """
@@ -55,6 +59,9 @@ class Item:
     arriving: bool = False
     young: bool = False
     leftover: Snap | None = None
+    doubtful: dict[str, str] = dataclasses.field(default_factory=dict)
+    suspicion: str | None = None
+    pools: tuple[str, ...] = ()
     place: bool = True
     replaces: bool = False
     begun: bool = False
@@ -94,14 +101,23 @@ class Item:
         same = was.backup == point.id and was.source.lower() == (point.origin or "-").lower()
         return same and (point.held is None or was.snapshot == point.held.uuid)
 
-    def find_held(self, downloads: bool) -> None:
-        """Find the snapshot among the target's, or use the received one. Raises VolumeError."""
+    @property
+    def to_delete(self) -> list[Snap]:
+        """What must go before a download: LINSTOR takes it for a complete backup, or for a good base."""
+        return [snap for snap in self.snaps if snap is self.leftover or snap.name in self.doubtful]
+
+    def find_held(self, downloads: bool, allow_doubtful: bool = False) -> None:
+        """Find the snapshot among the target's, or use the received one. Raises VolumeError.
+
+        A download that can't be trusted counts as the rest of a failed one, unless ``allow_doubtful``.
+        """
         point = need(self.point, "it was chosen before")
         if not downloads:
             self.held, self.holder = point.held, need(point.held, "it was received").resource
             return
         self.holder, self.held, self.leftover = self.target, None, None
         self.arriving = self.young = False
+        self.doubtful = {} if allow_doubtful else doubts(snap for snap in self.snaps if self._is_download(snap))
         for snap in self.snaps:
             if snap.name.lower() != point.snapshot.lower():
                 continue
@@ -116,11 +132,16 @@ class Item:
                     " snapshot, roll back to it instead.",
                     code="snapshot_exists",
                 )
-            self.held = snap if arrival.state == "success" else None
+            self.held = snap if arrival.state == "success" and snap.name not in self.doubtful else None
             self.arriving = arrival.under_way
-            if self.arriving and (self.begun or snap.shipping(None).get("OnSuccess")):
+            deployed = self.there is not None and bool(self.there.diskful)
+            if self.arriving and (self.begun and not deployed or snap.shipping(None).get("OnSuccess")):
                 self.place = False  # LINSTOR creates the resource after the download
             self.leftover = snap if self.held is None and not self.arriving else None
+
+    def _is_download(self, snap: Snap) -> bool:
+        arrival, point = snap.received, self.point
+        return arrival is not None and point is not None and arrival.remote.lower() == point.origin.lower()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from ..._engine.common.errors import CorruptError, SnapshipError, UnknownError
 from ..._engine.common.units import iso_time
 from ..._engine.policy import chains
+from ..state.arrivals import doubts
 from ..state.backups import RemoteBackup
 from ..state.origins import is_from, source_of
 from ..state.snapshots import ShipmentStatus, Snap
@@ -20,18 +21,23 @@ from ..state.snapshots import ShipmentStatus, Snap
 
 @dataclasses.dataclass(frozen=True)
 class WantedPoint:
-    """At most one of these is set; none means the newest. ``when``: seconds since the epoch."""
+    """At most one of the first three is set; none means the newest. ``when``: seconds since the epoch.
+
+    ``doubtful``: a copy that can't be trusted will do, too.
+    """
 
     backup: str | None = None
     snapshot: str | None = None
     when: float | None = None
+    doubtful: bool = False
 
 
 @dataclasses.dataclass
 class RestorePoint:
     """The backup to restore. ``origin``: the remote, or the cluster that shipped it; ``chain``: the full one first.
 
-    ``held``: the received snapshot, if it is one. ``started``: when its upload began.
+    ``held``: the received snapshot, if it is one. ``started``: when its upload began. ``doubt``: why the received
+    snapshot can't be trusted.
     """
 
     id: str
@@ -42,6 +48,7 @@ class RestorePoint:
     held: Snap | None = None
     problem: str | None = None
     started: float | None = None
+    doubt: str | None = None
 
     def is_held_by(self, arrival: ShipmentStatus) -> bool:
         """Whether a downloaded snapshot is this backup, by its remote and upload time. LINSTOR records no more."""
@@ -78,12 +85,15 @@ def _chain(backup: RemoteBackup, by_id: dict[str, RemoteBackup]) -> list[str]:
 
 def received(snaps: Iterable[Snap], resource: str, source: str, wanted: WantedPoint) -> RestorePoint:
     """A complete received snapshot of ``resource``."""
-    points = []
-    for snap in snaps:
+    points, found = [], list(snaps)
+    doubtful = doubts(found)
+    for snap in found:
         arrival = snap.received
         if arrival is None or arrival.state != "success" or not is_from(snap, source):
             continue
-        points.append(RestorePoint(snap.name, snap.name, source_of(snap) or source, snap.time, [snap.name], snap))
+        point = RestorePoint(snap.name, snap.name, source_of(snap) or source, snap.time, [snap.name], snap)
+        point.doubt = doubtful.get(snap.name)
+        points.append(point)
     return _choose(points, resource, "that was received here", wanted)
 
 
@@ -98,6 +108,14 @@ def _choose(points: list[RestorePoint], source: str, where: str, wanted: WantedP
         good = next((point.id for point in points if point.problem is None), None)
         advice = f"The newest restorable backup is {good}." if good else "None of its backups can be restored."
         raise CorruptError(f"backup {found.id} of {source} can't be restored: {found.problem}.", advice)
+    if found.doubt is not None and not wanted.doubtful:
+        good = next((point.id for point in points if point.problem is None and point.doubt is None), None)
+        raise CorruptError(
+            f"the copy {found.id} of {source} can't be trusted: {found.doubt}. Parts of its data may be missing.",
+            (f"The newest copy without such a doubt is {good}." if good else "There is no copy without such a doubt.")
+            + " Set allow_doubtful: true to restore it anyway.",
+            "pool_full",
+        )
     return found
 
 

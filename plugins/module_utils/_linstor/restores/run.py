@@ -10,16 +10,18 @@ from __future__ import annotations
 import dataclasses
 
 from ..._engine.common.errors import RemoteError, SnapshipError, need
-from ..._engine.common.units import iso_time
+from ..._engine.common.units import iso_time, parse_duration
 from ..api.clock import Pace
 from ..api.cluster import Cluster
 from ..api.notes import Notes, keep
 from ..state import provenance
 from ..state.provenance import Provenance
 from ..state.resources import Deployed, read_definition
+from ..state.storage_pools import PoolWatch
 from .download import start, watch
 from .item import Item, RestoreRequest, errors_of
 from .place import place
+from .trust import trust
 
 #: seconds that LINSTOR may take to create the resource after the download
 _DEPLOYS_IN = 120.0
@@ -32,17 +34,25 @@ def carry_out(cluster: Cluster, request: RestoreRequest, items: list[Item]) -> N
             if item.needs_download:
                 start(cluster, request, item)
     arriving = [item for item in items if item.error is None and item.arriving]
+    pace = Pace(parse_duration(request.poll_interval, "poll_interval"))
+    pools = PoolWatch(cluster, pace)
     if arriving and request.wait:
-        watch(cluster, request, arriving)
+        watch(cluster, request, arriving, pace, pools)
     for item in items:
         if item.error is None and item.held is not None and not item.arriving:
             with errors_of(item, request):
-                _finish(cluster, request, item)
+                _finish(request, item, pools, item in arriving)
 
 
-def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
-    """Create the resource from the complete snapshot, unless LINSTOR does, and record its backup."""
+def _finish(request: RestoreRequest, item: Item, pools: PoolWatch, downloaded: bool) -> None:
+    """Create the resource from the complete snapshot, unless LINSTOR does, and record its backup.
+
+    Storage pools that are, or were, full are an error, before the resource is created as well as afterwards.
+    """
+    cluster = pools.cluster
     held, point = need(item.held, "it is here"), need(item.point, "it was chosen")
+    if downloaded and (item.place or request.download_only):
+        trust(request, item, pools, downloaded)
     if request.download_only:
         item.done = True
         return
@@ -54,10 +64,10 @@ def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     )
     if item.place:
         # A download has already chosen node and pools.
-        pools = request.storage_pool_map if request.remote is None else {}
+        pool_map = request.storage_pool_map if request.remote is None else {}
         node = request.node if request.remote is None else None
         try:
-            item.there = place(cluster, item, stamp, node, pools, request.resource_group)
+            item.there = place(cluster, item, stamp, node, pool_map, request.resource_group)
         except SnapshipError as error:
             if error.code not in ("busy", "target_exists") or not _is_noted(cluster, request, item):
                 raise
@@ -66,6 +76,12 @@ def _finish(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
     else:
         item.there = _deployed_by_linstor(cluster, item)
     resource = item.there
+    try:
+        trust(request, item, pools, downloaded and not item.place)
+    except RemoteError:
+        if item.place:
+            provenance.write(cluster, resource, dataclasses.replace(stamp, pending=True))
+        raise
     provenance.write(cluster, resource, dataclasses.replace(stamp, volumes=resource.volumes))
     item.actions.append(f"recorded in {resource.name} what it was restored from")
     if item.begun or not item.place:

@@ -136,7 +136,15 @@ def would_satisfy(backup: RemoteBackup, demand: Demand, now: float) -> bool:
 
 
 def choose(history: History, demand: Demand) -> BaseChoice:
-    """Full or increment, and why. Raises VolumeError if an increment is demanded, but impossible."""
+    """Full or increment, and why. Raises VolumeError if an increment is demanded, but impossible, or if the demanded
+    snapshot can't be shipped again."""
+    same = next((each for each in history.backups if each.doubtful and each.snapshot == demand.snapshot), None)
+    if same is not None and same.target is not None:
+        raise VolumeError(
+            f"snapshot {same.snapshot} of {history.resource} was shipped, but {same.problem}.",
+            f"{rid_of(same.target)} Then run the task again: it ships the snapshot again.",
+            "pool_full",
+        )
     choice = _choose(history, demand)
     if demand.kind == "incremental" and choice.base is None:
         raise no_base(history.resource, choice.reason)
@@ -152,10 +160,21 @@ def no_base(resource: str, reason: str) -> VolumeError:
     )
 
 
+def rid_of(copy: Snap) -> str:
+    """What to do about a copy that can't be trusted."""
+    return (
+        f"Free space in the storage pool, or enlarge it. Delete snapshot {copy.name} of {copy.resource} on the target,"
+        " and don't use a resource that was made of it."
+    )
+
+
 def _choose(history: History, demand: Demand) -> BaseChoice:
     if demand.kind == "full":
         return BaseChoice(True, None, "type is full")
     complete = [each for each in history.backups if each.complete]
+    doubtful = next((each for each in history.backups if each.doubtful and each.snap is not None), None)
+    if doubtful is not None and all((each.created or 0.0) < (doubtful.created or 0.0) for each in complete):
+        return BaseChoice(True, None, f"of the base that LINSTOR would choose, {doubtful.id}, {doubtful.problem}")
     choice = _on_bucket(history, demand) if history.listed else _on_cluster(complete)
     if not complete:
         return BaseChoice(choice.full, None, "first backup of this resource on this remote")

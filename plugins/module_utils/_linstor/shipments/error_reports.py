@@ -16,6 +16,7 @@ from ..._engine.common.errors import RemoteError
 from ..._engine.common.units import UTC
 from ..api.cluster import Cluster
 from ..state.backups import RemoteBackup
+from ..state.snapshots import Snap
 from .resource_shipment import Failed, ResourceShipment
 
 #: seconds that a report may be older than the shipment, as the clocks of the controller and this host differ
@@ -23,6 +24,7 @@ _EARLIER = 120.0
 #: the same for a report that names no resource
 _NEARBY = 2.0
 _SHOWN = 400
+_NO_SPACE = re.compile(r"no space left|out of (data )?space|free space in .*pool", re.IGNORECASE)
 
 
 def explain(cluster: Cluster, shipments: Sequence[ResourceShipment]) -> None:
@@ -35,6 +37,13 @@ def explain(cluster: Cluster, shipments: Sequence[ResourceShipment]) -> None:
     if not failed:
         return
     since = min(began for began in map(_began, failed) if began is not None) - _EARLIER
+    reports = read(cluster, since)
+    for shipment in failed:
+        _add(shipment, reports)
+
+
+def read(cluster: Cluster, since: float) -> list[Mapping[str, Any]]:
+    """The reports since then (seconds since the epoch), the newest first. One request; none if it fails."""
     try:
         found = cluster.read(
             "error_report_list",
@@ -43,11 +52,23 @@ def explain(cluster: Cluster, shipments: Sequence[ResourceShipment]) -> None:
             what="reading error reports",
         )
     except RemoteError:
-        return  # the shipment's own error is enough
+        return []  # they only add to what is known
     reports = [each.data_v1 for each in found if isinstance(getattr(each, "data_v1", None), Mapping)]
     reports = [each for each in reports if "filename" in each]
-    for shipment in failed:
-        _add(shipment, sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True))
+    return sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True)
+
+
+def about_arrival(reports: Sequence[Mapping[str, Any]], snap: Snap, since: float) -> str | None:
+    """What a satellite that received a snapshot has reported since then: about the snapshot, or that space ran out."""
+    nodes = {node.lower() for node in snap.nodes}
+    for report in reports:
+        node, at = str(report.get("node_name") or ""), (report.get("error_time") or 0) / 1000
+        if node.lower() not in nodes or at < since - _NEARBY:
+            continue
+        if _has(report, [snap.resource, snap.name]) or _NO_SPACE.search(_text(report)):
+            said = what_it_says(report)[:_SHOWN].rstrip(".")
+            return f"node {node} reported while the copy arrived: {said} (error report {_number(report)})"
+    return None
 
 
 def _add(shipment: ResourceShipment, reports: Sequence[Mapping[str, Any]]) -> None:
@@ -78,9 +99,16 @@ def _names(report: Mapping[str, Any], shipment: ResourceShipment) -> bool:
     seen = _seen(shipment)
     if seen is not None and seen.report and seen.report in (_number(report), report.get("filename")):
         return True
-    text = " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
-    names = [shipment.resource] + ([seen.snapshot] if seen else [])
+    return _has(report, [shipment.resource] + ([seen.snapshot] if seen else []))
+
+
+def _has(report: Mapping[str, Any], names: Sequence[str]) -> bool:
+    text = _text(report)
     return all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names)
+
+
+def _text(report: Mapping[str, Any]) -> str:
+    return " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
 
 
 def _may_be_about(report: Mapping[str, Any], shipment: ResourceShipment) -> bool:

@@ -96,7 +96,8 @@ def read_findings(cluster: Cluster, order: Order, resources: list[str], there: C
     elif same or there is not None:
         names = [order.target.name_of(name) for name in resources]
         arrived = every if there is None else list_snapshots(there, names)
-        backups.attach_received(found, {name: _of(arrived, name) for name in names})
+        theirs = {name: _of(arrived, name) for name in names}
+        backups.attach_checked(found, theirs, there or cluster, newest_only=True)
     return Findings(cluster, order, snaps, _by_resource(found), _by_resource(strangers), clock.now(), warning=warning)
 
 

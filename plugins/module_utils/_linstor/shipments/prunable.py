@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from ..._engine.policy.retention_calendar import Point
 from ..api.cluster import Cluster
+from ..state.arrivals import doubts
 from ..state.backups import (
     RemoteBackup,
     Snaps,
@@ -139,6 +140,7 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
     for resource, theirs in snaps.items():
         received = [(snap, arrival) for snap in theirs if (arrival := snap.received) is not None]
         busy = any(arrival.under_way for _snap, arrival in received)
+        doubtful = doubts(theirs)
         for snap, arrival in received:
             if not is_from(snap, source):
                 continue
@@ -150,9 +152,12 @@ def received_here(snaps: Snaps, source: str) -> list[Candidate]:
                 snapshot=snap.name,
                 created=snap.time,
                 state=arrival.state,
-                complete=arrival.state == "success",
+                complete=arrival.state == "success" and snap.name not in doubtful,
             )
-            if arrival.under_way or arrival.state == "unknown":
+            if snap.name in doubtful:
+                candidate.pinned = f"it can't be trusted: {doubtful[snap.name]}"
+                candidate.warning = f"the copy {candidate.id} can't be trusted: {doubtful[snap.name]}. It was kept."
+            elif arrival.under_way or arrival.state == "unknown":
                 candidate.pinned = _UNDER_WAY if arrival.under_way else "its state isn't known"
             elif busy and candidate.complete:
                 candidate.pinned = f"it may be the base of a shipment that is {_UNDER_WAY}"

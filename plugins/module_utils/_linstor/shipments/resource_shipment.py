@@ -80,11 +80,12 @@ class Stopping:
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """What became of it. ``seconds`` it took, if this run waited for it."""
+    """What became of it. ``seconds`` it took, if this run waited for it; ``began``: seconds since the epoch."""
 
     backup: RemoteBackup
     joined: bool = False
     seconds: float | None = None
+    began: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,8 +230,9 @@ class ResourceShipment:
 
     def end(self, backup: RemoteBackup, seconds: float | None = None) -> None:
         """It is over, or goes on without this run."""
-        joined = self.watched.joined if isinstance(self.state, (Watched, Stopping)) else self.join is not None
-        self.state = Ended(backup, joined, seconds)
+        watched = self.watched if isinstance(self.state, (Watched, Stopping)) else None
+        joined = watched.joined if watched is not None else self.join is not None
+        self.state = Ended(backup, joined, seconds, watched.began if watched is not None else backup.started)
 
     def confirmed(self, backup: RemoteBackup) -> None:
         """The remote's own record of it."""
@@ -244,7 +246,7 @@ class ResourceShipment:
         elif isinstance(state, Starting):
             began = state.began
         elif isinstance(state, Ended):
-            seen = seen or state.backup
+            seen, began = seen or state.backup, state.began
         self.state = Failed(error, seen, began)
 
     def never_began(self, error: SnapshipError) -> None:

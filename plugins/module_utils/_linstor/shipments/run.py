@@ -21,6 +21,7 @@ from ..api.replies import ControllerError, LostReply, Replies
 from ..state.backups import new_name, of_snapshot, queued, under_way, young
 from ..state.claims import Claim, Claims
 from ..state.snapshots import Snap, list_snapshots
+from ..state.storage_pools import PoolWatch
 from .choice import Demand
 from .judge import Judge
 from .order import Order, start
@@ -37,13 +38,19 @@ AWAY = ("connection refused", "timed out", "no route to host", "network is unrea
 
 
 class Shipping:
-    """A run: at most ``order.parallel`` shipments at once, all watched by one list request at a time."""
+    """A run: at most ``order.parallel`` shipments at once, all watched by one list request at a time.
 
-    def __init__(self, cluster: Cluster, order: Order, demand: Demand, pace: Pace) -> None:
+    ``pools``: the watch over the target's storage pools, if the target can be read.
+    """
+
+    def __init__(
+        self, cluster: Cluster, order: Order, demand: Demand, pace: Pace, pools: PoolWatch | None = None
+    ) -> None:
         self.cluster = cluster
         self.order = order
         self.demand = demand
         self.pace = pace
+        self.pools = pools
         self.judge = Judge(cluster, order, demand, pace)
         self.waiting: collections.deque[ResourceShipment] = collections.deque()
         self.running: list[ResourceShipment] = []
@@ -190,6 +197,8 @@ class Shipping:
 
     def _look(self) -> None:
         """Check all running shipments once."""
+        if self.pools is not None:
+            self.pools.glance()
         snaps: dict[str, list[Snap]] | None = None
         trouble: RemoteError | None = None
         queue: frozenset[tuple[str, str]] = frozenset()

@@ -11,13 +11,15 @@ import dataclasses
 import datetime
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..._engine.common.units import UTC
 from ..._engine.policy import chains
 from ..api.cluster import Cluster
+from .arrivals import doubts, is_unchecked
 from .snapshots import ShipmentStatus, Snap
+from .storage_pools import Pool, read_pools
 
 #: seconds for which a shipment may be missing from both the queue and the snapshots: they are read one after the other
 GRACE = 30.0
@@ -31,6 +33,8 @@ _BASE = "BackupLastSnapshot"
 _SOURCE_UUID = "Backup/Target/SourceSnapDfnUUID"
 #: the property, followed by the remote's name, of a snapshot whose shipment the target has refused
 REFUSED = "Aux/snapship.dr/refused/"
+#: how the problem of a doubtful copy begins
+UNTRUSTED = "the copy can't be trusted: "
 SOURCE_CLUSTER = "Backup/FromClusterUUID"
 
 Snaps = Mapping[str, list[Snap]]
@@ -47,7 +51,8 @@ class RemoteBackup:
     is queued behind a failed shipment). ``snap`` is the snapshot in the cluster, if it still exists. ``noted`` is the
     state that this snapshot records: LINSTOR uses a base only if that says success, whatever the bucket has.
     ``numbers`` are those of the volumes whose objects a bucket has.
-    ``young``: its snapshot was named beforehand, and records nothing of a shipment yet.
+    ``young``: its snapshot was named beforehand, and records nothing of a shipment yet. ``doubtful``: the target has
+    it, but its content can't be trusted.
     """
 
     id: str
@@ -67,6 +72,7 @@ class RemoteBackup:
     target: Snap | None = None
     noted: str | None = None
     young: bool = False
+    doubtful: bool = False
 
     @property
     def complete(self) -> bool:
@@ -301,21 +307,52 @@ def mark_broken(backups: list[RemoteBackup]) -> None:
             backup.problem = "one of its bases is missing"
 
 
-def attach_received(backups: Iterable[RemoteBackup], there: Snaps) -> None:
-    """Find the received snapshot of each on the target, by the UUID of the snapshot that was shipped."""
+def attach_received(backups: Iterable[RemoteBackup], there: Snaps, pools: Sequence[Pool] = ()) -> None:
+    """Find the received snapshot of each on the target, by the UUID of the snapshot that was shipped.
+
+    ``pools``: the target's storage pools, to doubt what nobody has checked in a full one.
+    """
     received = {
         snap.props[_SOURCE_UUID]: snap for snaps in there.values() for snap in snaps if _SOURCE_UUID in snap.props
     }
+    doubtful = {resource: doubts(snaps, pools) for resource, snaps in there.items()}
     for backup in backups:
         if backup.snap is None or backup.state != "success":
             continue
-        backup.target, backup.problem = received.get(backup.snap.uuid), None
+        backup.target, backup.problem, backup.doubtful = received.get(backup.snap.uuid), None, False
         if backup.target is None:
             backup.problem = "its snapshot is no longer on the target"
         elif (arrived := backup.target.received) is not None and arrived.state != "success":
             backup.problem = f"its state on the target is {arrived.state}"
         elif lacking := sorted(set(backup.snap.sizes) - set(backup.target.sizes)):
             backup.problem = f"{_named(lacking)} missing on the target"
+        else:
+            doubt(backup, next((told[backup.target.name] for told in _of(doubtful, backup.target)), None))
+
+
+def _of(doubtful: Mapping[str, Mapping[str, str]], snap: Snap) -> list[Mapping[str, str]]:
+    return [told for name, told in doubtful.items() if name.lower() == snap.resource.lower() and snap.name in told]
+
+
+def doubt(backup: RemoteBackup, reason: str | None) -> None:
+    """Give a backup the problem that its copy can't be trusted, if there is a reason."""
+    if reason is not None:
+        backup.problem, backup.doubtful = f"{UNTRUSTED}{reason}", True
+
+
+def attach_checked(backups: Sequence[RemoteBackup], there: Snaps, target: Cluster, newest_only: bool = False) -> None:
+    """:func:`attach_received`. It reads the target's storage pools (one request) if a copy was never checked.
+
+    ``newest_only``: only the newest copy of each resource decides whether that is needed.
+    """
+    attach_received(backups, there)
+    seen: set[str] = set()
+    for backup in newest_first(each for each in backups if each.complete):
+        decides = backup.resource not in seen or not newest_only
+        seen.add(backup.resource)
+        if decides and backup.target is not None and is_unchecked(backup.target):
+            attach_received(backups, there, read_pools(target))
+            return
 
 
 def queued(cluster: Cluster, remote: str) -> frozenset[tuple[str, str]]:

@@ -95,6 +95,15 @@ class Survey:
         """The numbers of a resource's volumes."""
         return frozenset(number for replica in self.replicas.get(resource.lower(), []) for number in replica.numbers)
 
+    def needed(self, resource: str, source_node: str | None) -> int | None:
+        """Bytes that a full backup needs in a thin pool of the target; ``None`` if LINSTOR doesn't know."""
+        sizes = [
+            replica.allocated
+            for replica in self.replicas.get(resource.lower(), [])
+            if replica.ships and (source_node is None or replica.node.lower() == source_node.lower())
+        ]
+        return max((size for size in sizes if size is not None), default=None)
+
     def allocated(self, resource: str, node: str | None) -> int | None:
         """Bytes allocated for a resource on a node: what a full backup ships."""
         for replica in self.replicas.get(resource.lower(), []):

@@ -3,40 +3,71 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 
-"""Checks before a download: whether a node has the storage pools for a backup, of the right kind and with space."""
+"""The storage pools of a cluster, and which of them were full while copies arrived in them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from ..._engine.common.errors import SnapshipError, UsageError, VolumeError
-from ..._engine.common.units import show_bytes
+from ..._engine.common.errors import SnapshipError
+from ..api import clock
+from ..api.clock import Pace
 from ..api.cluster import Cluster
 
 _KIB = 1024
+#: seconds between two looks: LINSTOR asks every satellite each time
+_EVERY = 2.0
+#: the same after a look that failed: connecting again takes time
+_LATER = 30.0
 #: a pool of the first kind can receive the streams of the second; pools of one kind always can
 _STREAMS = {"ZFS_THIN": "ZFS"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """A storage pool of a node; ``free`` in bytes, ``None`` while its node is offline."""
+    """A storage pool of a node; ``free`` and ``total`` in bytes, ``None`` while its node is offline."""
 
     node: str
     name: str
     provider: str
     free: int | None
+    total: int | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its node and name as LINSTOR compares them."""
+        return self.node.lower(), self.name.lower()
 
-@dataclasses.dataclass(frozen=True)
-class Need:
-    """What a backup needs of one pool; ``pool`` is the source pool's name, ``bytes`` what will be allocated."""
+    @property
+    def title(self) -> str:
+        """How messages name it."""
+        return f"storage pool {self.name} of node {self.node}"
 
-    pool: str
-    provider: str
-    bytes: int
+    @property
+    def loses_writes(self) -> bool:
+        """Whether it silently loses what is written to it when it is full. Others refuse it, and the copy fails."""
+        return self.provider == "LVM_THIN"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it loses writes. LINSTOR derives the free space from a percentage with two decimals."""
+        return self._has_only(1, 10_000)
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether less than one hundredth of it is free, so that it may soon lose writes."""
+        return self._has_only(1, 100)
+
+    def is_on(self, nodes: Iterable[str]) -> bool:
+        """Whether it is on one of these nodes."""
+        return self.node.lower() in {node.lower() for node in nodes}
+
+    def _has_only(self, part: int, of: int) -> bool:
+        if not self.loses_writes or self.free is None or not self.total:
+            return False
+        return self.free * of <= self.total * part
 
 
 def same_kind(one: str, other: str) -> bool:
@@ -52,116 +83,70 @@ def read_pools(cluster: Cluster) -> list[Pool]:
     for entry in data or ():
         free, provider = entry.get("free_capacity"), str(entry.get("provider_kind") or "")
         if provider != "DISKLESS":
-            room = None if free is None else int(free) * _KIB
-            found.append(Pool(str(entry.get("node_name") or ""), str(entry["storage_pool_name"]), provider, room))
+            name, node = str(entry["storage_pool_name"]), str(entry.get("node_name") or "")
+            found.append(Pool(node, name, provider, _bytes(free), _bytes(entry.get("total_capacity"))))
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class Fit:
-    """The node for a backup, and the bytes to download."""
-
-    node: str
-    download: int
-
-
-def fit(
-    cluster: Cluster,
-    remote: str,
-    backup: str,
-    pools: Iterable[Pool],
-    node: str | None,
-    pool_map: Mapping[str, str],
-    passphrase: str | None,
-) -> Fit:
-    """The node for a backup: the requested one, or the one with the most free space. One request.
-
-    Raises UsageError or VolumeError (no_pool, provider, no_space, passphrase) if no node is suitable.
-    """
-    told: Any = cluster.read("backup_info", remote, bak_id=backup, what=f"reading backup {backup}").data_v1
-    entries = [each for each in told.get("storpools") or () if isinstance(each, Mapping)]
-    if not passphrase and any(
-        volume.get("layer_type") == "LUKS" for each in entries for volume in each.get("vlms") or ()
-    ):
-        raise UsageError(
-            f"backup {backup} has encrypted (LUKS) volumes.",
-            "Set passphrase to the master passphrase of the cluster that made it.",
-            code="passphrase",
-        )
-    needs = [_need(each) for each in entries]
-    _mapped_in_vain(pool_map, needs)
-    by_node: dict[str, list[Pool]] = {}
-    for pool in pools:
-        by_node.setdefault(pool.node, []).append(pool)
-    candidates = [name for name in by_node if node is None or name.lower() == node.lower()]
-    if not candidates:
-        raise VolumeError(f"the cluster has no node {node!r} with a storage pool.", code="unknown_node")
-    reasons: list[SnapshipError] = []
-    fits: list[tuple[int, str]] = []
-    for name in candidates:
-        room = _room(name, by_node[name], needs, pool_map)
-        if isinstance(room, SnapshipError):
-            reasons.append(room)
-        else:
-            fits.append((room, name))
-    if not fits:
-        raise _worst(reasons)
-    return Fit(max(fits)[1], int(told.get("dl_size_kib") or 0) * _KIB)
+def users(cluster: Cluster, resource: str) -> set[tuple[str, str]]:
+    """The keys of the pools in which a resource is deployed. One request."""
+    answer = cluster.read(
+        "volume_list", filter_by_resources=[resource], what=f"reading the storage pools of {resource}"
+    )
+    return {
+        (str(entry.get("node_name") or "").lower(), str(volume.get("storage_pool_name") or "").lower())
+        for entry in getattr(answer, "data_v1", None) or ()
+        if str(entry.get("name") or "").lower() == resource.lower()
+        for volume in entry.get("volumes") or ()
+    }
 
 
-def _need(entry: Mapping[str, Any]) -> Need:
-    size = sum(int(volume.get("alloc_size_kib") or 0) for volume in entry.get("vlms") or ())
-    return Need(str(entry.get("name") or ""), str(entry.get("provider_kind") or ""), size * _KIB)
+def _bytes(kib: Any) -> int | None:
+    return None if kib is None else int(kib) * _KIB
 
 
-def _mapped_in_vain(pool_map: Mapping[str, str], needs: list[Need]) -> None:
-    known = {need.pool.lower() for need in needs} | {"*"}
-    for name in pool_map:
-        if name.lower() not in known:
-            raise UsageError(
-                f"storage_pool_map: the backup has no storage pool {name!r}.",
-                f"Its pools: {', '.join(sorted(need.pool for need in needs)) or 'none'}.",
-            )
+class PoolWatch:
+    """Looks at the pools again and again. Each look is one request."""
 
+    def __init__(self, cluster: Cluster, pace: Pace) -> None:
+        self.cluster = cluster
+        self.blind: SnapshipError | None = None  #: why the last look failed
+        self._pace = pace
+        self._next = 0.0
+        self._kept: list[Pool] = []
+        self._full: dict[tuple[str, str], float] = {}
 
-def _room(node: str, pools: list[Pool], needs: list[Need], pool_map: Mapping[str, str]) -> int | SnapshipError:
-    """The bytes left in the fullest pool afterwards, or the error if the node isn't suitable."""
-    named = {old.lower(): new for old, new in pool_map.items()}
-    left: dict[str, int] = {}
-    for need in needs:
-        wanted = named.get(need.pool.lower(), named.get("*", need.pool))
-        pool = next((each for each in pools if each.name.lower() == wanted.lower()), None)
-        if pool is None:
-            there = ", ".join(sorted(each.name for each in pools))
-            return VolumeError(
-                f"node {node} has no storage pool {wanted!r}. Its pools: {there or 'none'}.",
-                f"Map pool {need.pool!r} to one of them with storage_pool_map, or choose another node.",
-                code="no_pool",
-            )
-        if not same_kind(pool.provider, need.provider):
-            return VolumeError(
-                f"the backup needs a pool of kind {need.provider}, but storage pool {pool.name} of node {node} is"
-                f" {pool.provider}.",
-                "Choose a pool of the same kind: LINSTOR restores into no other.",
-                code="provider",
-            )
-        if pool.free is None:
-            return VolumeError(f"node {node} is offline.", "Choose another node, or start its satellite.", "offline")
-        left[pool.name] = left.get(pool.name, pool.free) - need.bytes
-        if left[pool.name] < 0:
-            return VolumeError(
-                f"storage pool {pool.name} of node {node} is too full: {show_bytes(pool.free)} are free,"
-                f" {show_bytes(pool.free - left[pool.name])} are needed.",
-                "Free space there, or choose another pool or node.",
-                code="no_space",
-            )
-    return min(left.values(), default=0)
+    def glance(self) -> None:
+        """Look, unless that was done just before."""
+        if self._pace.clock() >= self._next:
+            self.look()
 
+    def look(self) -> None:
+        """Read the pools."""
+        try:
+            self._kept = read_pools(self.cluster)
+        except SnapshipError as error:
+            self.blind, self._next = error, self._pace.clock() + _LATER
+            return
+        self.blind, self._next = None, self._pace.clock() + _EVERY
+        self._full.update({pool.key: clock.now() for pool in self._kept if pool.is_full})
 
-def _worst(reasons: list[SnapshipError]) -> SnapshipError:
-    """The reason of the node that came closest."""
-    for code in ("no_space", "offline", "provider", "no_pool"):
-        for reason in reasons:
-            if reason.code == code:
-                return reason
-    return reasons[0]
+    def full(self, resource: str, nodes: Iterable[str], since: float = 0.0, pools: Collection[str] = ()) -> str | None:
+        """The storage pool with a copy on these nodes, in words, if it was seen full.
+
+        ``since``: in seconds since the epoch. ``pools``: the names of the only pools that the copy can be in, if they
+        are known. Otherwise the resource's own pools count, if it is deployed. That is one request, made only if there
+        is a choice.
+        """
+        there = [pool for pool in self._kept if pool.is_on(nodes) and pool.loses_writes]
+        if pools:
+            there = [pool for pool in there if pool.name.lower() in {name.lower() for name in pools}]
+        found = [pool for pool in there if self._full.get(pool.key, -1.0) >= since]
+        if found and len(there) > len(found):
+            used = users(self.cluster, resource)
+            there = [pool for pool in there if pool.key in used] or there
+            found = [pool for pool in found if pool in there]
+        if not found:
+            return None
+        unsure = "" if len(there) == len(found) else " (LINSTOR doesn't tell which of the node's pools has the copy)"
+        return f"{found[0].title}{unsure}"

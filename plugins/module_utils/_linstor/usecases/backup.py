@@ -23,7 +23,7 @@ from ..api.clock import Pace
 from ..api.cluster import Cluster, same_version
 from ..api.replies import ControllerError
 from ..shipments import choice, error_reports, refused, results
-from ..shipments.arrival import confirm
+from ..shipments.arrival import confirm, record_suspicions
 from ..shipments.choice import Demand, would_satisfy
 from ..shipments.destination import Destination
 from ..shipments.findings import Findings, read_findings
@@ -31,12 +31,12 @@ from ..shipments.order import Order
 from ..shipments.plan import Plan, Request
 from ..shipments.resource_shipment import ResourceShipment, Satisfied, Waiting
 from ..shipments.run import Shipping
-from ..state import target_names
+from ..state import readiness, target_names
 from ..state.backups import RemoteBackup, under_way
 from ..state.passphrase import lock
-from ..state.readiness import survey
 from ..state.remotes import BACKUP_TYPES, Remote, find_remote
 from ..state.s3_bases import base_records
+from ..state.storage_pools import PoolWatch
 
 __all__ = ["Plan", "Request", "apply", "check", "plan"]
 
@@ -163,7 +163,7 @@ def _unit(findings: Findings, resource: str, demand: Demand) -> ResourceShipment
 
 def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | None) -> None:
     """Check what each shipment needs, and choose how to ship."""
-    plan.survey = findings.survey = findings.survey or survey(cluster)
+    plan.survey = findings.survey = findings.survey or readiness.survey(cluster)
     if plan.order.kind == "s3":
         known = base_records(cluster, plan.order.remote)
         for shipment in plan.work:
@@ -186,17 +186,21 @@ def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | 
 
 
 def _look_at_target(plan: Plan, receiving: Cluster) -> None:
-    """Check that the target can receive full backups. Increments go to the node and pool of their base anyway."""
-    whole = [
-        shipment
-        for shipment in plan.work
-        if shipment.choice is not None and shipment.choice.base is None and not shipment.join
-    ]
-    if not whole or plan.survey is None:
+    """Check that the target can receive the backups. Increments go to the node and pool of their base anyway."""
+    todo = [shipment for shipment in plan.work if shipment.choice is not None and not shipment.join]
+    if not todo or plan.survey is None:
         return
     destination = Destination(receiving, plan.order.target)
-    for shipment in whole:
-        problem = destination.problem(plan.survey.providers(shipment.resource, plan.order.source_node))
+    survey, node = plan.survey, plan.order.source_node
+    # The largest first: so the others are tried in what it leaves.
+    for shipment in sorted(todo, key=lambda each: survey.needed(each.resource, node) or 0, reverse=True):
+        base = shipment.choice.base if shipment.choice is not None else None
+        needed, kinds = survey.needed(shipment.resource, node), survey.providers(shipment.resource, node)
+        problem: SnapshipError | None = None
+        if base is None:
+            problem = destination.problem(kinds) or destination.reserve(shipment.resource, kinds, needed)
+        elif base.target is not None:
+            problem = destination.too_tight(shipment.resource, base.target.nodes, needed)
         if problem is not None:
             shipment.fail(problem)
 
@@ -227,12 +231,15 @@ def apply(cluster: Cluster, plan: Plan) -> Outcome:
         raise plan.obstacle.about(remote=plan.order.remote)
     pace = Pace(parse_duration(plan.request.poll_interval, "poll_interval"))
     work = plan.work
-    shipping = Shipping(cluster, plan.order, plan.demand, pace)
     if not plan.order.wait:
         _take_as_it_goes(work, plan.demand)
-    shipping.run(work)
-    if plan.order.wait:
-        _confirm(cluster, plan, work, pace)
+    with contextlib.ExitStack() as stack:
+        pools = _pools(cluster, plan, pace, stack)
+        if pools is not None:
+            record_suspicions(pools.cluster, plan.shipments)
+        Shipping(cluster, plan.order, plan.demand, pace, pools).run(work)
+        if pools is not None:
+            confirm(pools, plan.order, work, pace)
     refused.settle(cluster, plan.order, work)
     error_reports.explain(cluster, work)
     listed: Mapping[tuple[str, str], RemoteBackup] = {}
@@ -242,13 +249,14 @@ def apply(cluster: Cluster, plan: Plan) -> Outcome:
     return results.outcome(cluster, plan, listed)
 
 
-def _confirm(cluster: Cluster, plan: Plan, work: list[ResourceShipment], pace: Pace) -> None:
-    """Check on the target that all shipments have arrived, if the target can be read."""
+def _pools(cluster: Cluster, plan: Plan, pace: Pace, stack: contextlib.ExitStack) -> PoolWatch | None:
+    """The watch over the target's storage pools, if this run waits and the target can be read."""
+    if not plan.order.wait or plan.order.kind != "linstor" or all(each.satisfied for each in plan.shipments):
+        return None
     if plan.same_cluster:
-        confirm(cluster, plan.order, work, pace)
-    elif plan.request.target_cluster and any(shipment.result for shipment in work):
-        with Cluster(plan.request.target_cluster) as there:
-            confirm(there, plan.order, work, pace)
+        return PoolWatch(cluster, pace)
+    access = plan.request.target_cluster
+    return PoolWatch(stack.enter_context(Cluster(access)), pace) if access else None
 
 
 def _take_as_it_goes(work: list[ResourceShipment], demand: Demand) -> None:

@@ -7,6 +7,7 @@
 
 Requests: for an S3 remote the lists of remotes, snapshots, nodes (with resources) and backups; for a LINSTOR remote
 those of remotes and snapshots, and of the target's snapshots if these can be read; without a remote that of snapshots.
+One more for the storage pools in which copies are that nobody has checked.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from ..api import clock
 from ..api.cluster import Access, Cluster
 from ..shipments.items import chain_size, logical
 from ..state import backups, target_names
+from ..state.arrivals import base_of, doubts, is_unchecked
 from ..state.backups import RemoteBackup, Snaps
 from ..state.origins import source_of
 from ..state.remotes import Remote, find_remote
 from ..state.s3_list import backup_list
-from ..state.snapshots import SOURCE, list_snapshots
+from ..state.snapshots import list_snapshots
+from ..state.storage_pools import read_pools
 
 _RECEIVED_BASE = "BackupLastSnapshot"
 
@@ -64,6 +67,7 @@ def listing(cluster: Cluster, request: Request) -> BackupList:
         if request.target_cluster:
             raise UsageError("target_cluster needs remote: without remote, the backups received here are listed.")
         found = received(snaps)
+        _look_at_arrivals(cluster, found, snaps)
     elif remote.type == "s3":
         found = _on_s3(cluster, remote, snaps)
     elif remote.type == "linstor":
@@ -89,9 +93,7 @@ def received(snaps: Snaps) -> list[RemoteBackup]:
             arrived = snap.received
             if arrived is None:
                 continue
-            # The target's own property is set even for a full one; the source's property is set for increments only.
-            built = any(key.startswith(SOURCE) and key.endswith(f"/{_RECEIVED_BASE}") for key in snap.props)
-            base = snap.shipping(None).get(_RECEIVED_BASE) if built else None
+            base = base_of(snap)
             found.append(
                 RemoteBackup(
                     id=backups.identity(resource, snap.name),
@@ -110,6 +112,16 @@ def received(snaps: Snaps) -> list[RemoteBackup]:
     return found
 
 
+def _look_at_arrivals(cluster: Cluster, found: list[RemoteBackup], snaps: Snaps) -> None:
+    """Name the copies that can't be trusted. One request if one of them was never checked."""
+    unchecked = any(each.snap is not None and is_unchecked(each.snap) for each in found)
+    pools = read_pools(cluster) if unchecked else []
+    told = {resource: doubts(theirs, pools) for resource, theirs in snaps.items()}
+    for each in found:
+        if each.state == "success":
+            backups.doubt(each, told[each.resource].get(each.snapshot))
+
+
 def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[RemoteBackup]:
     answer = backup_list(cluster, remote.name)
     found = backups.on_s3(answer, snaps, remote.name)
@@ -124,13 +136,11 @@ def _on_s3(cluster: Cluster, remote: Remote, snaps: Snaps) -> list[RemoteBackup]
 def _shipped(cluster: Cluster, remote: Remote, snaps: Snaps, target: Access | None) -> list[RemoteBackup]:
     found = backups.shipments(snaps, remote.name)
     with contextlib.ExitStack() as stack:
-        there: Snaps | None = None
         if target is not None:
-            there = list_snapshots(stack.enter_context(Cluster(target)))
+            there = stack.enter_context(Cluster(target))
+            backups.attach_checked(found, list_snapshots(there), there)
         elif target_names.is_same_cluster(cluster, remote.options.get("url")):
-            there = snaps
-        if there is not None:
-            backups.attach_received(found, there)
+            backups.attach_checked(found, snaps, cluster)
     return found
 
 

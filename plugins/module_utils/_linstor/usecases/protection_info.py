@@ -136,9 +136,9 @@ def _backups(cluster: Cluster, remote: Remote, promise: Promise, snaps: Snaps) -
     with contextlib.ExitStack() as stack:
         if promise.target_cluster is not None:
             there = stack.enter_context(Cluster(promise.target_cluster))
-            backups.attach_received(found, list_snapshots(there))
+            backups.attach_checked(found, list_snapshots(there), there, newest_only=True)
         elif target_names.is_same_cluster(cluster, remote.options.get("url")):
-            backups.attach_received(found, snaps)
+            backups.attach_checked(found, snaps, cluster, newest_only=True)
     return found
 
 

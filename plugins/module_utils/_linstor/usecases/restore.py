@@ -16,7 +16,7 @@ import re
 import time
 from collections.abc import Callable
 
-from ..._engine.common.errors import SnapshipError, UsageError, VolumeError
+from ..._engine.common.errors import SnapshipError, UsageError, VolumeError, need
 from ..._engine.common.outcome import Outcome
 from ..._engine.common.units import iso_time, parse_duration, parse_time
 from ..api.cluster import Cluster
@@ -24,13 +24,16 @@ from ..api.notes import Notes
 from ..restores import points
 from ..restores.item import Item, leave_together
 from ..restores.run import carry_out
+from ..restores.space import fit, without
+from ..restores.trust import DAMAGE
 from ..state import provenance
+from ..state.arrivals import is_unchecked, record
 from ..state.backups import mark_broken
 from ..state.origins import resolve
 from ..state.resources import Deployed, read_definitions
 from ..state.s3_list import dated, read_list
 from ..state.snapshots import list_snapshots
-from ..state.storage_pools import fit, read_pools
+from ..state.storage_pools import Pool, read_pools
 
 _ADVICE = "Backups on another cluster are restored there: connect to that cluster and set received_from."
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{1,47}")
@@ -51,6 +54,7 @@ class Request:
     resource_group: str | None = None
     passphrase: str | None = None
     download_only: bool = False
+    allow_doubtful: bool = False
     overwrite: bool = False
     discard_changes: bool = False
     consistent: bool = False
@@ -121,7 +125,7 @@ def plan(cluster: Cluster, request: Request) -> Plan:
     plan = Plan(request, [Item(each["source"], each["target"]) for each in request.resources])
     if when is not None and when[1]:
         plan.warnings.append(f"at {request.at!r} has no offset and was taken as UTC.")
-    wanted = points.WantedPoint(request.backup, request.snapshot, when[0] if when else None)
+    wanted = points.WantedPoint(request.backup, request.snapshot, when[0] if when else None, request.allow_doubtful)
     there = read_definitions(cluster, [item.target for item in plan.items])
     choose = (_on_remote if request.remote is not None else _received)(cluster, request, wanted)
     for item in plan.items:
@@ -185,7 +189,7 @@ def _decide(request: Request, item: Item) -> None:
     """Decide what to do for one resource. Raises VolumeError if that isn't allowed."""
     if item.there is not None and item.there.diskful and not (request.overwrite or request.download_only or item.begun):
         _may_replace(request, item, item.there)
-    item.find_held(request.remote is not None)
+    item.find_held(request.remote is not None, request.allow_doubtful)
     if request.download_only:
         item.place = False
         item.done = item.held is not None
@@ -200,8 +204,8 @@ def _decide(request: Request, item: Item) -> None:
         item.place = False  # LINSTOR has restored it; only the record is missing
         return
     item.replaces = True
-    if item.begun and item.arriving:
-        return
+    if item.begun and (item.arriving or item.doubtful):
+        return  # what is there was made by the earlier run
     _may_replace(request, item, there)
 
 
@@ -245,25 +249,50 @@ def _changes(item: Item, there: Deployed) -> list[str]:
 
 
 def _check_room(cluster: Cluster, plan: Plan) -> None:
-    """Check that each download fits, and choose its node."""
-    request, pools = plan.request, None
-    for item in plan.items:
-        if item.error is not None or item.done or not item.needs_download or item.point is None:
-            continue
+    """Check that each download fits, and choose its node; and that no received copy is in a pool that is full."""
+    request = plan.request
+    todo = [item for item in plan.items if item.error is None and not item.done and not item.arriving]
+    pools = read_pools(cluster) if todo else []
+    for item in todo:
+        point = need(item.point, "it was chosen")
         try:
-            pools = pools if pools is not None else read_pools(cluster)
+            if not item.needs_download:
+                _check_held(request, item, pools)
+                continue
             found = fit(
                 cluster,
                 request.remote or "",
-                item.point.id,
+                point.id,
                 pools,
                 request.node,
                 request.storage_pool_map,
                 request.passphrase,
             )
-            item.node, item.download = found.node, found.download
+            item.node, item.download, item.pools = found.node, found.download, tuple(found.takes)
+            pools = without(pools, found)
         except SnapshipError as error:
             item.error = error.about(volume=item.source, remote=request.remote)
+
+
+def _check_held(request: Request, item: Item, pools: list[Pool]) -> None:
+    """Raises VolumeError if the snapshot to restore is in a full pool, unless a doubtful copy will do."""
+    held, point = need(item.held, "it is here"), need(item.point, "it was chosen")
+    nodes = [request.node] if request.node is not None and request.remote is None else held.nodes
+    full = next((pool for pool in pools if pool.is_on(nodes) and pool.is_full), None)
+    if point.doubt is not None:
+        item.warnings.append(f"the copy {point.id} can't be trusted: {point.doubt}.")
+    if full is None:
+        return
+    unchecked = f" It wasn't checked whether it was full when copy {held.name} arrived." if is_unchecked(held) else ""
+    item.suspicion = f"{full.title} was full before anybody had checked the copy" if unchecked else None
+    if request.allow_doubtful:
+        item.warnings.append(f"{full.title} is full. {DAMAGE}{unchecked}")
+        return
+    raise VolumeError(
+        f"{full.title} is full, so {item.target} wasn't restored. {DAMAGE}{unchecked}",
+        "Free space there, or enlarge the pool. Or set allow_doubtful: true to restore anyway.",
+        "pool_full",
+    )
 
 
 def _check(request: Request) -> tuple[float, bool] | None:
@@ -304,6 +333,9 @@ def apply(cluster: Cluster, plan: Plan) -> Outcome:
     request = plan.request
     todo = [item for item in plan.items if item.error is None and not item.done]
     started = time.monotonic()
+    for item in plan.items:
+        if item.held is not None and item.suspicion is not None:
+            record(cluster, item.held, item.suspicion)
     carry_out(cluster, request, todo)
     for item in todo:
         item.seconds = round(item.seconds or time.monotonic() - started, 3)
