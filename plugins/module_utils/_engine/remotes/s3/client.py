@@ -54,7 +54,7 @@ def open_client(settings: S3Settings) -> Opened:
         client = session.create_client(
             "s3",
             region_name=region,
-            endpoint_url=settings.endpoint_url,
+            endpoint_url=settings.endpoint_url or _endpoint_of_environment(),
             verify=_verify(settings),
             config=_config(settings),
         )
@@ -83,6 +83,15 @@ def _no_reply(**_kwargs: Any) -> Any:
     regions.
     """
     return types.SimpleNamespace(status_code=404), {"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}
+
+
+def _endpoint_of_environment() -> str | None:
+    """The endpoint that botocore before 1.31 doesn't read from the environment itself: it would go to Amazon."""
+    from botocore.config import Config
+
+    if "ignore_configured_endpoint_urls" in Config.OPTION_DEFAULTS:
+        return None
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
 def _config(settings: S3Settings) -> Any:
