@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ..._engine.common.errors import BusyError, CorruptError, RemoteError, need
 from ..._engine.common.units import parse_duration, show_duration
+from ..api import error_report
 from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.notes import keep
@@ -156,8 +157,5 @@ def _report(cluster: Cluster, report: str | None) -> str:
         found = cluster.read("error_report_list", ids=[report], with_content=True, what="reading an error report")
     except RemoteError:
         return ""  # the failure itself is enough
-    for each in found if isinstance(found, list) else [found]:
-        data = getattr(each, "data_v1", None)
-        if isinstance(data, Mapping) and data.get("exception_message"):
-            return f" {data.get('node_name') or 'LINSTOR'} reports: {str(data['exception_message'])[:400]}"
-    return ""
+    told = next(iter(error_report.parse(found)), None)
+    return f" {told.node or 'LINSTOR'} reports: {told.said}." if told else ""

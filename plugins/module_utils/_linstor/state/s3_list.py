@@ -41,10 +41,10 @@ def backup_list(cluster: Cluster, remote: str, only: str | None = None, patience
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
         try:
-            return cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}")
+            return cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}", explain=False)
         except ControllerError as error:
             if not any(_ELSEWHERE in reply.details.lower() for reply in error.replies):
-                raise
+                raise cluster.explained(error) from None
             if time.monotonic() >= end:
                 raise UnlistableError(
                     f"{cluster.name} can't list the backups on {remote} while it ships a snapshot to another remote.",
