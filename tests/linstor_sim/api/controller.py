@@ -58,7 +58,7 @@ def metrics(cluster: Cluster, _call: Call) -> Any:
     lines = (
         "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.",
         "# TYPE process_start_time_seconds gauge",
-        f"process_start_time_seconds {started:.9E}",
+        f"process_start_time_seconds {started:.12E}",
         "",
     )
     return Reply(200, raw="\n".join(lines).encode(), headers={"Content-Type": "text/plain;version=0.0.4"})

@@ -113,6 +113,18 @@ class Cluster:
         found = self.read("controller_props", what="reading the controller's properties").properties
         return {str(key): str(value) for key, value in found.items()}
 
+    def started(self) -> float | None:
+        """When the controller's process was started, in seconds since the epoch by its clock. One request.
+
+        ``None`` if it doesn't tell. Raises RemoteError if it doesn't answer.
+        """
+        try:
+            told = str(self._read(lambda client: client.metrics(), "reading metrics"))
+        except ControllerError:
+            return None
+        found = re.search(r"^process_start_time_seconds\s+([0-9.eE+]+)\s*$", told, re.MULTILINE)
+        return float(found.group(1)) if found else None
+
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._lock:
