@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The snapship.dr authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shipments that nobody carries any more, satellites that died, and what has arrived although LINSTOR says otherwise."""
+"""Shipments that nobody carries any more, satellites that died, and what has arrived whatever LINSTOR says."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import judge, run, timeouts
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.state.liveness import Course, Liveness
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore
 from ansible_collections.snapship.dr.tests.linstor_sim.fixtures import connected
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.unit.linstor.tasks import (
@@ -293,6 +294,34 @@ def test_what_the_target_has_completely(shipped: Task, two_clusters: Pair) -> No
     outcome = during(shipped, arrive)(stall_timeout="1s")
     assert only(outcome)["state"] == "success"
     assert any("has received db" in text for text in outcome.warnings)
+
+
+@pytest.fixture
+def copy(db: Task, cluster: Simulation) -> Task:
+    """Restores db from the bucket."""
+    only(during(db, lambda: cluster.advance(5))())
+    cluster.advance(60)
+    pairs = [{"source": "db", "target": "copy"}]
+    return Task(cluster, restore, remote=S3, resources=pairs, wait_timeout="30s", poll_interval="0.2s")
+
+
+def test_a_dead_download_is_told_at_once(copy: Task, cluster: Simulation) -> None:
+    only(copy(wait=False))
+    kill_controller(cluster)
+    told = failure(copy())
+    assert told["code"] == "stalled"
+    assert "no change of the download of backup db_" in told["msg"]
+    assert "The controller was started at" in told["msg"]
+    assert "linstor backup abort --restore offsite copy" in told["hint"]
+
+
+def test_a_download_that_stands_still(copy: Task, cluster: Simulation) -> None:
+    for pool in cluster.cluster.pools.values():
+        pool.total_kib = 1 << 20
+    cluster.shipment_fault("hang")
+    told = failure(copy(stall_timeout="1s"))
+    assert told["code"] == "stalled"
+    assert "The free space where it arrives hasn't changed." in told["msg"]
 
 
 def test_the_option_is_checked(db: Task) -> None:

@@ -16,8 +16,10 @@ from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.notes import keep
 from ..api.replies import ControllerError, LostReply
+from ..state.liveness import Liveness
 from ..state.snapshots import Snap, list_snapshots
 from ..state.storage_pools import PoolWatch
+from . import progress
 from .item import Item, RestoreRequest, errors_of
 
 #: seconds in which a download must appear if its start wasn't confirmed
@@ -69,7 +71,7 @@ def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
         if by_itself:
             keep(cluster, {}, [item.note_key])
         raise
-    item.arriving = True
+    item.arriving = item.started = True
     item.actions.append(f"downloading backup {point.id} from {remote} to {item.node} into {item.target}")
 
 
@@ -80,6 +82,9 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item], pace: Pa
     """
     timeout = parse_duration(request.wait_timeout, "wait_timeout")
     began = pace.clock()
+    for item in items:
+        item.moved = began
+    liveness = Liveness(cluster, cluster, parse_duration(request.stall_timeout, "stall_timeout"), pace.clock)
     while items:
         pools.glance()
         snaps: Mapping[str, list[Snap]] = {}
@@ -90,10 +95,13 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item], pace: Pa
                 for item in items:
                     item.error = error
                 return
+        if snaps:
+            progress.look(liveness, items, pace)
         for item in items:
             with errors_of(item, request):
                 if snaps:
                     _judge(cluster, request, item, snaps[item.target], pace.clock() - began)
+                    progress.check(liveness, item, pace, need(request.remote, "it is downloaded from there"))
                 if item.arriving and pace.clock() - began >= timeout:
                     raise BusyError(
                         f"the download of {item.target} didn't finish within {show_duration(timeout)}. It goes on in"

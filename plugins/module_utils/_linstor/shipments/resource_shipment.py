@@ -54,10 +54,10 @@ class Watched:
     """It is under way. Times are by the pace's clock, except ``began``, which is in seconds since the epoch.
 
     ``snapshot`` is known once the controller has named it. ``doubt``: the error that leaves open whether it was started
-    at all. ``seen``: what was last read of it; ``moved``: when a change of it was last seen; ``trace``: what can be seen
-    of the data that arrives; ``missing``: since when it can't be seen; ``aborting``: since when somebody else is
-    aborting it. ``compared``: whether it is known to be of the right type. ``promised``: another run
-    has claimed it, and may not have begun.
+    at all. ``seen``: what was last read of it; ``moved``: when a change of it was last seen; ``trace``: what can be
+    seen of the data that arrives; ``missing``: since when it can't be seen; ``aborting``: since when somebody else is
+    aborting it. ``compared``: whether it is known to be of the right type. ``promised``: another run has claimed it,
+    and may not have begun.
     """
 
     since: float

@@ -89,8 +89,10 @@ class Liveness:
         self._read_at: dict[str, float] = {}
 
     def look(self, targets: Sequence[str]) -> None:
-        """Read the fact that was read the longest time ago, if that is due."""
-        names = ["started", "nodes", *(("rooms", "there") if self._target is not None else ())]
+        """Read the fact that was read the longest time ago, if that is due. ``targets``: what is received there."""
+        names = ["started", "nodes"]
+        if self._target is not None:
+            names += ["rooms", "there"] if targets else ["rooms"]
         oldest = min(names, key=lambda name: self._read_at.get(name, float("-inf")))
         now = self._clock()
         if now - self._read_at.get(oldest, float("-inf")) < self.timeout / _LOOKS:
@@ -147,7 +149,10 @@ class Liveness:
 
     def standstill(self, course: Course, now: float) -> Standstill | None:
         """Whether it has stood still for too long. ``now`` is in seconds since the epoch."""
-        if len(self._read_at) < (2 if self._target is None else 4):
+        needed = {"started", "nodes", *(("rooms",) if self._target is not None else ())}
+        if self._target is not None and course.source is not None:
+            needed.add("there")
+        if not needed <= self._read_at.keys():
             return None
         began, started = course.began, self._started
         facts = [f"It began at {iso_time(began)[:19]}Z."] if began is not None else []

@@ -89,7 +89,7 @@ def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
     try:
         return backup_list(cluster, remote)
     except ControllerError as error:
-        if error.code in ("locked", "unauthorized", "denied"):
+        if error.code in ("locked", "unauthorized", "denied", "bucket"):
             raise
         kind = find_remote(cluster, remote).type
         if kind != "s3":
