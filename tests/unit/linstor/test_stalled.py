@@ -306,7 +306,9 @@ def copy(db: Task, cluster: Simulation) -> Task:
 
 
 def test_a_dead_download_is_told_at_once(copy: Task, cluster: Simulation) -> None:
+    cluster.shipment_fault("hang")
     only(copy(wait=False))
+    cluster.advance(60)
     kill_controller(cluster)
     told = failure(copy())
     assert told["code"] == "stalled"

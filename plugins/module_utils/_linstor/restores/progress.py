@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from ..._engine.common.errors import BusyError, need
@@ -15,6 +16,9 @@ from ..api.clock import Pace
 from ..state.liveness import Course, Liveness
 from ..state.snapshots import Snap
 from .item import Item
+
+#: seconds: the satellite's clock tells when its snapshot was created
+_SKEW = 30.0
 
 
 def look(liveness: Liveness, items: Sequence[Item], pace: Pace) -> None:
@@ -31,12 +35,12 @@ def check(liveness: Liveness, item: Item, pace: Pace, remote: str) -> None:
     if snap is None or arrival is None or not item.arriving:
         return
     now = pace.clock()
-    course = Course(arrival.node, snap.created, now - item.moved, item.target)
+    course = Course(arrival.node, snap.created, now - item.moved, item.target, skew=_SKEW)
     states = tuple((each.name, each.received.state) for each in item.snaps if each.received is not None)
     trace = (*liveness.trace(course), *states)
     if trace != item.trace:
         item.trace, item.moved = trace, now
-    standstill = liveness.standstill(Course(arrival.node, snap.created, now - item.moved, item.target), clock.now())
+    standstill = liveness.standstill(dataclasses.replace(course, quiet=now - item.moved), clock.now())
     if standstill is None:
         return
     what = f"the download of backup {need(item.point, 'it was chosen').id} from {remote} into {item.target}"

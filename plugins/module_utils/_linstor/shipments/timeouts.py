@@ -101,7 +101,7 @@ def course(order: Order, shipment: ResourceShipment, now: float) -> Course:
     known += [shipment.allocated / SLOWEST] if shipment.allocated is not None else []
     return Course(
         node=seen.node if seen else None,
-        began=seen.started if seen and seen.started is not None else watched.began,
+        began=seen.started if seen else None,
         quiet=now - watched.moved,
         target=order.target.name_of(shipment.resource),
         source=seen.snap.uuid if seen and seen.snap and order.kind == "linstor" else None,

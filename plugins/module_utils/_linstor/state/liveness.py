@@ -36,8 +36,9 @@ _KIB = 1024
 class Course:
     """A shipment or download under way, in its resource ``target`` where the data arrives.
 
-    ``node`` carries it; ``began``: when, by LINSTOR's record, in seconds since the epoch; ``quiet``: for how many
-    seconds no change of it was seen; ``source``: the UUID of the snapshot that is shipped to another cluster;
+    ``node`` carries it; ``began``: when, by LINSTOR's record, in seconds since the epoch, with ``skew``, the seconds by
+    which the clock of that record and the controller's may differ; ``quiet``: for how many seconds no change of it was
+    seen; ``source``: the UUID of the snapshot that is shipped to another cluster;
     ``allowed``: the seconds that it may take if its progress can't be seen, ``None`` if nobody knows.
     """
 
@@ -47,6 +48,7 @@ class Course:
     target: str
     source: str | None = None
     allowed: float | None = None
+    skew: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Liveness:
         away = self.away(course.node)
         if course.node is not None and self._nodes is not None:
             facts.append(f"Node {course.node}, which carries it, {away or 'is connected'}.")
-        if began is not None and started is not None and started > began:
+        if began is not None and started is not None and started > began + course.skew:
             facts.append(
                 f"The controller was started at {iso_time(started)[:19]}Z: the satellites end their shipments when they"
                 " lose the controller."
