@@ -138,9 +138,23 @@ options:
       - How long to wait for the shipment of one resource, from its start, or from when it was found under way.
     type: str
     default: 6h
+  stall_timeout:
+    description:
+      - Give up a shipment, with the code C(stalled), if for so long nothing shows that it still goes on. After a
+        restart of the controller, LINSTOR keeps the state Shipping of a shipment that nobody carries any more.
+      - The module looks at when the controller was started, whether the node is connected, and, with O(target_cluster),
+        what the other cluster has received and whether the free space there changes.
+      - LINSTOR doesn't tell how far an upload to a bucket is, nor a shipment to a cluster that the module can't read.
+        While the node is connected, such a shipment may also take as long as its data needs at 1 MiB/s, and twice as
+        long as the longest earlier one.
+      - A backup that is complete in the bucket is a success, whatever state LINSTOR reports.
+    type: str
+    default: 15m
+    version_added: 0.1.0
   abort_on_timeout:
     description:
-      - Abort a shipment that hasn't ended after O(wait_timeout). Otherwise it goes on, and the next run waits for it.
+      - Abort a shipment that hasn't ended after O(wait_timeout), or has stalled for O(stall_timeout). Otherwise LINSTOR
+        keeps it, and the next run waits for it.
     type: bool
     default: false
   parallel:
@@ -416,6 +430,7 @@ def shipment(params: Mapping[str, Any]) -> backup.Request:
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],
         poll_interval=params["poll_interval"],
+        stall_timeout=params["stall_timeout"],
         abort_on_timeout=params["abort_on_timeout"],
         parallel=params["parallel"],
         sizes=params["sizes"],
@@ -464,6 +479,7 @@ def main() -> None:
                 "resources": {"type": "raw"},
                 "max_chain": {"type": "int"},
                 "source_node": {"type": "str"},
+                "stall_timeout": {"type": "str", "default": "15m"},
                 "abort_on_timeout": {"type": "bool", "default": False},
                 "sizes": {"type": "bool", "default": True},
                 "keep_snapshots": {"type": "bool", "default": True},

@@ -137,6 +137,14 @@ options:
       - How long to wait.
     type: str
     default: 1h
+  stall_timeout:
+    description:
+      - Give up waiting for a download, with the code C(stalled), if for so long nothing shows that it still goes on.
+        The module looks at when the controller was started, whether the node is connected, and whether its free space
+        changes.
+    type: str
+    default: 15m
+    version_added: 0.1.0
 seealso:
   - module: snapship.dr.linstor_retention
   - module: snapship.dr.restore
@@ -319,6 +327,7 @@ def request(params: Mapping[str, Any]) -> restore.Request:
         consistent=params["consistent"],
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],
+        stall_timeout=params["stall_timeout"],
         poll_interval=params["poll_interval"],
     )
 
@@ -344,6 +353,7 @@ def main() -> None:
                 "overwrite": {"type": "bool", "default": False},
                 "discard_changes": {"type": "bool", "default": False},
                 "consistent": {"type": "bool", "default": False},
+                "stall_timeout": {"type": "str", "default": "15m"},
             },
         ),
         mutually_exclusive=[

@@ -51,7 +51,7 @@ OPTIONS = {
         "parallel",
         "lock_timeout",
     ),
-    LINSTOR: ("wait_timeout", "parallel"),
+    LINSTOR: ("wait_timeout", "stall_timeout", "abort_on_timeout", "parallel"),
 }
 _REMOTE = {NATIVE: (), LINSTOR: ("target", "max_chain", "source_node")}
 _HERE, _THERE = "snapship_protected", "snapship_remotes"
@@ -135,9 +135,9 @@ def _read_entry(reading: _Reading, given: Any, where: str) -> None:
 def _check_options(mistakes: Mistakes, entry: Mapping[str, Any], where: str) -> None:
     mistakes.provider(entry, where)
     mistakes.choice(entry, "quiesce", where, ("none", "fsfreeze"))
-    mistakes.flags(entry, where, "consistent", "recursive", "skip_unchanged")
+    mistakes.flags(entry, where, "consistent", "recursive", "skip_unchanged", "abort_on_timeout")
     mistakes.numbers(entry, where, 1, *(key for key in ("pool_high", "parallel") if key in entry))
-    for key in ("check_every", "hook_timeout", "lock_timeout", "wait_timeout"):
+    for key in ("check_every", "hook_timeout", "lock_timeout", "wait_timeout", "stall_timeout"):
         mistakes.duration(entry, key, where)
     if "retention" in entry:
         _check_retention(mistakes, entry["retention"], f"{where}: retention")

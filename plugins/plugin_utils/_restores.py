@@ -48,6 +48,7 @@ OPTIONS = {
         "storage_pool_map",
         "resource_group",
         "wait_timeout",
+        "stall_timeout",
     ),
 }
 _THERE = "snapship_remotes"
@@ -137,6 +138,7 @@ def _check_options(wish: Mapping[str, Any], where: str, mistakes: Mistakes) -> N
     mistakes.flags(wish, where, "recursive", "overwrite", "discard_changes")
     mistakes.duration(wish, "lock_timeout", where)
     mistakes.duration(wish, "wait_timeout", where)
+    mistakes.duration(wish, "stall_timeout", where)
     which = [key for key in _WHICH if key in wish]
     if len(which) > 1:
         mistakes.add(where, f"{' and '.join(which)} are both set. Set one of them.")

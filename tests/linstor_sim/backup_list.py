@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.snapship.dr.tests.linstor_sim import codes, s3_layout
 from ansible_collections.snapship.dr.tests.linstor_sim.buckets import Unreachable, bucket_of
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
-from ansible_collections.snapship.dr.tests.linstor_sim.replies import Refused
+from ansible_collections.snapship.dr.tests.linstor_sim.replies import Reason, Refused
 from ansible_collections.snapship.dr.tests.linstor_sim.s3_layout import TIME_FORMAT, BackupName
 from ansible_collections.snapship.dr.tests.linstor_sim.state import SHIPPING, SOURCE, STATUS, SUCCESS, Remote
 from ansible_collections.snapship.dr.tests.linstor_sim.status import status_of
@@ -37,6 +37,10 @@ def read_keys(cluster: Cluster, remote: Remote, resource: str = "") -> list[str]
         try:
             return bucket.keys(resource)
         except Unreachable as error:
+            if error.root:
+                why = Reason(str(error), "SdkClientException", error.root)
+                unknown = codes.FAIL_UNKNOWN_ERROR
+                raise Refused(unknown, "Exception thrown.", report=True, reason=why, details=str(error)) from error
             message = f"Failed to list the objects of remote '{remote.name}'"
             raise Refused(
                 codes.FAIL_UNKNOWN_ERROR | codes.MASK_BACKUP, message, report=True, cause=str(error)

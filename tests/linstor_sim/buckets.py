@@ -14,7 +14,11 @@ from ansible_collections.snapship.dr.tests.linstor_sim.state import Remote
 
 
 class Unreachable(Exception):
-    """The bucket doesn't exist, or the keys are wrong."""
+    """The bucket doesn't exist, or the keys are wrong. ``root``: why nobody answers, if so."""
+
+    def __init__(self, text: str, root: str = "") -> None:
+        super().__init__(text)
+        self.root = root
 
 
 class Bucket(Protocol):
@@ -79,6 +83,25 @@ class _NoEntry:
         self.get(key)
 
 
+class _NoAnswer:
+    """Any bucket, while nobody answers at its endpoint."""
+
+    def __init__(self, where: str, why: str) -> None:
+        self._root = f"Connect to {where} failed: {why}"
+
+    def keys(self, prefix: str) -> list[str]:
+        raise Unreachable(f"Unable to execute HTTP request: {self._root}", self._root)
+
+    def get(self, key: str) -> bytes:
+        raise Unreachable(f"Unable to execute HTTP request: {self._root}", self._root)
+
+    def put(self, key: str, body: bytes) -> None:
+        self.get(key)
+
+    def delete(self, key: str) -> None:
+        self.get(key)
+
+
 class S3Bucket:
     """Through boto3, with the remote's own keys."""
 
@@ -119,16 +142,20 @@ class S3Bucket:
         self._tried(lambda: self._client.delete_object(Bucket=self._name, Key=key))
 
     def _tried(self, call: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
         try:
             return call()
+        except HTTPClientError as error:
+            raise Unreachable(f"Unable to execute HTTP request: {error}", str(error)) from error
         except (BotoCoreError, ClientError) as error:
             raise Unreachable(str(error)) from error
 
 
 def bucket_of(cluster: Cluster, remote: Remote) -> Bucket:
     """The remote's bucket; a new client each time, so that changed keys count at once."""
+    if cluster.buckets_away:
+        return _NoAnswer(str(remote.fields["endpoint"]), cluster.buckets_away)
     directory, keys = cluster.options.bucket_directory, cluster.options.bucket_keys
     if directory is not None:
         if keys and keys.get(remote.secrets["access_key"]) != remote.secrets["secret_key"]:

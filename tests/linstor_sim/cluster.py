@@ -79,6 +79,8 @@ class Cluster:
         self.tasks: dict[tuple[str, str, str], Task] = {}
         self.reports: list[Report] = []
         self.shipments: list[Shipment] = []
+        # Nobody carries these any more, and the controller doesn't know.
+        self.dead: list[Shipment] = []
         self.queue: list[Queued] = []
         self.young: list[Young] = []
         self.ended_one = False
@@ -88,6 +90,10 @@ class Cluster:
         self.restorings: list[Restoring] = []
         self.steps: list[Callable[[Cluster], None]] = []
         self.followers: list[Callable[[Cluster, Shipment, str], None]] = []
+        #: when the controller and the satellites were started, in milliseconds
+        self.begun = dict.fromkeys((CONTROLLER, *self.options.nodes), self.clock.now)
+        #: why no bucket can be reached, if so
+        self.buckets_away = ""
         self._report_number = 0
 
     @contextlib.contextmanager
@@ -146,12 +152,19 @@ class Cluster:
         self.props["Auth/TokenAuthenticationEnabled"] = "true"
         return made
 
-    def report(self, node: str, message: str) -> str:
-        """Records an error report and gives its number."""
+    def report(self, node: str, message: str, kind: str = "StorageException", root: str = "") -> str:
+        """Records an error report and gives its number, which begins with the time at which its program was started.
+
+        ``kind``: the exception's class; ``root``: the message of its cause.
+        """
         self._report_number += 1
-        number = f"{int(self.clock.seconds):X}-{0 if node == CONTROLLER else 1:05d}-{self._report_number:06d}"
-        text = f"ERROR REPORT {number}\n\nReported error:\n===============\n\nError message:      {message}\n"
-        self.reports.append(Report(f"ErrorReport-{number}.log", node, self.clock.now, text, message))
+        begun = self.begun.get(node, self.clock.now) // 1000
+        number = f"{begun:08X}-{0 if node == CONTROLLER else 1:05d}-{self._report_number:06d}"
+        text = f"ERROR REPORT {number}\n\nReported error:\n===============\n\n"
+        text += f"Class name:         {kind}\nError message:      {message}\n"
+        if root:
+            text += f"\nCaused by:\n==========\n\nClass name:         Exception\nError message:      {root}\n"
+        self.reports.append(Report(f"ErrorReport-{number}.log", node, self.clock.now, text, message, kind))
         return number
 
     def node(self, name: str) -> Node:

@@ -18,7 +18,8 @@ class RequestFault:
     ``how``: ``reply`` (``status``, ``body`` and ``content_type`` instead of the handler's; nothing is carried out),
     ``drop`` (carried out, then the connection is cut with no reply), ``refuse`` (cut before anything is done), ``hold``
     (nothing is carried out, and no reply comes until the client hangs up), ``add`` (carried out; ``entries`` are added
-    to the list in the reply, which keeps its status).
+    to the list in the reply, which keeps its status), ``report`` (nothing is carried out; the reply names an error
+    report, which alone has the reason: ``body``).
     """
 
     how: str

@@ -28,12 +28,27 @@ class Reply:
     headers: Texts = field(default_factory=dict)
 
 
-class Refused(Exception):
-    """A request that the controller answers with an error. With ``report`` it writes an error report too."""
+@dataclass(frozen=True)
+class Reason:
+    """What an error report says: the exception's message and class, and the message of its cause."""
 
-    def __init__(self, code: int, message: str, report: bool = False, **more: Any) -> None:
+    message: str
+    kind: str = "StorageException"
+    root: str = ""
+
+
+class Refused(Exception):
+    """A request that the controller answers with an error. With ``report`` it writes an error report too.
+
+    ``reason``: what that report says, if it isn't the message.
+    """
+
+    def __init__(
+        self, code: int, message: str, report: bool = False, reason: Reason | None = None, **more: Any
+    ) -> None:
         super().__init__(message)
         self.code, self.report, self.more = code, report, more
+        self.reason = reason or Reason(message)
         self.references: dict[str, str] = {}
 
     def entries(self, report: str | None) -> Entries:

@@ -99,7 +99,9 @@ def answer(cluster: Cluster, found: Route | None, call: Call, target: str) -> Re
         try:
             given = found.handler(cluster, call)
         except Refused as refused:
-            given = refused.entries(cluster.report(CONTROLLER, str(refused)) if refused.report else None)
+            why = refused.reason
+            number = cluster.report(CONTROLLER, why.message, why.kind, why.root) if refused.report else None
+            given = refused.entries(number)
         if isinstance(given, Reply):
             return given
         # Copied under the lock: what is sent must not change while it is written.

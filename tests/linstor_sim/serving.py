@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.snapship.dr.tests.linstor_sim import codes, routing
 from ansible_collections.snapship.dr.tests.linstor_sim.api.everything import EVERY
-from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
+from ansible_collections.snapship.dr.tests.linstor_sim.cluster import CONTROLLER, Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.faults import RequestFault
 from ansible_collections.snapship.dr.tests.linstor_sim.journal import Logged
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Reply, entry
@@ -26,6 +26,7 @@ from ansible_collections.snapship.dr.tests.linstor_sim.validation import Documen
 
 _TICK = 0.02
 _PRIVATE = ("/sim/", "/v1/internal/")
+_NOT_IN_DOCUMENT = (*_PRIVATE, "/metrics")
 
 
 class Server:
@@ -154,6 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
             reply = Reply(302, raw=b"", headers={"Location": f"https://127.0.0.1:{serving.redirect_to}{self.path}"})
         elif fault and fault.how == "reply":
             reply = Reply(fault.status, raw=fault.body.encode(), headers={"Content-Type": fault.content_type})
+        elif fault and fault.how == "report":
+            reply = _only_reported(cluster, fault)
         elif not private and not self._signed_in():
             reply = self._unauthorised()
         elif reply is None:
@@ -208,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _checked(self, found: routing.Route | None, body: Any, reply: Reply) -> Reply:
         serving = self.server.server_of
-        if serving.document is None or found is None or self.path.startswith(_PRIVATE):
+        if serving.document is None or found is None or self.path.startswith(_NOT_IN_DOCUMENT):
             return reply
         violations = serving.document.check(found.method, found.path, self.path, body, reply)
         if not violations:
@@ -236,6 +239,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: object) -> None:
         """Log nothing: the journal has each request."""
+
+
+def _only_reported(cluster: Cluster, fault: RequestFault) -> Reply:
+    """The reason is in the error report alone."""
+    with cluster.lock:
+        number = cluster.report(CONTROLLER, fault.body)
+    said = entry(codes.FAIL_UNKNOWN_ERROR, "An error report was generated", error_report_ids=[number])
+    return Reply(500, [said])
 
 
 def _added(reply: Reply, fault: RequestFault | None) -> Reply:

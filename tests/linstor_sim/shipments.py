@@ -250,25 +250,24 @@ def abort(cluster: Cluster, definition: Definition, remote: str, snapshot: str |
             and snapshot in (None, each.order.snapshot.name)
         )
     ]
-    ended = [
+    meant = [
         each
-        for each in cluster.shipments
+        for each in [*cluster.shipments, *cluster.dead]
         if each.order.definition is definition
         and each.order.remote.name == remote
         and snapshot in (None, each.order.snapshot.name)
     ]
-    for each in ended:
-        _abort(cluster, each)
-    return len(ended)
+    for each in meant:
+        if each in cluster.dead:
+            # The satellite has nothing to end, and answers nothing.
+            set_status(cluster, each.order.snapshot, remote, ABORTING)
+        else:
+            abort_one(cluster, each)
+    return len(meant)
 
 
-def abandon(cluster: Cluster, node: str) -> None:
-    """Abort the shipments of a lost satellite."""
-    for each in [each for each in cluster.shipments if each.node == node]:
-        _abort(cluster, each)
-
-
-def _abort(cluster: Cluster, shipment: Shipment) -> None:
+def abort_one(cluster: Cluster, shipment: Shipment) -> None:
+    """Abort a shipment under way. It loses its snapshot unless that was still being prepared."""
     order = shipment.order
     prepared = status_of(order.snapshot, order.remote.name) == PREPARE
     cluster.shipments.remove(shipment)
@@ -312,24 +311,13 @@ def forget_remotes(cluster: Cluster) -> None:
         del cluster.remotes[each.name]
 
 
-def interrupted(cluster: Cluster) -> None:
-    """The controller was restarted: what was under way is aborted, what was queued is forgotten.
-
-    What was refused keeps its state for ever.
-    """
-    for shipment in cluster.shipments:
-        set_status(cluster, shipment.order.snapshot, shipment.order.remote.name, ABORTED)
-    cluster.shipments.clear()
-    cluster.queue.clear()
-    cluster.young.clear()
-    cluster.haunted.clear()
-    for remote in cluster.remotes.values():
-        remote.going = False  # it must be deleted again
-
-
 def is_busy(cluster: Cluster, snapshot: Snapshot) -> str:
     """Why a snapshot can't be deleted now, or an empty text."""
-    if any(each.order.snapshot is snapshot for each in cluster.shipments):
+    remains = any(
+        each.order.snapshot is snapshot and status_of(snapshot, each.order.remote.name) == SHIPPING
+        for each in cluster.dead
+    )
+    if remains or any(each.order.snapshot is snapshot for each in cluster.shipments):
         return "currently being shipped as a backup"
     if any(each.snapshot is snapshot for each in cluster.young):
         return "currently being shipped as a backup"

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.snapship.dr.tests.linstor_sim import (
     backup_restore,
     capacity,
+    interruptions,
     receiving,
     schedules,
     shipments,
@@ -93,13 +94,15 @@ class Simulation:
         """From now on time passes only by ``advance``. So shipments stay under way on a slow machine, too."""
         self.cluster.clock.freeze()
 
-    def restart(self) -> None:
-        """Restart the controller: the passphrase must be entered again, and shipments under way are aborted."""
+    def restart(self, how: str = interruptions.ABORT) -> None:
+        """Restart the controller: the passphrase must be entered again.
+
+        ``how``: what becomes of the shipments under way, see interruptions.
+        """
         for server in self.servers:
             server.stop()
         with self.cluster.lock:
-            self.cluster.unlocked_by_passphrase = False
-            shipments.interrupted(self.cluster)
+            interruptions.restart_controller(self.cluster, how)
         for server in self.servers:
             server.start()
 
@@ -126,12 +129,10 @@ class Simulation:
         with self.cluster.lock:
             return self.cluster.add_resource(name, **described)
 
-    def set_online(self, node: str, online: bool) -> None:
-        """Take a satellite offline, which aborts its shipments, or bring it back."""
+    def set_online(self, node: str, online: bool, how: str = interruptions.ABORT) -> None:
+        """Take a satellite offline, or bring it back. ``how``: what becomes of its shipments, see interruptions."""
         with self.cluster.lock:
-            self.cluster.node(node).online = online
-            if not online:
-                shipments.abandon(self.cluster, node)
+            interruptions.set_online(self.cluster, node, online, how)
 
     def leave_free(self, node: str, free_kib: int, pool: str = "thinpool") -> None:
         """Make a storage pool so small, or so big, that this much of it is free."""

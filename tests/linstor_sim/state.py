@@ -199,3 +199,4 @@ class Report:
     time: int
     text: str
     message: str
+    kind: str = "StorageException"

@@ -9,7 +9,7 @@ import base64
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.snapship.dr.tests.linstor_sim import shipments
+from ansible_collections.snapship.dr.tests.linstor_sim import interruptions, shipments
 from ansible_collections.snapship.dr.tests.linstor_sim.cluster import Cluster
 from ansible_collections.snapship.dr.tests.linstor_sim.replies import Reply
 from ansible_collections.snapship.dr.tests.linstor_sim.routing import Call, route
@@ -73,10 +73,9 @@ def advance(cluster: Cluster, call: Call) -> Any:
 
 
 @route("POST", "/sim/restart")
-def restart(cluster: Cluster, _call: Call) -> Any:
-    """Restart the controller: the passphrase is locked, and shipments under way are aborted."""
-    cluster.unlocked_by_passphrase = False
-    shipments.interrupted(cluster)
+def restart(cluster: Cluster, call: Call) -> Any:
+    """``{"how": "die"}``, by default ``abort``: restart the controller. The passphrase is locked. See interruptions."""
+    interruptions.restart_controller(cluster, call.field("how", interruptions.ABORT))
     return Reply(200, {})
 
 
@@ -93,11 +92,9 @@ def add_resource(cluster: Cluster, call: Call) -> Any:
 
 @route("PUT", "/sim/nodes/{node}")
 def set_node(cluster: Cluster, call: Call) -> Any:
-    """``{"online": false}``."""
-    found = cluster.node(call.names["node"])
-    found.online = bool(call.field("online", True))
-    if not found.online:
-        shipments.abandon(cluster, found.name)
+    """``{"online": false, "how": "die"}``; see interruptions."""
+    how = call.field("how", interruptions.ABORT)
+    interruptions.set_online(cluster, call.names["node"], bool(call.field("online", True)), how)
     return Reply(200, {})
 
 

@@ -51,6 +51,19 @@ def version(cluster: Cluster, _call: Call) -> Any:
     }
 
 
+@route("GET", "/metrics")
+def metrics(cluster: Cluster, _call: Call) -> Any:
+    """For Prometheus: of the many lines those about the controller's own process."""
+    started = cluster.begun[CONTROLLER] / 1000
+    lines = (
+        "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.",
+        "# TYPE process_start_time_seconds gauge",
+        f"process_start_time_seconds {started:.12E}",
+        "",
+    )
+    return Reply(200, raw="\n".join(lines).encode(), headers={"Content-Type": "text/plain;version=0.0.4"})
+
+
 @route("GET", "/v1/controller/properties")
 def properties(cluster: Cluster, _call: Call) -> Any:
     return cluster.props
@@ -196,7 +209,7 @@ def _report(cluster: Cluster, report: Report, with_content: bool) -> dict[str, A
         "filename": report.name,
         "module": "CONTROLLER" if report.node == CONTROLLER else "SATELLITE",
         "version": cluster.options.version,
-        "exception": "StorageException",
+        "exception": report.kind,
         "exception_message": report.message,
         "origin_file": "AbsBackupShippingService.java",
         "origin_method": "postShipping",

@@ -43,6 +43,7 @@ def create_node(cluster: Cluster, call: Call) -> Entries:
     for each in call.field("net_interfaces", []):
         made.interfaces[each["name"]] = each["address"]
     cluster.nodes[name] = made
+    cluster.begun[name] = cluster.clock.now
     return [entry(codes.CREATED | codes.MASK_NODE | codes.MASK_CRT, f"New node '{name}' registered.")]
 
 

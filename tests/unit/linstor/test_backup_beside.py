@@ -10,7 +10,6 @@ import pytest
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.clock import Pace
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.shipments import (
-    error_reports,
     findings,
     refused,
 )
@@ -185,17 +184,3 @@ def test_what_was_refused_stays_until_the_controller_is_started_anew(
     assert Task(home, use_case=snapshot, resources=["web"], name=left, state="absent")().changed
     home.advance(2)
     assert only(web(max_age="0s"))["type"] == "incremental"
-
-
-def test_a_report_that_says_the_same_of_every_failure() -> None:
-    text = """Error message:                      Unable to daemon for SnapshotShipping
-
-ErrorContext:
-  Description: Amazon exception attempting to start '[timeout, 0, bash, -c, thin_send a b | zstd;]'
-  Cause:       Access Denied. (Service: Amazon S3; Status Code: 403)
-
-Call backtrace:
-"""
-    said = "Unable to daemon for SnapshotShipping: Access Denied. (Service: Amazon S3; Status Code: 403)"
-    assert error_reports.what_it_says({"text": text}) == said
-    assert error_reports.what_it_says({"text": "Error message:  the disk is on fire"}) == "the disk is on fire"

@@ -27,6 +27,8 @@ from .replies import Replies, parse_all
 #: seconds in which a controller must accept a connection and tell its version; after that, the next one is tried
 CONNECT_TIMEOUT = 20.0
 _HTTP_PORT = 3370
+#: the cheap part of the metrics
+_METRICS = "/metrics?resource=false&storage_pools=false&error_reports=false"
 _MOVED = (301, 302, 303, 307, 308)
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error)
 
@@ -114,6 +116,15 @@ class Client:
         Raises Broken, Garbled or Refused.
         """
         return self._guarded(functools.partial(getattr(self._session, method), *args, **kwargs))
+
+    def metrics(self) -> tuple[Any, Replies, int | None]:
+        """The controller's metrics for Prometheus, as text. Returns and raises like :meth:`call`."""
+
+        def ask() -> Any:
+            response = self._session._rest_request_base("metrics", "GET", _METRICS)
+            return self._session._decode_response_data(response)
+
+        return self._guarded(ask)
 
     def is_stale(self) -> bool:
         """Whether the controller has closed the idle connection."""

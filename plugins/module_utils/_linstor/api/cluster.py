@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Callable
 
 from ..._engine.common.errors import RemoteError, SnapshipError
+from . import error_report
 from .access import Access, settle
 from .client import Broken, Client, Garbled, Refused, failure, without_entries
 from .replies import ControllerError, LostReply, Replies, scrub
@@ -45,13 +46,17 @@ class Cluster:
         self._clients: list[Client] = []
         self._lock = threading.Lock()
 
-    def read(self, method: str, *args: Any, what: str = "", **kwargs: Any) -> Any:
+    def read(self, method: str, *args: Any, what: str = "", explain: bool = True, **kwargs: Any) -> Any:
         """Call a method of python-linstor that only reads; it is tried again over a new connection if one breaks.
 
-        Returns the library's result, without the list around a single object.
+        Returns the library's result, without the list around a single object. ``explain``: read the error report of
+        a refusal, too.
         Raises ControllerError if the controller refuses, RemoteError (unreachable, timeout, tls, ...) otherwise.
         """
-        result = self._read(lambda client: client.call(method, *args, **kwargs), what or f"reading ({method})")
+        try:
+            result = self._read(lambda client: client.call(method, *args, **kwargs), what or f"reading ({method})")
+        except ControllerError as error:
+            raise (self.explained(error) if explain else error) from None
         alone = isinstance(result, list) and len(result) == 1 and type(result[0]).__name__ != "ErrorReport"
         return result[0] if alone else result
 
@@ -61,7 +66,24 @@ class Cluster:
         ``what`` describes the request for messages; ``hide`` are secrets that no message may show.
         Raises ControllerError if the controller refuses, and LostReply if nobody knows whether it was done.
         """
-        return self._change(lambda client: client.call(method, *args, **kwargs), what, hide)
+        try:
+            return self._change(lambda client: client.call(method, *args, **kwargs), what, hide)
+        except ControllerError as error:
+            raise self.explained(error, hide) from None
+
+    def explained(self, error: ControllerError, hide: Iterable[str | None] = ()) -> ControllerError:
+        """The same error with what its error report says. One request if there is one and its number tells nothing."""
+        if error.code not in ("controller", "bucket") or not error.reports:
+            return error
+        try:
+            ids = list(error.reports[:1])
+            found = self.read("error_report_list", with_content=True, ids=ids, what="reading a report", explain=False)
+        except RemoteError:
+            return error  # it is told without the report
+        for report in error_report.parse(found)[:1]:
+            error.explain(report)
+            self._hidden(error, hide)
+        return error
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -90,6 +112,18 @@ class Cluster:
         """The controller's properties, read at each call. They may hold secrets: show none of them."""
         found = self.read("controller_props", what="reading the controller's properties").properties
         return {str(key): str(value) for key, value in found.items()}
+
+    def started(self) -> float | None:
+        """When the controller's process was started, in seconds since the epoch by its clock. One request.
+
+        ``None`` if it doesn't tell. Raises RemoteError if it doesn't answer.
+        """
+        try:
+            told = str(self._read(lambda client: client.metrics(), "reading metrics"))
+        except ControllerError:
+            return None
+        found = re.search(r"^process_start_time_seconds\s+([0-9.eE+]+)\s*$", told, re.MULTILINE)
+        return float(found.group(1)) if found else None
 
     def close(self) -> None:
         """Close the connections of all threads."""

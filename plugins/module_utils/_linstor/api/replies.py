@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..._engine.common.errors import RemoteError
+from .error_report import SHOWN, ErrorReport, is_about_bucket
 
 #: Two bits of the signed 64-bit ``ret_code`` are the kind of an entry. ERROR has the bits of both WARN and INFO, so
 #: compare both bits at once.
@@ -55,7 +56,12 @@ _HINTS = {
     "unknown_cluster": "The target cluster needs a LINSTOR remote with this cluster's id. snapship.dr.linstor_remote "
     "creates it if its option target is set.",
     "in_use": "Something else uses it, or it is mounted. Try again when that has ended.",
+    "bucket": "Check that the endpoint answers where the controller and the satellites run, and that the bucket exists"
+    " and the remote's keys open it.",
 }
+#: messages that say nothing: the reason is in the details, or in the error report alone
+_EMPTY = ("exception thrown", "an error report was generated")
+_BUCKET = "the controller can't reach the bucket, or got an error from it: "
 
 
 class Kind(enum.Enum):
@@ -102,9 +108,16 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The message in one line, with its cause if that says more."""
+        """The message in one line, with its cause if that says more, or the details if it says nothing."""
+        if self.is_empty and (self.cause or self.details):
+            return " ".join((self.cause or self.details).split())[:SHOWN]
         said = [self.message] + ([self.cause] if self.cause and self.cause not in self.message else [])
         return " ".join(" ".join(said).split())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the message has no reason in it."""
+        return self.message.lower().strip(" .") in _EMPTY
 
 
 class Replies(list[Reply]):
@@ -132,8 +145,9 @@ class Replies(list[Reply]):
 class ControllerError(RemoteError):
     """The controller refused a request.
 
-    ``code`` is one of not_found, exists, unauthorized, denied, locked, version, unknown_cluster, in_use, controller;
-    ``numbers`` are the controller's own numbers, ``replies`` all its entries.
+    ``code`` is one of not_found, exists, unauthorized, denied, locked, version, unknown_cluster, in_use, bucket,
+    controller; ``numbers`` are the controller's own numbers, ``replies`` all its entries, ``reports`` the ids of its
+    error reports.
     """
 
     code = "controller"
@@ -141,14 +155,31 @@ class ControllerError(RemoteError):
     def __init__(self, what: str, replies: Iterable[Reply], status: int | None = None) -> None:
         self.replies = Replies(replies)
         errors = self.replies.errors or list(self.replies)
+        self._what, self._errors = what, errors
+        self.reports = tuple(dict.fromkeys(report for reply in errors for report in reply.report_ids))
         self.numbers = tuple(reply.code for reply in errors)
         code = next((_code(number) for number in self.numbers if _code(number)), "denied" if status == 403 else None)
         if status == 401:  # the entry has the number of the request that was refused
             code = "unauthorized"
         nothing = "the controller gave no reason" + (f" (HTTP {status})" if status else "")
         texts = list(dict.fromkeys(reply.text for reply in errors if reply.text)) or [nothing]
-        said = f"{what}: {'; '.join(texts)}"
-        super().__init__(said if said[-1] in ".!?" else f"{said}.", _hint(code, errors), code)
+        said = "; ".join(texts)
+        if code is None and is_about_bucket(said):
+            code, said = "bucket", f"{_BUCKET}{said}"
+        super().__init__(_sentence(f"{what}: {said}"), _hint(code, errors), code)
+
+    def explain(self, report: ErrorReport) -> None:
+        """Add what its error report says, in place of a message that says nothing."""
+        told = report.said
+        if report.about_bucket and self.code == "controller":
+            self.code = "bucket"
+            self.hint = _hint("bucket", self._errors)
+        if all(reply.is_empty for reply in self._errors):
+            said = f"{_BUCKET if self.code == 'bucket' else ''}{told}"
+            self.msg = _sentence(f"{self._what}: {said}")
+        elif told.lower() not in self.msg.lower():
+            self.msg = f"{self.msg} {report.node or 'LINSTOR'} reports: {_sentence(told)}"
+        self.args = (self.msg,)
 
 
 class LostReply(RemoteError):
@@ -171,6 +202,10 @@ def scrub(text: str, secrets: Iterable[str | None]) -> str:
         if secret:
             text = text.replace(secret, "********")
     return text
+
+
+def _sentence(text: str) -> str:
+    return text if text[-1] in ".!?" else f"{text}."
 
 
 def _code(number: int) -> str | None:

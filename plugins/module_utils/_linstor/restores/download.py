@@ -11,12 +11,15 @@ from collections.abc import Mapping
 
 from ..._engine.common.errors import BusyError, CorruptError, RemoteError, need
 from ..._engine.common.units import parse_duration, show_duration
+from ..api import error_report
 from ..api.clock import Pace, unreachable
 from ..api.cluster import Cluster
 from ..api.notes import keep
 from ..api.replies import ControllerError, LostReply
+from ..state.liveness import Liveness
 from ..state.snapshots import Snap, list_snapshots
 from ..state.storage_pools import PoolWatch
+from . import progress
 from .item import Item, RestoreRequest, errors_of
 
 #: seconds in which a download must appear if its start wasn't confirmed
@@ -68,7 +71,7 @@ def start(cluster: Cluster, request: RestoreRequest, item: Item) -> None:
         if by_itself:
             keep(cluster, {}, [item.note_key])
         raise
-    item.arriving = True
+    item.arriving = item.started = True
     item.actions.append(f"downloading backup {point.id} from {remote} to {item.node} into {item.target}")
 
 
@@ -79,6 +82,9 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item], pace: Pa
     """
     timeout = parse_duration(request.wait_timeout, "wait_timeout")
     began = pace.clock()
+    for item in items:
+        item.moved = began
+    liveness = Liveness(cluster, cluster, parse_duration(request.stall_timeout, "stall_timeout"), pace.clock)
     while items:
         pools.glance()
         snaps: Mapping[str, list[Snap]] = {}
@@ -89,10 +95,13 @@ def watch(cluster: Cluster, request: RestoreRequest, items: list[Item], pace: Pa
                 for item in items:
                     item.error = error
                 return
+        if snaps:
+            progress.look(liveness, items, pace)
         for item in items:
             with errors_of(item, request):
                 if snaps:
                     _judge(cluster, request, item, snaps[item.target], pace.clock() - began)
+                    progress.check(liveness, item, pace, need(request.remote, "it is downloaded from there"))
                 if item.arriving and pace.clock() - began >= timeout:
                     raise BusyError(
                         f"the download of {item.target} didn't finish within {show_duration(timeout)}. It goes on in"
@@ -156,8 +165,5 @@ def _report(cluster: Cluster, report: str | None) -> str:
         found = cluster.read("error_report_list", ids=[report], with_content=True, what="reading an error report")
     except RemoteError:
         return ""  # the failure itself is enough
-    for each in found if isinstance(found, list) else [found]:
-        data = getattr(each, "data_v1", None)
-        if isinstance(data, Mapping) and data.get("exception_message"):
-            return f" {data.get('node_name') or 'LINSTOR'} reports: {str(data['exception_message'])[:400]}"
-    return ""
+    told = next(iter(error_report.parse(found)), None)
+    return f" {told.node or 'LINSTOR'} reports: {told.said}." if told else ""

@@ -32,6 +32,7 @@ class RestoreRequest(Protocol):
     allow_doubtful: bool
     wait: bool
     wait_timeout: str
+    stall_timeout: str
     poll_interval: str
 
 
@@ -66,6 +67,9 @@ class Item:
     replaces: bool = False
     begun: bool = False
     done: bool = False
+    started: bool = False
+    moved: float = 0.0
+    trace: tuple[object, ...] = ()
     error: SnapshipError | None = None
     node: str | None = None
     download: int = 0

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..._engine.common.errors import RemoteError
 from ..._engine.common.units import UTC
+from ..api import clock, error_report
 from ..api.cluster import Cluster
+from ..api.error_report import ErrorReport
 from ..state.backups import RemoteBackup
 from ..state.snapshots import Snap
 from .resource_shipment import Failed, ResourceShipment
@@ -23,7 +24,6 @@ from .resource_shipment import Failed, ResourceShipment
 _EARLIER = 120.0
 #: the same for a report that names no resource
 _NEARBY = 2.0
-_SHOWN = 400
 _NO_SPACE = re.compile(r"no space left|out of (data )?space|free space in .*pool", re.IGNORECASE)
 
 
@@ -36,13 +36,13 @@ def explain(cluster: Cluster, shipments: Sequence[ResourceShipment]) -> None:
     ]
     if not failed:
         return
-    since = min(began for began in map(_began, failed) if began is not None) - _EARLIER
+    since = min((began for began in map(_began, failed) if began is not None), default=clock.now()) - _EARLIER
     reports = read(cluster, since)
     for shipment in failed:
         _add(shipment, reports)
 
 
-def read(cluster: Cluster, since: float) -> list[Mapping[str, Any]]:
+def read(cluster: Cluster, since: float) -> list[ErrorReport]:
     """The reports since then (seconds since the epoch), the newest first. One request; none if it fails."""
     try:
         found = cluster.read(
@@ -53,25 +53,21 @@ def read(cluster: Cluster, since: float) -> list[Mapping[str, Any]]:
         )
     except RemoteError:
         return []  # they only add to what is known
-    reports = [each.data_v1 for each in found if isinstance(getattr(each, "data_v1", None), Mapping)]
-    reports = [each for each in reports if "filename" in each]
-    return sorted(reports, key=lambda each: each.get("error_time") or 0, reverse=True)
+    return sorted(error_report.parse(found), key=lambda each: each.time, reverse=True)
 
 
-def about_arrival(reports: Sequence[Mapping[str, Any]], snap: Snap, since: float) -> str | None:
+def about_arrival(reports: Sequence[ErrorReport], snap: Snap, since: float) -> str | None:
     """What a satellite that received a snapshot has reported since then: about the snapshot, or that space ran out."""
     nodes = {node.lower() for node in snap.nodes}
     for report in reports:
-        node, at = str(report.get("node_name") or ""), (report.get("error_time") or 0) / 1000
-        if node.lower() not in nodes or at < since - _NEARBY:
+        if report.node.lower() not in nodes or report.time < since - _NEARBY:
             continue
-        if _has(report, [snap.resource, snap.name]) or _NO_SPACE.search(_text(report)):
-            said = what_it_says(report)[:_SHOWN].rstrip(".")
-            return f"node {node} reported while the copy arrived: {said} (error report {_number(report)})"
+        if _has(report, [snap.resource, snap.name]) or _NO_SPACE.search(f"{report.text} {report.message}"):
+            return f"node {report.node} reported while the copy arrived: {report.said} (error report {report.number})"
     return None
 
 
-def _add(shipment: ResourceShipment, reports: Sequence[Mapping[str, Any]]) -> None:
+def _add(shipment: ResourceShipment, reports: Sequence[ErrorReport]) -> None:
     error = shipment.error
     if error is None:
         return
@@ -79,45 +75,32 @@ def _add(shipment: ResourceShipment, reports: Sequence[Mapping[str, Any]]) -> No
     report = sure or next((report for report in reports if _may_be_about(report, shipment)), None)
     if report is None:
         return
-    said = what_it_says(report)
     verb = "reports" if sure else "reported at that time"
-    error.msg += f" {report.get('node_name') or 'LINSTOR'} {verb}: {said[:_SHOWN].rstrip('.')}."
+    error.msg += f" {report.node or 'LINSTOR'} {verb}: {report.said}."
     error.args = (error.msg,)
-    error.hint = f"{error.hint} LINSTOR's error report: {_number(report)}.".strip()
+    error.hint = f"{error.hint} LINSTOR's error report: {report.number}.".strip()
 
 
-def what_it_says(report: Mapping[str, Any]) -> str:
-    """A report's message in one line, with its cause: several reports may have the same message."""
-    text = str(report.get("text") or "")
-    said = " ".join(str(report.get("exception_message") or _message(text)).split())
-    cause = re.search(r"^\s*Cause:\s*(\S.*)$", text, re.MULTILINE)
-    return f"{said.rstrip('.')}: {cause.group(1)}" if cause and cause.group(1) not in said else said
-
-
-def _names(report: Mapping[str, Any], shipment: ResourceShipment) -> bool:
+def _names(report: ErrorReport, shipment: ResourceShipment) -> bool:
     """Whether it is the shipment's own report, or names both its resource and its snapshot."""
     seen = _seen(shipment)
-    if seen is not None and seen.report and seen.report in (_number(report), report.get("filename")):
+    if seen is not None and seen.report and report.number == error_report.bare(seen.report):
         return True
     return _has(report, [shipment.resource] + ([seen.snapshot] if seen else []))
 
 
-def _has(report: Mapping[str, Any], names: Sequence[str]) -> bool:
-    text = _text(report)
+def _has(report: ErrorReport, names: Sequence[str]) -> bool:
+    text = f"{report.text} {report.message}"
     return all(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names)
 
 
-def _text(report: Mapping[str, Any]) -> str:
-    return " ".join(str(report.get(key) or "") for key in ("text", "exception_message"))
-
-
-def _may_be_about(report: Mapping[str, Any], shipment: ResourceShipment) -> bool:
+def _may_be_about(report: ErrorReport, shipment: ResourceShipment) -> bool:
     """Whether the shipping node wrote it during the shipment."""
     seen, began = _seen(shipment), _began(shipment)
     node = seen.node if seen else None
-    if node is None or str(report.get("node_name") or "").lower() != node.lower() or began is None:
+    if node is None or report.node.lower() != node.lower() or began is None:
         return False
-    return (report.get("error_time") or 0) / 1000 >= began - _NEARBY
+    return report.time >= began - _NEARBY
 
 
 def _seen(shipment: ResourceShipment) -> RemoteBackup | None:
@@ -126,14 +109,3 @@ def _seen(shipment: ResourceShipment) -> RemoteBackup | None:
 
 def _began(shipment: ResourceShipment) -> float | None:
     return shipment.state.began if isinstance(shipment.state, Failed) else None
-
-
-def _number(report: Mapping[str, Any]) -> str:
-    name = str(report.get("filename") or "")
-    return name.removeprefix("ErrorReport-").removesuffix(".log")
-
-
-def _message(text: str) -> str:
-    """The message in a report's text."""
-    match = re.search(r"^\s*Error message:\s*(.+)$", text, re.MULTILINE)
-    return match.group(1) if match else next((line for line in text.splitlines() if line.strip()), "(nothing)")

@@ -15,6 +15,8 @@ from ..api.clock import Pace
 from ..api.cluster import Cluster
 from ..api.replies import Replies
 from ..state.backups import GRACE, RemoteBackup, of_snapshot, young
+from ..state.liveness import Liveness
+from ..state.s3_list import Contents
 from ..state.snapshots import Snap
 from .choice import Demand, choose, would_satisfy
 from .order import Order
@@ -36,6 +38,8 @@ class Judge:
     order: Order
     demand: Demand
     pace: Pace
+    liveness: Liveness
+    contents: Contents
 
     def may_be_queued(self, shipment: ResourceShipment, snaps: list[Snap]) -> bool:
         """Whether its state depends on the queue, so that the queue must be read."""
@@ -94,7 +98,7 @@ class Judge:
         if backup is None or backup.state == "lost":
             self._missing(shipment, backup, shipment.lose_sight(now))
             return
-        shipment.see(backup)
+        shipment.see(backup, now)
         if not shipment.watched.compared and backup.base_known and backup.state != "queued":
             shipment.compared()
             self._check_kind(shipment, backup, snaps)
@@ -140,7 +144,8 @@ class Judge:
     def _missing(self, shipment: ResourceShipment, backup: RemoteBackup | None, since: float) -> None:
         """It isn't visible: not yet, or no longer."""
         if isinstance(shipment.state, Stopping) and backup is None:
-            self._stopped(shipment)  # LINSTOR removes the snapshot of what it has aborted
+            if not self.is_in_bucket(shipment, "aborted"):
+                self._stopped(shipment)  # LINSTOR removes the snapshot of what it has aborted
         elif shipment.watched.doubt is not None:
             if since > LOOK_FOR:
                 shipment.never_began(shipment.watched.doubt)
@@ -148,9 +153,26 @@ class Judge:
             if since > GRACE:
                 self._failed(shipment, backup)
         elif since > (3 * self.pace.interval if shipment.watched.seen else LOOK_FOR):
-            name = shipment.watched.snapshot
-            msg = f"the snapshot {name} of {shipment.resource} disappeared, and its shipment with it."
-            self._lost(shipment, RemoteError(msg, "Somebody aborted the shipment or deleted the snapshot.", "aborted"))
+            self._lost(shipment, self._disappeared(shipment))
+
+    def _disappeared(self, shipment: ResourceShipment) -> SnapshipError:
+        """The error of a shipment whose snapshot no longer exists, with what is known of its node."""
+        watched = shipment.watched
+        msg = f"the snapshot {watched.snapshot} of {shipment.resource} no longer exists, and its shipment has ended."
+        node = watched.seen.node if watched.seen else None
+        self.liveness.read_nodes()
+        away = self.liveness.away(node)
+        if away is None:
+            hint = (
+                "LINSTOR gives no reason. The shipment was aborted, the snapshot was deleted, or the node was lost for"
+                " a while. Run the task again."
+            )
+            return RemoteError(msg, hint, "aborted")
+        hint = (
+            "LINSTOR aborts the shipments of a node that it loses, and deletes their snapshots. Check the node with:"
+            " linstor node list. Then run the task again."
+        )
+        return RemoteError(f"{msg} Node {node}, which shipped it, {away}.", hint, "aborted")
 
     def _succeeded(self, shipment: ResourceShipment, backup: RemoteBackup) -> None:
         if shipment.watched.joined and not would_satisfy(backup, self.demand, clock.now()):
@@ -177,7 +199,32 @@ class Judge:
             backup,
         )
 
+    def is_in_bucket(self, shipment: ResourceShipment, state: str) -> bool:
+        """End a shipment whose backup is complete in the bucket, whatever LINSTOR calls it. One list for each look."""
+        watched = shipment.watched
+        if self.order.kind != "s3" or watched.snapshot is None:
+            return False
+        snap, started = (watched.seen.snap, watched.seen.started) if watched.seen else (None, None)
+        what = f"{shipment.resource} (snapshot {watched.snapshot})"
+        try:
+            found = self.contents.backup(shipment.resource, snap, watched.snapshot, started)
+        except RemoteError as error:
+            shipment.warnings.append(
+                f"it isn't known whether {self.order.remote} has the backup of {what}: {error.msg}"
+            )
+            return False
+        if found is None:
+            return False
+        shipment.warnings.append(
+            f"LINSTOR calls the shipment of {what} {state}, but the backup is complete in the bucket. LINSTOR won't use"
+            " it as a base, so the next backup will be a full one."
+        )
+        self._succeeded(shipment, found)
+        return True
+
     def _lost(self, shipment: ResourceShipment, error: SnapshipError, backup: RemoteBackup | None = None) -> None:
+        if self.is_in_bucket(shipment, backup.state if backup else "aborted"):
+            return
         if isinstance(shipment.state, Stopping):
             self._stopped(shipment)
         elif shipment.watched.joined and backup is not None:
@@ -187,7 +234,8 @@ class Judge:
             shipment.fail(error, backup)
 
     def _stopped(self, shipment: ResourceShipment) -> None:
-        shipment.fail(timed_out(self.order, shipment, "It was aborted, and nothing of it is left."))
+        standstill = shipment.state.standstill if isinstance(shipment.state, Stopping) else None
+        shipment.fail(timed_out(self.order, shipment, "It was aborted, and nothing of it is left.", standstill))
 
     def _start_own(self, shipment: ResourceShipment, ended: RemoteBackup, snapshot: str = "") -> None:
         """Start a shipment of its own, as the one waited for doesn't meet the demand."""

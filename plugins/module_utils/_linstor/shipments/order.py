@@ -24,6 +24,7 @@ class Order:
     source_node: str | None = None
     wait: bool = True
     wait_timeout: float = 21600.0
+    stall_timeout: float = 900.0
     abort_on_timeout: bool = False
     parallel: int = 4
 

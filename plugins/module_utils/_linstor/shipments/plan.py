@@ -42,6 +42,7 @@ class Request:
     wait: bool = True
     wait_timeout: Any = "6h"
     poll_interval: Any = "5s"
+    stall_timeout: Any = "15m"
     abort_on_timeout: bool = False
     parallel: int = 4
     sizes: bool = True

@@ -24,6 +24,7 @@ from typing import TypeVar, Union
 from ..._engine.common.errors import SnapshipError
 from ..api.replies import Replies
 from ..state.backups import RemoteBackup
+from ..state.liveness import Standstill
 from .choice import BaseChoice, History
 
 
@@ -53,9 +54,10 @@ class Watched:
     """It is under way. Times are by the pace's clock, except ``began``, which is in seconds since the epoch.
 
     ``snapshot`` is known once the controller has named it. ``doubt``: the error that leaves open whether it was started
-    at all. ``seen``: what was last read of it; ``missing``: since when it can't be seen; ``aborting``: since when
-    somebody else is aborting it. ``compared``: whether it is known to be of the right type. ``promised``: another run
-    has claimed it, and may not have begun.
+    at all. ``seen``: what was last read of it; ``moved``: when a change of it was last seen; ``trace``: what can be
+    seen of the data that arrives; ``missing``: since when it can't be seen; ``aborting``: since when somebody else is
+    aborting it. ``compared``: whether it is known to be of the right type. ``promised``: another run has claimed it,
+    and may not have begun.
     """
 
     since: float
@@ -64,6 +66,8 @@ class Watched:
     joined: bool = False
     doubt: SnapshipError | None = None
     seen: RemoteBackup | None = None
+    moved: float = 0.0
+    trace: tuple[object, ...] = ()
     missing: float | None = None
     aborting: float | None = None
     compared: bool = False
@@ -72,10 +76,11 @@ class Watched:
 
 @dataclasses.dataclass(frozen=True)
 class Stopping:
-    """It took too long. LINSTOR was asked at ``asked`` (by the pace's clock) to abort it."""
+    """It took too long, or stood still. LINSTOR was asked at ``asked`` (by the pace's clock) to abort it."""
 
     watched: Watched
     asked: float
+    standstill: Standstill | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +110,7 @@ _S = TypeVar("_S", Waiting, Starting, Watched, Stopping, Ended)
 class ResourceShipment:
     """``choice`` says how to ship it, ``name`` how the snapshot is to be called ("": LINSTOR chooses); ``resumed``: a
     run that was killed may have asked for that already. ``started``: whether this run started it; ``replies`` are those
-    to that request; ``reason``: why it was shipped so.
+    to that request; ``reason``: why it was shipped so; ``allocated``: the bytes of its largest replica, if known.
     """
 
     history: History
@@ -116,6 +121,7 @@ class ResourceShipment:
     started: bool = False
     replies: Replies = dataclasses.field(default_factory=Replies)
     reason: str = ""
+    allocated: int | None = None
     actions: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
 
@@ -198,9 +204,17 @@ class ResourceShipment:
         assert join is not None
         self.state = Watched(now, join.started or join.created, join.snapshot, joined=True)
 
-    def see(self, seen: RemoteBackup) -> None:
+    def see(self, seen: RemoteBackup, now: float) -> None:
         """It can be seen."""
-        self._update(missing=None, snapshot=seen.snapshot, seen=seen, doubt=None)
+        before = self.watched.seen
+        same = before is not None and (before.state, before.started) == (seen.state, seen.started)
+        moved = self.watched.moved if same else now
+        self._update(missing=None, snapshot=seen.snapshot, seen=seen, doubt=None, moved=moved)
+
+    def follow(self, trace: tuple[object, ...], now: float) -> None:
+        """The data that arrives may have changed."""
+        if trace != self.watched.trace:
+            self._update(trace=trace, moved=now)
 
     def lose_sight(self, now: float) -> float:
         """It can't be seen; returns for how many seconds that has been so."""
@@ -218,9 +232,9 @@ class ResourceShipment:
         """Its type needs no second look."""
         self._update(compared=True)
 
-    def stop(self, now: float) -> None:
+    def stop(self, now: float, standstill: Standstill | None = None) -> None:
         """LINSTOR was asked to abort it."""
-        self.state = Stopping(self._now(Watched), now)
+        self.state = Stopping(self._now(Watched), now, standstill)
 
     def again(self, history: History, choice: BaseChoice, snapshot: str = "") -> None:
         """The joined shipment isn't enough: another one is to be started, of ``snapshot`` if that is there already."""

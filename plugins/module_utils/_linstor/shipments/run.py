@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterable
 
@@ -20,13 +21,15 @@ from ..api.cluster import Cluster
 from ..api.replies import ControllerError, LostReply, Replies
 from ..state.backups import new_name, of_snapshot, queued, under_way, young
 from ..state.claims import Claim, Claims
+from ..state.liveness import Liveness
+from ..state.s3_list import Contents
 from ..state.snapshots import Snap, list_snapshots
 from ..state.storage_pools import PoolWatch
 from .choice import Demand
 from .judge import Judge
 from .order import Order, start
 from .resource_shipment import Ended, ResourceShipment, Stopping, Waiting, Watched
-from .timeouts import check_time
+from .timeouts import check_progress, check_time, course, give_up, may_stall
 
 #: seconds after which LINSTOR surely generates another name
 _NEXT_NAME = 1.1
@@ -51,7 +54,9 @@ class Shipping:
         self.demand = demand
         self.pace = pace
         self.pools = pools
-        self.judge = Judge(cluster, order, demand, pace)
+        self.liveness = Liveness(cluster, pools.cluster if pools else None, order.stall_timeout, pace.clock)
+        self.contents = Contents(cluster, order.remote)
+        self.judge = Judge(cluster, order, demand, pace, self.liveness, self.contents)
         self.waiting: collections.deque[ResourceShipment] = collections.deque()
         self.running: list[ResourceShipment] = []
         self.starting: dict[concurrent.futures.Future[Replies], ResourceShipment] = {}
@@ -218,6 +223,10 @@ class Shipping:
                 return
             trouble = error
         watched, self.running = self.running, []
+        self.contents.forget()
+        slow = [self.order.target.name_of(each.resource) for each in watched if may_stall(self.order, self.pace, each)]
+        if slow and trouble is None:
+            self.liveness.look(slow)
         for shipment in watched:
             if snaps is not None and trouble is None:
                 here = shipment.resource.lower() in claimed
@@ -225,10 +234,27 @@ class Shipping:
             if isinstance(shipment.state, Waiting):
                 self.waiting.append(shipment)
                 continue
+            if not shipment.over and trouble is None:
+                self._check_progress(shipment)
             if not shipment.over:
                 check_time(self.cluster, self.order, self.pace, shipment, trouble)
             if not shipment.over:
                 self.running.append(shipment)
+
+    def _check_progress(self, shipment: ResourceShipment) -> None:
+        """Give up a shipment that has stood still for too long, unless all of it has arrived."""
+        standstill = check_progress(self.order, self.pace, shipment, self.liveness)
+        seen = shipment.watched.seen
+        if standstill is None or seen is None or self.judge.is_in_bucket(shipment, seen.state):
+            return
+        if self.liveness.arrived(course(self.order, shipment, self.pace.clock())):
+            shipment.warnings.append(
+                f"the target has received {shipment.resource} (snapshot {seen.snapshot}) completely, but LINSTOR still"
+                f" calls its shipment {seen.state} here."
+            )
+            shipment.end(dataclasses.replace(seen, state="success"))
+            return
+        give_up(self.cluster, self.order, self.pace, shipment, standstill)
 
 
 def _is_known(shipment: ResourceShipment) -> bool:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -17,10 +18,11 @@ from ..api.replies import ControllerError
 from . import backups
 from .backups import RemoteBackup
 from .remotes import find_remote
-from .snapshots import list_snapshots
+from .snapshots import Snap, list_snapshots
 
 #: seconds for which a refused list is requested again
 PATIENCE = 60.0
+_BRIEFLY = 6.0
 _PAUSE = 2.0
 _ELSEWHERE = "cannot parse null string"
 
@@ -41,16 +43,41 @@ def backup_list(cluster: Cluster, remote: str, only: str | None = None, patience
     end = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
         try:
-            return cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}")
+            return cluster.read("backup_list", remote, only, what=f"listing the backups on {remote}", explain=False)
         except ControllerError as error:
             if not any(_ELSEWHERE in reply.details.lower() for reply in error.replies):
-                raise
+                raise cluster.explained(error) from None
             if time.monotonic() >= end:
                 raise UnlistableError(
                     f"{cluster.name} can't list the backups on {remote} while it ships a snapshot to another remote.",
                     "This is a limit of LINSTOR (its error: Cannot parse null string). Try again after that shipment.",
                 ) from error
         time.sleep(_PAUSE)
+
+
+class Contents:
+    """The complete backups in a bucket, listed when one is asked for, and not again before ``forget``."""
+
+    def __init__(self, cluster: Cluster, remote: str) -> None:
+        self._cluster = cluster
+        self._remote = remote
+        self._found: list[RemoteBackup] | None = None
+
+    def forget(self) -> None:
+        """List it again the next time."""
+        self._found = None
+
+    def backup(self, resource: str, snap: Snap | None, snapshot: str, started: float | None) -> RemoteBackup | None:
+        """The complete backup of a snapshot whose shipment began at ``started`` (seconds since the epoch)."""
+        if self._found is None:
+            self._found = backups.on_s3(backup_list(self._cluster, self._remote, None, _BRIEFLY), {}, self._remote)
+            backups.mark_broken(self._found)
+        for each in self._found:
+            named = (each.resource.lower(), each.snapshot.lower()) == (resource.lower(), snapshot.lower())
+            same = started is None or each.started is None or abs(started - each.started) < 1.0
+            if named and same and each.complete:
+                return dataclasses.replace(each, resource=resource, snap=snap)
+        return None
 
 
 def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
@@ -62,7 +89,7 @@ def read_list(cluster: Cluster, remote: str, advice: str) -> Any:
     try:
         return backup_list(cluster, remote)
     except ControllerError as error:
-        if error.code in ("locked", "unauthorized", "denied"):
+        if error.code in ("locked", "unauthorized", "denied", "bucket"):
             raise
         kind = find_remote(cluster, remote).type
         if kind != "s3":

@@ -94,6 +94,8 @@ def check(request: Request) -> Demand:
         raise UsageError("type: incremental and max_chain: 1 contradict each other.")
     if parse_duration(request.poll_interval, "poll_interval") <= 0:
         raise UsageError("poll_interval must be more than 0s.")
+    if parse_duration(request.stall_timeout, "stall_timeout") <= 0:
+        raise UsageError("stall_timeout must be more than 0s.")
     return Demand(
         kind=request.type,
         max_age=None if request.max_age is None else parse_duration(request.max_age, "max_age"),
@@ -124,6 +126,7 @@ def _order(request: Request, remote: str, kind: str) -> Order:
         source_node=request.source_node,
         wait=request.wait,
         wait_timeout=parse_duration(request.wait_timeout, "wait_timeout"),
+        stall_timeout=parse_duration(request.stall_timeout, "stall_timeout"),
         abort_on_timeout=request.abort_on_timeout,
         parallel=request.parallel,
     )
@@ -170,6 +173,7 @@ def _prepare(cluster: Cluster, plan: Plan, findings: Findings, there: Cluster | 
             shipment.history.base_record = known.get(shipment.resource.lower())
     for shipment in plan.work:
         shipment.history.numbers = plan.survey.numbers(shipment.resource)
+        shipment.allocated = plan.survey.needed(shipment.resource, plan.order.source_node)
         problem = plan.survey.problem(shipment.resource, plan.order.source_node) or _choose(shipment, plan.demand)
         if problem is not None:
             shipment.fail(problem)

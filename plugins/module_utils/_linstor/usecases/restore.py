@@ -60,6 +60,7 @@ class Request:
     consistent: bool = False
     wait: bool = True
     wait_timeout: str = "1h"
+    stall_timeout: str = "15m"
     poll_interval: str = "5s"
 
 
@@ -325,6 +326,8 @@ def _check(request: Request) -> tuple[float, bool] | None:
         raise UsageError("discard_changes needs overwrite.")
     parse_duration(request.wait_timeout, "wait_timeout")
     parse_duration(request.poll_interval, "poll_interval")
+    if parse_duration(request.stall_timeout, "stall_timeout") <= 0:
+        raise UsageError("stall_timeout must be more than 0s.")
     return parse_time(request.at, "at") if request.at is not None else None
 
 
