@@ -44,6 +44,8 @@ def take_in(cluster: Cluster, pool: Pool, content: Content, base: Content) -> No
     if pool.provider == "LVM_THIN":
         lost = content.lose(base, room)
         if lost and pool.reports_full:
-            cluster.report(pool.node, f"Failed to flush: {lost} blocks of storage pool {pool.name} were not written")
+            cluster.report(
+                pool.node, f"Failed to write {lost} chunks to thin pool {pool.name}: No space left on device"
+            )
     elif len(content.changed_since(base)[0]) > room:
         raise ValueError(f"cannot receive: out of space in {pool.name}")
