@@ -47,7 +47,7 @@ def test_a_backup_tells_what_the_report_says(stored: Simulation) -> None:
 
 
 def test_so_do_the_others(stored: Simulation) -> None:
-    (known,) = stored.cluster.definition("db").snapshots
+    known = only(Task(stored, resources=["db"])())["id"]
     stored.request_fault("report", method="POST", path=".*/snapshots", body=REASON)
     assert REASON in failure(Task(stored, snapshot, resources=["db"], name="mine")())["msg"]
     stored.request_fault("report", method="POST", path=".*/restore", body=REASON)
@@ -55,7 +55,7 @@ def test_so_do_the_others(stored: Simulation) -> None:
     assert REASON in failure(task())["msg"]
     stored.request_fault("report", method="DELETE", path=".*/backups", body=REASON)
     with pytest.raises(SnapshipError) as raised:
-        Task(stored, backup_delete, remote=S3, id=f"db_{known}")()
+        Task(stored, backup_delete, remote=S3, id=known)()
     assert REASON in raised.value.msg
     assert reports(stored) == 3
 
