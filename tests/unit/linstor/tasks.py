@@ -36,7 +36,7 @@ class Task:
     def __call__(self, check: bool = False, **changes: Any) -> Outcome:
         fields = {**self.request, **changes}
         if self.use_case is backup:
-            fields = {"remote": S3, "max_age": "1h", "poll_interval": "0.5s", **fields}
+            fields = {"remote": S3, "max_age": "1h", "poll_interval": "0.2s", **fields}
             if fields.get("snapshot"):
                 fields["max_age"] = None
         with (

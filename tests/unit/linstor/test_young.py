@@ -31,9 +31,9 @@ DEAD = f"{this_process().rsplit(':', 1)[0]}:1"
 
 @pytest.fixture(params=[S3, DR])
 def slow(request: pytest.FixtureRequest, bucket_directory: Path) -> Iterator[tuple[Simulation, Task]]:
-    """A cluster in which shipments show nothing for two seconds, and a backup of ``db`` to a bucket or a cluster."""
+    """A cluster in which shipments show nothing for a while, and a backup of ``db`` to a bucket or a cluster."""
     with (
-        Simulation(name="home", bucket_directory=bucket_directory, young_seconds=2.0) as home,
+        Simulation(name="home", bucket_directory=bucket_directory, young_seconds=0.8) as home,
         Simulation(name="away", nodes=("delta", "echo"), bucket_directory=bucket_directory) as away,
     ):
         protect(home, "db")
@@ -116,7 +116,7 @@ def test_what_the_controller_has_lost_is_shipped_again(
     slow: tuple[Simulation, Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, task = slow
-    monkeypatch.setattr(judge, "YOUNG_FOR", 1.0)
+    monkeypatch.setattr(judge, "YOUNG_FOR", 0.5)
     home.cluster.stores["snapship-dr"] = {f"shipping/{task.request['remote']}/db/abc": f"1 0 0 backup-left {DEAD}"}
     with Cluster(access(home)) as linstor:
         linstor.change("snapshot_create", [], "db", "backup-left", what="taking a snapshot")
@@ -149,7 +149,7 @@ def restoring(bucket_directory: Path) -> Iterator[tuple[Simulation, Task]]:
     with Simulation(name="home", bucket_directory=bucket_directory) as home:
         protect(home, "db")
         Task(home, resources=["db"])()
-        home.cluster.options = dataclasses.replace(home.cluster.options, young_seconds=2.0)
+        home.cluster.options = dataclasses.replace(home.cluster.options, young_seconds=0.8)
         resources = [{"source": "db", "target": "copy"}]
         yield home, Task(home, restore, remote=S3, resources=resources, poll_interval="0.5s", wait_timeout="1m")
 
@@ -215,6 +215,6 @@ def test_what_another_run_is_to_start_takes_no_place(slow: tuple[Simulation, Tas
     home.add_resource("web")
     folder = f"shipping/{task.request['remote']}"
     home.cluster.stores["snapship-dr"] = {f"{folder}/db/abc": f"1 0 0 backup-left {this_process()}"}
-    done = task(resources=["db", "web"], parallel=1, wait_timeout="5s")
+    done = task(resources=["db", "web"], parallel=1, wait_timeout="3s")
     assert [each["volume"] for each in done.items] == ["web"]
     assert [(each["volume"], each["code"]) for each in done.failures] == [("db", "timeout")]

@@ -69,7 +69,12 @@ def _finish(request: RestoreRequest, item: Item, pools: PoolWatch, downloaded: b
         try:
             item.there = place(cluster, item, stamp, node, pool_map, request.resource_group)
         except SnapshipError as error:
-            if error.code not in ("busy", "target_exists") or not _is_noted(cluster, request, item):
+            if error.code not in ("busy", "target_exists"):
+                raise
+            if _is_restored_now(cluster, item):
+                item.done = True
+                return
+            if not _is_noted(cluster, request, item):
                 raise
             item.place = False
             item.there = _deployed_by_linstor(cluster, item)
@@ -87,6 +92,13 @@ def _finish(request: RestoreRequest, item: Item, pools: PoolWatch, downloaded: b
     if item.begun or not item.place:
         keep(cluster, {}, [item.note_key])
     item.done = True
+
+
+def _is_restored_now(cluster: Cluster, item: Item) -> bool:
+    """Whether another run has restored the same backup since the plan was made."""
+    item.there = read_definition(cluster, item.target)
+    item.was = provenance.read(item.there) if item.there is not None else None
+    return item.there is not None and bool(item.there.diskful) and item.is_restored()
 
 
 def _is_noted(cluster: Cluster, request: RestoreRequest, item: Item) -> bool:
