@@ -111,6 +111,7 @@ options:
       - Whether to replace an existing target. The old target is kept under the name RV(restored[].previous), unless
         it is an unchanged earlier restore.
       - A target that is in use is never replaced.
+      - An image file that is replaced passes its owner and mode on. A new one gets those of the backed-up image.
     type: bool
     default: false
   discard_changes:

@@ -157,7 +157,7 @@ def test_records_of_this_host(used: Place, pattern: str) -> None:
             units.iso_time(each) for modes in host.verified(location, "o", volume).values() for each in modes.values()
         ],
         lambda: host.provenance(target)["witness"].get("identity") if host.provenance(target) else None,
-        lambda: [snapshot.public() for snapshot in SnapshotStore(volume, volume).load()],
+        lambda: [snapshot.public() for snapshot in SnapshotStore(volume).load()],
     ]
     runs: list[Callable[[], object]] = [
         lambda: used.list(volume, **options),
@@ -411,13 +411,13 @@ def test_files_of_a_user(tmp_path: Path) -> None:
     path = folder / "a.json"
     path.symlink_to("/etc/hostname")
     with pytest.raises(ConfigError, match="symbolic link"):
-        SnapshotStore(str(image), str(image)).load()
+        SnapshotStore(str(image)).load()
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="plain file"):
-        SnapshotStore(str(image), str(image)).load()
+        SnapshotStore(str(image)).load()
     path.unlink()
     path.touch()
     os.truncate(path, 1 << 40)
     with pytest.raises(ConfigError, match="1099511627776 bytes"):
-        SnapshotStore(str(image), str(image)).load()
+        SnapshotStore(str(image)).load()
