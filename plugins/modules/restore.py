@@ -87,7 +87,7 @@ options:
   recursive:
     description:
       - Also restore all volumes below O(source) that were backed up with it at the same point in time. They go to the
-        same places below O(target), all or nothing.
+        same places below O(target), all or nothing. For ZFS only.
     type: bool
     default: false
   pool:

@@ -50,6 +50,7 @@ class FileProvider:
     naming = "an image file by its absolute path"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
+    nests = False
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}  # images to be read in place, by state id
