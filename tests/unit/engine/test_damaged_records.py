@@ -72,6 +72,7 @@ ABSURD: list[Any] = [
     {"a": {"b": [1]}},
     json.loads("[" * 50 + "]" * 50),
 ]
+GROUP = "20261122T214041.123457Z-0123456789abcdef"
 ROUNDS = 300
 
 
@@ -235,7 +236,7 @@ def test_packed_records() -> None:
         "lineage": "l",
         "state_id": "s",
         "created": 1773066600123456,
-        "group": {"id": "g", "members": ["vg/lv"]},
+        "group": {"id": GROUP, "members": ["vg/lv"]},
         "made_by": "user",
         "consistency": {"method": "none"},
         "datasets": [f"{77:08x}"],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 from typing import Any
 
 from ..common.errors import CorruptError, SnapshipError, UsageError, VolumeError, need
@@ -26,6 +27,9 @@ from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
 from ..restores.tree import check_nests, names_below, own_properties
 from ..volumes.provider import Provider, ReceiveRequest, RestorePlace, TargetState
 from ..volumes.registry import provider_for
+
+
+_NOT_IN_NAMES = r"[^A-Za-z0-9_.^-]"  # the ids of LINSTOR's backups are names of objects: they may have a slash
 
 
 @dataclasses.dataclass
@@ -315,7 +319,7 @@ def _stamp(plan: Plan, item: RestoreItem, witness: dict[str, Any]) -> dict[str, 
 
 def _keep_as(item: RestoreItem) -> str:
     name = os.path.basename(item.target)
-    suffix = f".before-{item.backup.id}"
+    suffix = f".before-{re.sub(_NOT_IN_NAMES, '_', item.backup.id)}"
     while len((name + suffix).encode("utf-8", "surrogateescape")) > 250:  # room for a number
         name = name[:-1]
     return name + suffix
