@@ -24,6 +24,7 @@ from ...common.errors import VolumeError
 UNSAFE = "unsafe_path"  # the code of such errors
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS = 40  # as many as the kernel follows
+_LONGEST = 4095  # bytes of a path that other programs can open, too
 _PROTECTED = "/proc/sys/fs/protected_hardlinks"
 
 
@@ -126,6 +127,8 @@ def way_to(path: str) -> Iterator[Way]:
 
     Raises OSError where a folder isn't there or can't be entered. The last component may be anything, or not be there.
     """
+    if len(os.fsencode(path)) > _LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
     folder, above, left = os.open("/", _STEP | os.O_DIRECTORY), "/", _parts(path)
     links: list[Link] = []
     followed = 0
