@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -341,3 +343,46 @@ def test_nonsense_in_a_manifest_gives_a_file_to_nobody(tmp_path: Path, recorded:
     made.commit(None)
     found = (tmp_path / "x").stat()
     assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (os.geteuid(), 0o600)
+
+
+# --- while it is looked at
+
+
+def swap_for_ever(home: Path, target: Path) -> None:
+    """Exchange our folder and a link, and the image and a link, again and again."""
+    while True:
+        for name, to in ((".snapship", target), ("vm.img", target / "secret")):
+            with contextlib.suppress(OSError):
+                os.rename(home / name, home / f"{name}.away")
+                os.symlink(to, home / name)
+                os.unlink(home / name)
+                os.rename(home / f"{name}.away", home / name)
+
+
+def test_nothing_foreign_is_touched_whatever_is_swapped_at_which_moment(place: Place, home: Path) -> None:
+    volume = image(home)
+    target = place.root / "target"
+    (target / "vm.img").mkdir(mode=0o700, parents=True)
+    for folder in (target, target / "vm.img"):
+        for name in ("orphan.img", "secret", ".taking-0123456789abcdef"):
+            (folder / name).write_bytes(SECRET * 1000)
+    before = {path: was for path, was in place.tree().items() if path.startswith(str(target))}
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setgid(ALICE)
+            os.setuid(ALICE)
+            swap_for_ever(home, target)
+        finally:
+            os._exit(1)
+    try:
+        for number in range(300):
+            with contextlib.suppress(SnapshipError):
+                place.snap(volume, name=f"s{number}")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert {path: was for path, was in place.tree().items() if path.startswith(str(target))} == before
+    kept = [path for path in home.rglob("*.img") if path.is_file() and path.name != "vm.img"]
+    assert all(SECRET not in path.read_bytes() for path in kept)
