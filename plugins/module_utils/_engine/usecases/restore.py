@@ -28,7 +28,6 @@ from ..restores.tree import check_nests, names_below, own_properties
 from ..volumes.provider import Provider, ReceiveRequest, RestorePlace, TargetState
 from ..volumes.registry import provider_for
 
-
 _NOT_IN_NAMES = r"[^A-Za-z0-9_.^-]"  # the ids of LINSTOR's backups are names of objects: they may have a slash
 
 
