@@ -87,7 +87,7 @@ options:
   recursive:
     description:
       - Also restore all volumes below O(source) that were backed up with it at the same point in time. They go to the
-        same places below O(target), all or nothing.
+        same places below O(target), all or nothing. For ZFS only.
     type: bool
     default: false
   pool:
@@ -111,6 +111,7 @@ options:
       - Whether to replace an existing target. The old target is kept under the name RV(restored[].previous), unless
         it is an unchanged earlier restore.
       - A target that is in use is never replaced.
+      - An image file that is replaced passes its owner and mode on. A new one gets those of the backed-up image.
     type: bool
     default: false
   discard_changes:

@@ -72,6 +72,7 @@ ABSURD: list[Any] = [
     {"a": {"b": [1]}},
     json.loads("[" * 50 + "]" * 50),
 ]
+GROUP = "20261122T214041.123457Z-0123456789abcdef"
 ROUNDS = 300
 
 
@@ -157,7 +158,7 @@ def test_records_of_this_host(used: Place, pattern: str) -> None:
             units.iso_time(each) for modes in host.verified(location, "o", volume).values() for each in modes.values()
         ],
         lambda: host.provenance(target)["witness"].get("identity") if host.provenance(target) else None,
-        lambda: [snapshot.public() for snapshot in SnapshotStore(volume, volume).load()],
+        lambda: [snapshot.public() for snapshot in SnapshotStore(volume).load()],
     ]
     runs: list[Callable[[], object]] = [
         lambda: used.list(volume, **options),
@@ -235,7 +236,7 @@ def test_packed_records() -> None:
         "lineage": "l",
         "state_id": "s",
         "created": 1773066600123456,
-        "group": {"id": "g", "members": ["vg/lv"]},
+        "group": {"id": GROUP, "members": ["vg/lv"]},
         "made_by": "user",
         "consistency": {"method": "none"},
         "datasets": [f"{77:08x}"],
@@ -411,13 +412,13 @@ def test_files_of_a_user(tmp_path: Path) -> None:
     path = folder / "a.json"
     path.symlink_to("/etc/hostname")
     with pytest.raises(ConfigError, match="symbolic link"):
-        SnapshotStore(str(image), str(image)).load()
+        SnapshotStore(str(image)).load()
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="plain file"):
-        SnapshotStore(str(image), str(image)).load()
+        SnapshotStore(str(image)).load()
     path.unlink()
     path.touch()
     os.truncate(path, 1 << 40)
     with pytest.raises(ConfigError, match="1099511627776 bytes"):
-        SnapshotStore(str(image), str(image)).load()
+        SnapshotStore(str(image)).load()

@@ -157,3 +157,11 @@ def test_a_file_about_to_be_swapped_in_keeps_other_runs_away(tmp_path: Path) -> 
         FileTarget(str(tmp_path / "target"), 1)
     mine.commit(None)
     assert (tmp_path / "target").read_bytes() == b"mine"
+
+
+def test_a_file_that_is_too_large_for_the_filesystem_leaves_nothing(tmp_path: Path) -> None:
+    before = open_files()
+    with pytest.raises(VolumeError, match="too large for a file|no space|Invalid argument"):
+        FileTarget(str(tmp_path / "target"), (1 << 63) - 1)
+    assert not list(tmp_path.iterdir())
+    assert open_files() == before

@@ -231,7 +231,7 @@ def test_an_incremental_can_be_read_in_place_but_nothing_rests_on_it(place: Plac
 
 def test_whatever_is_read_under_a_lost_lease_raises(small_ext4: Path) -> None:
     image = image_of(small_ext4, MIB)
-    granted = lease(image, image)
+    granted = lease(image)
     assert granted is not None
     reader = LeasedReader(granted)
     data = bytearray(MIB)
@@ -242,7 +242,7 @@ def test_whatever_is_read_under_a_lost_lease_raises(small_ext4: Path) -> None:
         for _turn in range(2):
             with pytest.raises(BaseLostError):
                 reader.read_into(0, memoryview(data))
-        assert lease(image, image) is None
+        assert lease(image) is None
     with pytest.raises(BaseLostError):
         granted.check()
     reader.close()
@@ -252,14 +252,16 @@ def test_whatever_is_read_under_a_lost_lease_raises(small_ext4: Path) -> None:
 def test_a_network_filesystem_has_no_lease(small_ext4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = image_of(small_ext4, MIB)
     monkeypatch.setattr(leases, "filesystem_type", lambda _path: "nfs4")
-    assert lease(image, image) is None
+    assert lease(image) is None
 
 
 LOOKING = """
-import sys
+import os, sys
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.file import target
 for _turn in range(20000):
-    target._lease(sys.argv[1])
+    descriptor = os.open(sys.argv[1], os.O_RDONLY)
+    target._lease(descriptor)
+    os.close(descriptor)
 """
 OPENING = "import os, sys\nwhile True: os.close(os.open(sys.argv[1], os.O_RDWR))"
 

@@ -181,6 +181,24 @@ def test_a_restore_is_a_state(linstor: Place, world: World) -> None:
     assert (linstor.root / "target.img").read_bytes() == world.states[0][0]
 
 
+def test_a_name_in_a_bucket_leads_to_no_other_folder(tmp_path: Path, world: World) -> None:
+    """The replaced target is kept under a name with the backup's in it, and that is what an object is called."""
+    place = Place(tmp_path, layout="linstor")
+    made = world.ship("db", 0, "20260401_000000")
+    moment = "back_20260401_000000"
+    named = f"{moment}/y/x"
+    world.bucket.objects = {
+        key.replace(moment, named): data.replace(moment.encode(), named.encode()) if key.endswith(".meta") else data
+        for key, data in world.bucket.objects.items()
+    }
+    world.bucket.write_files(place.remote)
+    (tmp_path / "target.img").write_bytes(b"old")
+    outcome = fetch(place, "db", backup=made.replace(moment, named), overwrite=True)
+    assert not outcome.failures
+    assert outcome.items[0]["previous"] == str(tmp_path / "target.img.before-db_back_20260401_000000_y_x")
+    assert Path(outcome.items[0]["previous"]).read_bytes() == b"old"
+
+
 def test_at_a_time_and_as_a_group(linstor: Place, world: World) -> None:
     fetch(linstor, "db", at="2026-03-09T14:45:00Z")
     assert (linstor.root / "target.img").read_bytes() == world.states[1][0]

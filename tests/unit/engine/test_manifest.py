@@ -244,6 +244,12 @@ MALFORMED: dict[str, Callable[[Fields], Any]] = {
     "encryption list": lambda made: made.update(encryption=["x"]),
     "group text": lambda made: made.update(group="x"),
     "group without members": lambda made: made.update(group={"id": ID}),
+    "group of another id": lambda made: made.update(group={"id": "../x", "members": ["/a b"]}),
+    "group with a member twice": lambda made: made.update(group={"id": ID, "members": ["/a b", "/a b"]}),
+    "group of others": lambda made: made.update(group={"id": ID, "members": ["/c"]}),
+    "group with a member without name": lambda made: made.update(group={"id": ID, "members": ["/a b", ""]}),
+    "provider list": lambda made: made.update(provider=["file"]),
+    "snapshot number": lambda made: made.update(snapshot=1),
     "group of numbers": lambda made: made.update(group={"id": ID, "members": [1]}),
     "base without state": lambda made: made.update(base=BASE),
     "state without base": lambda made: made.update(base_state_id="b"),
@@ -261,8 +267,10 @@ def test_a_forged_manifest_of_the_wrong_shape_is_refused_and_breaks_the_schema(c
 
 
 def _beyond_schema(made: Fields) -> bool:
-    """What a schema can't say: Unicode, that 4096.0 isn't whole, and what follows from the volume's size."""
+    """What a schema can't say: Unicode, that 4096.0 isn't whole, and what follows from the volume's size or name."""
     index = made["index"]
+    if made["group"] == {"id": ID, "members": ["/c"]}:
+        return True
     return made["origin"] == "\ud800" or made["size"] == 4096.0 or index["records"] == 10 or index["pages"] == 2
 
 

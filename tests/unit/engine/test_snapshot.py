@@ -70,13 +70,13 @@ def test_a_snapshot_that_was_touched_is_not_valid(place: Place, image: str) -> N
 def test_what_a_run_that_died_left_is_swept_away(place: Place, image: str) -> None:
     made = place.snap(image, name="monday").items[0]
     folder = Path(made["path"]).parent
-    (folder / ".taking-0123").write_bytes(b"half")
+    (folder / ".taking-0123456789abcdef").write_bytes(b"half")
     (folder / "orphan.img").write_bytes(b"no record")
     place.snap(image, name=".new-tuesday")
     place.snap(image, name="wednesday")
     names = {each["name"] for each in snapshot.describe([image])}
     assert names == {"monday", ".new-tuesday", "wednesday"}
-    assert not (folder / ".taking-0123").exists() and not (folder / "orphan.img").exists()
+    assert not (folder / ".taking-0123456789abcdef").exists() and not (folder / "orphan.img").exists()
 
 
 @pytest.mark.parametrize("name", ["a b", "é", "$(x)", "%2F", "..", "~", "x" * 200, "new\nline"])

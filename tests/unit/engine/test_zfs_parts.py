@@ -31,9 +31,10 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs im
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.volumes.zfs.provider import ZfsProvider
 
+GROUP = "20261122T214041.123457Z-0123456789abcdef"
 CREATED = 1795374041.123457
 REQUEST = TakeRequest(
-    ["tank/db"], "s1", "snapship", CREATED, {"id": "g", "members": ["tank/db"]}, {"method": "none"}, {"h": "pending"}
+    ["tank/db"], "s1", "snapship", CREATED, {"id": GROUP, "members": ["tank/db"]}, {"method": "none"}, {"h": "pending"}
 )
 
 
@@ -135,7 +136,7 @@ def test_records_of_others_are_no_records(text: str) -> None:
 def test_a_group_of_five_hundred_fits_and_what_doesnt_is_refused() -> None:
     guids = [str(int.from_bytes(os.urandom(8), "big")) for _each in range(500)]
     members = [f"tank/data/customer{number:04d}" for number in range(500)]
-    assert records.record_text(guids, REQUEST._replace(group={"id": "g", "members": members}))
+    assert records.record_text(guids, REQUEST._replace(group={"id": GROUP, "members": members}))
     with pytest.raises(VolumeError, match="8191"):
         records.record_text([str(number * 0x9E3779B1) for number in range(5000)], REQUEST)
 

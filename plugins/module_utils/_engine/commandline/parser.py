@@ -241,7 +241,7 @@ def _restore(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--discard-changes", action="store_true", help="even if it was written to since it was restored"
     )
-    parser.add_argument("--recursive", action="store_true", help="with all volumes below it of the same group")
+    parser.add_argument("--recursive", action="store_true", help="with all datasets below it of the same group")
     parser.add_argument("--pool", help="thin pool for a new logical volume, as vg0/pool0")
     parser.add_argument(
         "--property",

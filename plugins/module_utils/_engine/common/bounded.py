@@ -80,15 +80,20 @@ def read_file(path: str, limit: int = RECORD_LIMIT) -> bytes | None:
             raise Unreadable("it isn't a plain file") from None
         raise
     try:
-        known = os.fstat(descriptor)
-        if not stat.S_ISREG(known.st_mode):
-            raise Unreadable("it isn't a plain file")
-        if known.st_size > limit:
-            raise Unreadable(f"it has {known.st_size} bytes, at most {limit} are good")
-        with os.fdopen(descriptor, "rb", closefd=False) as source:
-            data = source.read(limit + 1)
+        return read_open(descriptor, limit)
     finally:
         os.close(descriptor)
+
+
+def read_open(descriptor: int, limit: int) -> bytes:
+    """As :func:`read_file`, of an open file, which stays open."""
+    known = os.fstat(descriptor)
+    if not stat.S_ISREG(known.st_mode):
+        raise Unreadable("it isn't a plain file")
+    if known.st_size > limit:
+        raise Unreadable(f"it has {known.st_size} bytes, at most {limit} are good")
+    with os.fdopen(descriptor, "rb", closefd=False) as source:
+        data = source.read(limit + 1)
     if len(data) > limit:
         raise Unreadable(f"it has more than {limit} bytes")
     return data

@@ -22,9 +22,9 @@ from .bounded import RECORD_LIMIT, Unreadable, read_file, read_object, read_valu
 from .errors import BusyError, ConfigError
 
 
-def sync_folder(path: str) -> None:
-    """Make a folder's entries durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync_folder(path: str, within: int | None = None) -> None:
+    """Make a folder's entries durable. ``within``: descriptor of the folder that a relative path starts at."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=within)
     try:
         os.fsync(descriptor)
     except OSError as error:

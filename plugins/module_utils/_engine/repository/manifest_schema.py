@@ -25,6 +25,7 @@ _OBJECT = 64 << 20  # bytes of an object of the index, at most
 _SLACK = 1 << 20  # what compression and encryption may add to one
 _SOURCES = 10_000
 _OBJECTS = ("consistency", "properties", "tool")  # where they are there
+_TEXTS = ("provider", "lineage", "snapshot", "reason", "machine_id")  # where they are there
 _FIRST = ("id", "base", "base_state_id", "origin", "volume", "state_id", "compression", "encryption", "stream")
 Test = Callable[[Any], bool]
 
@@ -37,6 +38,11 @@ def flaw(fields: Mapping[str, Any]) -> str | None:
     for name in _OBJECTS:
         if not isinstance(fields.get(name, {}), dict):
             return name
+    for name in _TEXTS:
+        if name in fields and not isinstance(fields[name], str):
+            return name
+    if fields["group"] is not None and fields["volume"] not in fields["group"]["members"]:
+        return "group"
     if (fields["base"] is None) != (fields["base_state_id"] is None):
         return "base_state_id"
     stream = fields["stream"]
@@ -89,10 +95,12 @@ def _texts(value: Any) -> bool:
 
 
 def _group(value: Any) -> bool:
-    if not isinstance(value, dict) or not _text(value.get("id")):
+    if not isinstance(value, dict) or not is_id(str(value.get("id"))):
         return False
     members = value.get("members")
-    return isinstance(members, list) and bool(members) and all(_text(member) for member in members)
+    if not isinstance(members, list) or not all(_text(member) for member in members):
+        return False
+    return bool(members) and len(set(members)) == len(members)
 
 
 def _encryption(value: Any) -> bool:

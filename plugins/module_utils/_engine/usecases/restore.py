@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 from typing import Any
 
 from ..common.errors import CorruptError, SnapshipError, UsageError, VolumeError, need
@@ -23,8 +24,11 @@ from ..repository.chains import Chains
 from ..repository.manifest import Manifest
 from ..restores.backup_choice import WantedBackup, find_chain, passed_over
 from ..restores.fetch import Fetched, check_kind, explain_damage, fetch
+from ..restores.tree import check_nests, names_below, own_properties
 from ..volumes.provider import Provider, ReceiveRequest, RestorePlace, TargetState
 from ..volumes.registry import provider_for
+
+_NOT_IN_NAMES = r"[^A-Za-z0-9_.^-]"  # the ids of LINSTOR's backups are names of objects: they may have a slash
 
 
 @dataclasses.dataclass
@@ -97,6 +101,8 @@ def plan(host: Host, request: Request) -> Plan:
     """Reads only. Raises for options that don't go together. The error of one volume is kept in its item."""
     when = _check(request)
     items = [_item(request, each["source"], each["target"]) for each in request.volumes]
+    for item in items if request.recursive else ():
+        check_nests(item.provider, item.target)
     plan = Plan(request, host, host.origin(request.origin), None, list(items))
     if when is not None and when[1]:
         plan.warnings.append(f"at: {request.at!r} has no UTC offset and was taken as UTC.")
@@ -113,7 +119,7 @@ def plan(host: Host, request: Request) -> Plan:
         with item.provider.looking_at([item.target]):
             _find(plan, item, wanted)
         if request.recursive and item.manifests:
-            below = [_item(request, member, item.target + member[len(item.source) :]) for member in _below(item)]
+            below = _below(plan, item)
             for each in below:
                 _find(plan, each, WantedBackup(None, None, item.backup.group, complete))
             plan.items += below
@@ -127,7 +133,7 @@ def plan(host: Host, request: Request) -> Plan:
 
 def _check_properties(plan: Plan) -> None:
     """Raises UsageError for a property that no volume of the tree has set itself."""
-    known = {name for item in plan.items if item.manifests for name in _own(item.backup)}
+    known = {name for item in plan.items if item.manifests for name in own_properties(item.backup)}
     unknown = [name for name in plan.request.properties if name != "all" and name not in known]
     if unknown and all(item.manifests for item in plan.items):
         raise UsageError(
@@ -141,10 +147,14 @@ def _item(request: Request, source: str, target: str) -> RestoreItem:
     return RestoreItem(source, RestorePlace(provider.normalise(target), request.pool), provider)
 
 
-def _below(item: RestoreItem) -> list[str]:
-    """The volumes below this one in its group, parents first."""
-    members = (item.backup.fields.get("group") or {}).get("members", [])
-    return sorted(member for member in members if member.startswith(item.source + "/"))
+def _below(plan: Plan, item: RestoreItem) -> list[RestoreItem]:
+    """The volumes below this one in its group, parents first. An error is kept in the item."""
+    try:
+        found = names_below(item.backup, item.provider, item.target)
+    except SnapshipError as error:
+        item.error = error.about(volume=item.source, remote=plan.remote_name)
+        return []
+    return [_item(plan.request, source, target) for source, target in found]
 
 
 def _find(plan: Plan, item: RestoreItem, wanted: WantedBackup) -> None:
@@ -308,7 +318,7 @@ def _stamp(plan: Plan, item: RestoreItem, witness: dict[str, Any]) -> dict[str, 
 
 def _keep_as(item: RestoreItem) -> str:
     name = os.path.basename(item.target)
-    suffix = f".before-{item.backup.id}"
+    suffix = f".before-{re.sub(_NOT_IN_NAMES, '_', item.backup.id)}"
     while len((name + suffix).encode("utf-8", "surrogateescape")) > 250:  # room for a number
         name = name[:-1]
     return name + suffix
@@ -326,17 +336,13 @@ def _receive_safely(plan: Plan, item: RestoreItem, workers: Workers) -> Result:
     return result
 
 
-def _own(backup: Manifest) -> dict[str, Any]:
-    """Properties that were set on the volume itself, not inherited."""
-    found = backup.fields.get("properties", {}).get("properties")
-    return found if isinstance(found, dict) else {}
-
-
 def _receive(plan: Plan, item: RestoreItem, workers: Workers) -> Fetched:
     catalog = need(plan.catalog, "a plan with a remote has opened it")
     backup, request = item.backup, plan.request
     recorded = backup.fields.get("properties", {})
-    wanted = [name for name in request.properties if not request.recursive or name == "all" or name in _own(backup)]
+    wanted = [
+        name for name in request.properties if not request.recursive or name == "all" or name in own_properties(backup)
+    ]
     receive = ReceiveRequest(item.place, backup.size, recorded, wanted)
     there = need(item.there, "plan() has looked")
 

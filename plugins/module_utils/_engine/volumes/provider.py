@@ -199,6 +199,7 @@ class Provider(Protocol):
     naming: str  # how a user names its volumes, for the error about a name that fits no provider: "a tape by its label"
     sends: str  # stream format of its backups
     receives: tuple[str, ...]  # stream formats that can be restored to it
+    nests: bool  # whether volumes lie below others, as pool/home/a lies below pool/home
 
     def claims(self, volume: str) -> bool:
         """Whether the name could be a volume of this provider. Cheap; never raises."""
@@ -216,7 +217,7 @@ class Provider(Protocol):
         """What a restore may need to know of the volume besides its data. Raises as info()."""
 
     def children(self, volume: str) -> list[str]:
-        """Volumes below this one, sorted. Raises UsageError if volumes of this kind can't be nested."""
+        """Volumes below this one, sorted. Raises UsageError unless ``nests``."""
 
     def snapshots(self, volume: str) -> list[Snapshot]:
         """The volume's snapshots, newest first, each with its witness checked. An unknown volume has none."""

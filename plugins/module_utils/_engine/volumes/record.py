@@ -13,6 +13,7 @@ import zlib
 from typing import Any
 
 from ..common.bounded import read_object
+from ..common.keys import is_id
 from ..common.units import is_time
 from .provider import Snapshot, TakeRequest
 
@@ -37,10 +38,12 @@ def unpack(text: str) -> dict[str, Any] | None:
 
 def good_group(value: Any) -> dict[str, Any] | None:
     """The group that a record names; ``None`` where it names none, or something else."""
-    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+    if not isinstance(value, dict) or not is_id(str(value.get("id"))):
         return None
     members = value.get("members")
-    return value if isinstance(members, list) and all(isinstance(each, str) for each in members) else None
+    if not isinstance(members, list) or not all(isinstance(each, str) and each for each in members):
+        return None
+    return value if len(set(members)) == len(members) else None
 
 
 def seconds_of(value: Any) -> float:

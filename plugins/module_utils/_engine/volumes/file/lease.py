@@ -22,6 +22,7 @@ from ...common.errors import BaseLostError
 from ..mounts import filesystem_type
 from .reader import FileReader
 from .snapshots import recognised
+from .way import way_to
 
 IN_PLACE = "in_place"  # the method of such a snapshot: it exists only while this process holds the lease
 # Local filesystems without reflinks. On a network filesystem or FUSE a lease doesn't see the writers of other hosts.
@@ -92,11 +93,17 @@ class LeasedReader(FileReader):
             self._lease.check()
 
 
-def lease(volume: str, image: str) -> Lease | None:
-    """A lease on an image, if its filesystem has no reflinks and nobody has it open for writing."""
-    if filesystem_type(image) not in _FILESYSTEMS:
-        return None
+def lease(volume: str) -> Lease | None:
+    """A lease on an image, if its filesystem has no reflinks and nobody has it open for writing.
+
+    Raises VolumeError where another user may have led us to it.
+    """
     try:
-        return Lease(os.open(image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW), volume)
+        with way_to(volume) as way:
+            image = way.open()
+        if filesystem_type(f"/proc/self/fd/{image}") not in _FILESYSTEMS:
+            os.close(image)
+            return None
+        return Lease(image, volume)
     except OSError:
         return None  # a writer, or another user's file

@@ -39,7 +39,8 @@ from .extents import ADDRESSES_KNOWN
 from .lease import IN_PLACE, Lease, LeasedReader, lease
 from .reader import FileReader
 from .snapshots import PROVIDER, SnapshotStore, filesystem_id, generation
-from .target import FileTarget, open_elsewhere, target_witness
+from .target import FileTarget, look_at
+from .way import kind_of, way_to
 
 
 class FileProvider:
@@ -49,6 +50,7 @@ class FileProvider:
     naming = "an image file by its absolute path"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
+    nests = False
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}  # images to be read in place, by state id
@@ -87,15 +89,15 @@ class FileProvider:
     @contextlib.contextmanager
     def _image(self, volume: str) -> Iterator[tuple[int, os.stat_result]]:
         try:
-            # non-blocking: opening a FIFO must not hang
-            descriptor = os.open(volume, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            with way_to(volume) as way:
+                descriptor = way.open()
         except OSError as error:
             raise _not_there(volume, error) from error
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise VolumeError(
-                    f"volume {volume!r} is {_kind(found.st_mode)}, not an image file.",
+                    f"volume {volume!r} is {kind_of(found.st_mode)}, not an image file.",
                     "Provider file backs up regular files only.",
                     code="wrong_type",
                 )
@@ -104,7 +106,7 @@ class FileProvider:
             os.close(descriptor)
 
     def _store(self, volume: str) -> SnapshotStore:
-        return SnapshotStore(volume, os.path.realpath(volume))
+        return SnapshotStore(volume)
 
     def snapshots(self, volume: str) -> list[Snapshot]:
         return self._store(volume).load()
@@ -114,7 +116,9 @@ class FileProvider:
 
     def freezable(self, volume: str) -> list[str]:
         """Mount points of filesystems on loop devices (or their partitions) that use this image."""
-        real, numbers = os.path.realpath(volume), set()
+        numbers = set()
+        with self._image(volume) as (descriptor, _found):
+            real = os.path.realpath(f"/proc/self/fd/{descriptor}")
         for backing in glob.glob("/sys/block/loop*/loop/backing_file"):
             with contextlib.suppress(OSError):
                 with open(backing, encoding="utf-8", errors="surrogateescape") as source:
@@ -165,7 +169,7 @@ class FileProvider:
         """The image itself, where a copy has no room and nobody can write to it."""
         if not request.in_place or self._has_room(volume):
             return None
-        granted = lease(volume, os.path.realpath(volume))
+        granted = lease(volume)
         if granted is None:
             return None
         try:
@@ -257,7 +261,7 @@ class FileProvider:
                 yield reader
             return
         try:
-            descriptor = os.open(snapshot.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self._store(snapshot.volume).open_image(snapshot.name)
         except OSError as error:
             raise VolumeError(
                 f"can't read snapshot {snapshot.name!r} of {snapshot.volume}: {error.strerror}.",
@@ -286,7 +290,7 @@ class FileProvider:
     @contextlib.contextmanager
     def changes(self, base: Snapshot, snapshot: Snapshot) -> Iterator[tuple[Reader, Iterator[Change]]]:
         with self._open(base) as old, self._open(snapshot) as new:
-            if base.method == snapshot.method == "reflink" and filesystem_type(snapshot.path) in ADDRESSES_KNOWN:
+            if base.method == snapshot.method == "reflink" and _filesystem(new.descriptor) in ADDRESSES_KNOWN:
                 yield new, merged(by_blocks(new, old))
             else:
                 yield new, merged(by_content(new, old))
@@ -295,38 +299,23 @@ class FileProvider:
         with self._open(base) as old, self._image(base.volume) as (new, found):
             if found.st_size != old.size:
                 return False
-            known = base.method == "reflink" and filesystem_type(base.volume) in ADDRESSES_KNOWN
+            known = base.method == "reflink" and _filesystem(new) in ADDRESSES_KNOWN
             look = by_blocks if known else by_content
             with contextlib.closing(FileReader(new, found.st_size)) as now:
                 return next(look(now, old), None) is None
 
     def target_state(self, place: RestorePlace) -> TargetState:
-        target = place.target
-        real = os.path.realpath(target)
-        folder = os.path.dirname(real)
-        try:
-            space = os.statvfs(folder)
-        except OSError as error:
-            raise VolumeError(
-                f"can't create target {target!r} in folder {folder}: {error.strerror}.",
-                "Create the folder, or restore to another path.",
-            ) from error
-        free = space.f_bavail * space.f_frsize
-        try:
-            found = os.lstat(real)
-        except FileNotFoundError:
-            return TargetState(False, {}, None, free)
-        except OSError as error:
-            raise VolumeError(f"can't use target {target!r}: {error.strerror}.") from error
-        if not stat.S_ISREG(found.st_mode):
-            raise VolumeError(f"target {target!r} is {_kind(found.st_mode)}, not an image file.", code="wrong_type")
-        return TargetState(True, target_witness(real), open_elsewhere(real), free)
+        return look_at(place.target)
 
     def recover(self, place: RestorePlace) -> None:
         pass  # one rename swaps a file, so nothing can be left half done
 
     def receive(self, request: ReceiveRequest) -> Target:
-        return FileTarget(os.path.realpath(request.place.target), request.size)
+        return FileTarget(request.place.target, request.size, request.properties)
+
+
+def _filesystem(descriptor: int) -> str:
+    return filesystem_type(f"/proc/self/fd/{descriptor}")
 
 
 def _torn(volume: str) -> str:
@@ -351,8 +340,3 @@ def _not_there(volume: str, error: OSError) -> SnapshipError:
             code="unknown_volume",
         )
     return VolumeError(f"can't read volume {volume!r}: {error.strerror}.", code="unreadable")
-
-
-def _kind(mode: int) -> str:
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISBLK, "a block device"), (stat.S_ISLNK, "a symbolic link"))
-    return next((text for test, text in kinds if test(mode)), "a special file")

@@ -14,39 +14,40 @@ import array
 import contextlib
 import errno
 import fcntl
+import functools
+import json
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
+from ...common.bounded import RECORD_LIMIT, Unreadable, read_object
 from ...common.direct_io import bounce, fits, open_direct, write_direct
-from ...common.errors import BusyError, ConfigError, SnapshipError, VolumeError
-from ...common.files import damaged, locked, read_record, sync_folder, try_lock, write_json
-from ...common.keys import encode
+from ...common.errors import BusyError, SnapshipError, VolumeError, need
+from ...common.files import damaged, try_lock, wait_for
+from ...common.keys import encode, is_component
 from ...common.units import is_time
 from ..mounts import filesystem_type
 from ..provider import Snapshot
 from ..record import good_group
 from .extents import FICLONE, data_regions
+from .folder import NEW, Folder, beside
+from .way import way_to
 
 PROVIDER = "file"
 _GETVERSION = 0x80087601
 _COPY = 4 << 20
 _SERVER_COPIES = ("nfs", "nfs4", "cifs", "smb3")  # copy_file_range copies on the server there
-_IMAGE, _RECORD = ".img", ".json"
-
-
-def witness(path: str) -> dict[str, Any]:
-    """What proves that a file is unchanged: device, inode, generation, change time (ns), size."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return recognised(descriptor)
-    finally:
-        os.close(descriptor)
+_IMAGE, _RECORD, _LOCK = ".img", ".json", "lock"
+_TAKING = ".taking-"  # an image that is being copied, with 16 hexadecimal digits
+_UNFINISHED = re.compile(f"({re.escape(_TAKING)}|{re.escape(NEW)})[0-9a-f]{{16}}")
+_PATIENCE = 60.0  # seconds to wait for another run's lock
 
 
 def recognised(descriptor: int) -> dict[str, Any]:
-    """As witness(), of an open file."""
+    """What proves that a file is unchanged: device, inode, generation, change time (ns), size."""
     found = os.fstat(descriptor)
     return {
         "device": filesystem_id(descriptor),
@@ -75,72 +76,116 @@ def generation(descriptor: int) -> int:
 class SnapshotStore:
     """The snapshots of one image."""
 
-    def __init__(self, volume: str, image_path: str) -> None:
-        """``volume`` is the name, ``image_path`` the file that it is, or links to."""
+    def __init__(self, volume: str) -> None:
+        """``volume``: the image's absolute path, which may be a link."""
         self.volume = volume
-        folder, image = os.path.split(image_path)
-        self.folder = os.path.join(folder, ".snapship", encode(image))
+        self._held: Folder | None = None  # while we have its lock
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
         """Turns errors of writing here into errors about the volume (VolumeError)."""
         try:
             yield
-        except ConfigError as error:
-            if isinstance(error.__cause__, OSError):
-                raise _explained(error.__cause__, self.volume) from error
-            raise
         except OSError as error:
             raise _explained(error, self.volume) from error
 
-    def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Held while snapshots are made, removed or held (writes)."""
-        return locked(os.path.join(self.folder, "lock"), 60.0, f"the snapshot folder of {self.volume}")
+    @contextlib.contextmanager
+    def _folder(self, create: bool = False) -> Iterator[Folder | None]:
+        """The folder; ``None`` where there is none. Raises VolumeError where it isn't ours alone."""
+        if self._held is not None:
+            yield self._held
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                way = stack.enter_context(way_to(self.volume))
+                way.check(way.look())
+                folder = stack.enter_context(beside(way.folder, way.above, encode(way.name), create))
+            except (FileNotFoundError, NotADirectoryError):
+                if create:
+                    raise
+                folder = None
+            yield folder
+
+    def _locked(self) -> Folder:
+        return need(self._held, "the caller holds the lock")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held while snapshots are made, removed or held (writes). The lock ends with the process."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            with self._folder(create=True) as made:
+                folder = need(made, "it was made")
+                try:
+                    descriptor = folder.open(_LOCK, os.O_RDWR | os.O_CREAT)
+                except FileNotFoundError:
+                    if time.monotonic() < until:
+                        continue  # another run has just removed the folder
+                    raise
+                try:
+                    what = f"the snapshot folder of {self.volume}"
+                    wait_for(functools.partial(try_lock, descriptor), until, what)
+                    if os.fstat(descriptor).st_nlink:
+                        self._held = folder
+                        yield
+                        return
+                finally:
+                    self._held = None
+                    os.close(descriptor)
+            # else its holder removed it with its folder: it locks nothing any more
 
     def path(self, name: str) -> str:
-        """Where the image of a snapshot lies."""
-        return os.path.join(self.folder, encode(name) + _IMAGE)
-
-    def _record(self, name: str) -> str:
-        return os.path.join(self.folder, encode(name) + _RECORD)
+        """Where the image of a snapshot lies. The caller holds the lock."""
+        return os.path.join(self._locked().path, encode(name) + _IMAGE)
 
     def load(self) -> list[Snapshot]:
         """All snapshots that have a record, newest first, each with its flaw if its witness doesn't match."""
         try:
-            entries = os.listdir(self.folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        found = []
-        for entry in entries:
-            record = self._stored(entry) if entry.endswith(_RECORD) else None
-            if record is not None:
-                path = self.path(record["name"])
-                flaw = _flaw(path, record["witness"])
-                kept = {name: record[name] for name in _KEPT}
-                found.append(Snapshot(volume=self.volume, provider=PROVIDER, path=path, flaw=flaw, **kept))
-        return sorted(found, key=lambda snapshot: snapshot.created, reverse=True)
+            return sorted(self._load(), key=lambda snapshot: snapshot.created, reverse=True)
+        except OSError as error:
+            raise VolumeError(
+                f"can't read the snapshots of {self.volume}: {error.strerror}.",
+                "Run this as a user who may read the image's folder.",
+                code="unreadable",
+            ) from error
 
-    def _stored(self, entry: str) -> dict[str, Any] | None:
-        """The record in this file of the folder. Raises ConfigError where it is damaged: users can write there."""
-        path = os.path.join(self.folder, entry)
-        fields = read_record(path)
-        if fields is not None and not _sound(fields, entry):
-            raise damaged(path, "it isn't the record of a snapshot")
-        return fields
+    def _load(self) -> list[Snapshot]:
+        found = []
+        with self._folder() as folder:
+            for entry in () if folder is None else folder.names():
+                record = _stored(folder, entry) if folder and entry.endswith(_RECORD) else None
+                if folder is not None and record is not None:
+                    image = encode(record["name"]) + _IMAGE
+                    path = os.path.join(folder.path, image)
+                    flaw = _flaw(folder, image, record["witness"])
+                    kept = {name: record[name] for name in _KEPT}
+                    found.append(Snapshot(volume=self.volume, provider=PROVIDER, path=path, flaw=flaw, **kept))
+        return found
+
+    def open_image(self, name: str) -> int:
+        """A descriptor of a snapshot's image. Raises OSError, and VolumeError where it isn't ours."""
+        with self._folder() as folder:
+            if folder is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            return folder.open(encode(name) + _IMAGE)
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write the record, which commits the snapshot."""
+        """Write the record, which commits the snapshot. The caller holds the lock."""
+        folder, entry = self._locked(), encode(snapshot.name) + _RECORD
         record = {name: getattr(snapshot, name) for name in _KEPT}
-        stored = self._stored(os.path.basename(self._record(snapshot.name)))
-        record["witness"] = stored["witness"] if stored else witness(snapshot.path)
-        write_json(self._record(snapshot.name), record)
+        stored = _stored(folder, entry)
+        record["witness"] = stored["witness"] if stored else _witness(folder, encode(snapshot.name) + _IMAGE)
+        folder.write(entry, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
 
     def remove(self, name: str) -> None:
-        """Remove the record first: a half-removed snapshot doesn't exist. Raises BusyError while the image is read."""
-        path = self.path(name)
+        """Remove the record first: a half-removed snapshot doesn't exist. The caller holds the lock.
+
+        Raises BusyError while the image is read.
+        """
+        folder, image = self._locked(), encode(name) + _IMAGE
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(FileNotFoundError):
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                descriptor = folder.open(image)
                 stack.callback(os.close, descriptor)
                 if not try_lock(descriptor):
                     raise BusyError(
@@ -148,47 +193,67 @@ class SnapshotStore:
                         "Try again when that has finished.",
                         code="in_use",
                     )
-            for each in (self._record(name), path):
+            for each in (encode(name) + _RECORD, image):
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(each)
-        sync_folder(self.folder)
+                    folder.remove(each)
+        folder.sync()
 
     def sweep(self) -> None:
-        """Remove what runs that died left here. The caller holds the lock."""
-        entries = set(os.listdir(self.folder))
+        """Remove what runs of ours that died left here, and nothing else. The caller holds the lock."""
+        folder = self._locked()
+        entries = set(folder.names())
         for entry in entries:
-            orphan = entry.endswith(_IMAGE) and entry[: -len(_IMAGE)] + _RECORD not in entries
-            if orphan or entry.startswith((".taking-", ".new-")):
+            name = entry[: -len(_IMAGE)]
+            orphan = entry.endswith(_IMAGE) and is_component(name) and name + _RECORD not in entries
+            if orphan or _UNFINISHED.fullmatch(entry):
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.folder, entry))
+                    if folder.is_ours(entry):
+                        folder.remove(entry)
 
     def drop_folder(self) -> None:
-        """Remove the folder if only its lock is left."""
-        if set(os.listdir(self.folder)) <= {"lock"}:
+        """Remove the folder if only its lock is left. The caller holds the lock."""
+        folder = self._locked()
+        if set(folder.names()) <= {_LOCK}:
             with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self.folder, "lock"))
-                os.rmdir(self.folder)
-                os.rmdir(os.path.dirname(self.folder))
+                folder.remove(_LOCK)
+                folder.drop()
 
     def copy_image(self, source: int, size: int, name: str) -> str:
-        """Copy an open file into the image of a snapshot. Returns how: ``reflink``, else ``copy`` (sparse)."""
-        temporary = os.path.join(self.folder, ".taking-" + secrets.token_hex(8))
-        target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        """Copy an open file into the image of a snapshot. Returns how: ``reflink``, else ``copy`` (sparse).
+
+        The caller holds the lock."""
+        folder, temporary = self._locked(), _TAKING + secrets.token_hex(8)
         try:
-            method = clone_or_copy(source, target, size)
-            os.fsync(target)
-            os.fchmod(target, 0o400)
-            os.rename(temporary, self.path(name))
+            target = folder.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            try:
+                method = clone_or_copy(source, target, size)
+                os.fsync(target)
+                os.fchmod(target, 0o400)
+                folder.rename(temporary, encode(name) + _IMAGE)
+            finally:
+                os.close(target)
         except BaseException as error:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                folder.remove(temporary)
             if isinstance(error, OSError):
                 raise _explained(error, self.volume) from error
             raise
-        finally:
-            os.close(target)
-        sync_folder(self.folder)
+        folder.sync()
         return method
+
+
+def _stored(folder: Folder, entry: str) -> dict[str, Any] | None:
+    """The record in this file of the folder. Raises ConfigError where it is damaged."""
+    data = folder.read(entry)
+    if data is None:
+        return None
+    try:
+        fields = read_object(data, RECORD_LIMIT, local=True)
+    except Unreadable as error:
+        raise damaged(os.path.join(folder.path, entry), str(error)) from None
+    if not _sound(fields, entry):
+        raise damaged(os.path.join(folder.path, entry), "it isn't the record of a snapshot")
+    return fields
 
 
 _KEPT = ("name", "state_id", "created", "size", "lineage", "group", "method", "made_by", "consistency", "holds")
@@ -260,11 +325,21 @@ def _copy(source: int, target: int, at: int, length: int) -> None:
         at, length = at + done, length - done
 
 
-def _flaw(path: str, recorded: dict[str, Any]) -> str | None:
+def _witness(folder: Folder, image: str) -> dict[str, Any]:
+    descriptor = folder.open(image)
     try:
-        found = witness(path)
+        return recognised(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flaw(folder: Folder, image: str, recorded: dict[str, Any]) -> str | None:
+    try:
+        found = _witness(folder, image)
     except OSError as error:
         return f"can't read its image ({error.strerror})"
+    except VolumeError as error:
+        return error.msg
     changed = [name for name, value in recorded.items() if found.get(name) != value]
     return f"its image was modified ({', '.join(sorted(changed))} changed)" if changed else None
 

@@ -41,6 +41,7 @@ class LvmThinProvider:
     naming = "a logical volume as vg/lv in a volume group of this host"
     sends = "thin-send-recv"
     receives: tuple[str, ...] = ("thin-send-recv",)
+    nests = False
 
     def __init__(self) -> None:
         self._groups: tuple[float, list[str]] | None = None

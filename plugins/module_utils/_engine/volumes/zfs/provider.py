@@ -58,6 +58,7 @@ class ZfsProvider:
     naming = "a dataset as pool/dataset in a pool that is imported here"
     sends = "zfs-send"
     receives: tuple[str, ...] = ("zfs-send", "thin-send-recv")
+    nests = True
 
     def __init__(self) -> None:
         self._local = threading.local()
