@@ -15,6 +15,7 @@ from typing import Any, Callable, NamedTuple, NoReturn
 from ...common.errors import RemoteError, UsageError
 from ...common.units import FUTURE_TOLERANCE, iso_time
 from ..store import Buffer, Capabilities, Entry
+from .course import modified
 from .errors import ReplyError
 from .requests import S3Requests
 
@@ -50,9 +51,9 @@ def versions(requests: S3Requests, root: str, prefix: str) -> Iterator[list[Vers
 
 
 def _version(item: Mapping[str, Any], root: str, deleted: bool) -> Version:
-    modified = item["LastModified"].timestamp()
+    latest = bool(item.get("IsLatest"))
     return Version(
-        item["Key"][len(root) :], item["VersionId"], item.get("Size", 0), modified, item["IsLatest"], deleted
+        item["Key"][len(root) :], item.get("VersionId") or "null", item.get("Size", 0), modified(item), latest, deleted
     )
 
 
