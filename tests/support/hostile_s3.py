@@ -331,7 +331,9 @@ class HostileS3:
             with self._lock:
                 self.asked.append(asked)
                 number, name = self._first + len(self.asked), next(self._kinds)
-            if "100-continue" not in words:
-                stream.read(int(words.lower().partition("content-length: ")[2].partition("\r\n")[0] or 0))
+            # By lines: a header may repeat what this server said.
+            headers = dict(line.lower().partition(": ")[::2] for line in words.split("\r\n")[1:])
+            if headers.get("expect") != "100-continue":
+                stream.read(int(headers.get("content-length", "0")))
             HARM[name](peer, asked, number)
             peer.shutdown(socket.SHUT_WR)

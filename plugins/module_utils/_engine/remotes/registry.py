@@ -26,6 +26,9 @@ _FLAGS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false"
 _WORDS = {"flag": "true or false", "number": "a number", "secrets": "a list of texts"}
 
 
+_ASSIGNED = re.compile(r"(key|token|keys)['\"]?\s*[=:]")  # as every secret option ends
+
+
 def type_names() -> list[str]:
     """The choices of an option ``type``."""
     return list(REMOTE_TYPES)
@@ -57,7 +60,7 @@ def secret_options() -> tuple[str, ...]:
 
 def is_definition(text: str) -> bool:
     """Whether a text where a name is wanted is a whole definition, which may hold secrets: ``{'path': ...}``."""
-    return text.lstrip()[:1] in ("{", "[") or any(name in text for name in secret_options())
+    return text.lstrip()[:1] in ("{", "[") or bool(_ASSIGNED.search(text))
 
 
 def refuse_definition(name: str) -> None:

@@ -82,11 +82,13 @@ _FULL_WORDS = ("quota", "no space left", "disk full", "storage full", "no free v
 def failures() -> tuple[type[Exception], ...]:
     """The errors that botocore and the libraries below raise when the remote or the network fails."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
     # ValueError: botocore's parsers, when a header is cut in the middle of a number. The others: theirs, too, for times
     # that no calendar has.
-    return BotoCoreError, ClientError, HTTPError, OSError, ValueError, OverflowError, RuntimeError
+    theirs = (ResponseParserError, ValueError, OverflowError, RuntimeError)
+    return BotoCoreError, ClientError, HTTPError, OSError, *theirs
 
 
 def remote_error(error: Exception, action: str, place: S3Place) -> RemoteError:

@@ -62,6 +62,7 @@ class S3Store:
         self._unsigned: bool | None = None  # whether the server takes bodies that aren't signed; None: not known yet
         put_model = self._client.meta.service_model.operation_model("PutObject")
         self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
+        self._checksums = "ChecksumSHA256" in put_model.input_shape.members
 
     # Reading
 
@@ -238,8 +239,9 @@ class S3Store:
             options["ObjectLockMode"] = "GOVERNANCE"
             until = self._server_time() + self._settings.object_lock_days * 86400
             options["ObjectLockRetainUntilDate"] = utc_time(until)
-            # With a lock S3 requires a checksum of the body.
-            options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
+            # With a lock S3 requires a checksum of the body: this, or with an older botocore its MD5.
+            if self._checksums:
+                options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
         return options
 
     def _server_time(self) -> float:
@@ -262,13 +264,12 @@ class S3Store:
 
     def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, **more: str) -> None:
         body = Payload(data, digest, self._throttle)
-        if seal:
+        options = self._put_options(key, digest)
+        if seal or ("ObjectLockMode" in options and not self._checksums):
             # SeaweedFS stores an empty object when the sender dies between headers and body, unless the headers have a
             # digest. Segments have none: a resume checks their length.
             more["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        self._requests.send(
-            "put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **self._put_options(key, digest), **more
-        )
+        self._requests.send("put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **options, **more)
 
     def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
         """After an exclusive put that was refused, or whose reply was lost: check whether the object is ours."""
