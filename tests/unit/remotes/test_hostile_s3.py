@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import RemoteError, SnapshipError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import open_store, parse_remote
-from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3 import course, limits, requests
+from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.s3 import limits, page_trail, requests
 from ansible_collections.snapship.dr.tests.support.hostile_s3 import HARM, HostileS3
 
 ROUNDS = int(os.environ.get("SNAPSHIP_HOSTILE", "200"))
@@ -68,8 +68,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(requests, "time", Hurry())
     monkeypatch.setattr(botocore.endpoint, "time", Hurry())
-    monkeypatch.setattr(course, "PAGES", 50, raising=True)
-    monkeypatch.setattr(course, "EMPTY", 20, raising=True)
+    monkeypatch.setattr(page_trail, "PAGES", 50, raising=True)
+    monkeypatch.setattr(page_trail, "EMPTY", 20, raising=True)
     monkeypatch.setattr(limits, "BODY", 4 << 20)
 
 

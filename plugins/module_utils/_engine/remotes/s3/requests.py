@@ -17,8 +17,8 @@ from ...common.errors import RemoteError
 from ...common.keys import corrupt, shown
 from ..store import Throttle
 from .client import Opened
-from .course import Course
 from .errors import ReplyError, S3Place, failures, remote_error
+from .page_trail import PageTrail
 
 PAGE = 1000
 _READ_ATTEMPTS = 4
@@ -76,28 +76,28 @@ class S3Requests:
         if delimiter:
             options["Delimiter"] = delimiter
         action = f"list {shown(listed)}".strip()
-        course = Course(f"{self._place.label}: {action}")
+        trail = PageTrail(f"{self._place.label}: {action}")
         while True:
             page = self.send("list_objects_v2", action, **options)
-            course.check(page, ("Contents", "CommonPrefixes"))
+            trail.check(page, ("Contents", "CommonPrefixes"))
             yield page
             if not page.get("IsTruncated"):
                 return
-            options["ContinuationToken"] = course.next(page.get("NextContinuationToken"))
+            options["ContinuationToken"] = trail.next(page.get("NextContinuationToken"))
 
     def version_pages(self, prefix: str, listed: str) -> Iterator[Mapping[str, Any]]:
         """As :meth:`pages`, of all versions."""
         options: dict[str, Any] = {"Prefix": prefix, "MaxKeys": PAGE}
         action = f"list versions of {shown(listed)}"
-        course = Course(f"{self._place.label}: {action}")
+        trail = PageTrail(f"{self._place.label}: {action}")
         while True:
             page = self.send("list_object_versions", action, **options)
-            course.check(page, ("Versions", "DeleteMarkers"))
+            trail.check(page, ("Versions", "DeleteMarkers"))
             yield page
             if not page.get("IsTruncated"):
                 return
             version = page.get("NextVersionIdMarker")
-            options["KeyMarker"] = course.next(page.get("NextKeyMarker"), version)
+            options["KeyMarker"] = trail.next(page.get("NextKeyMarker"), version)
             options.pop("VersionIdMarker", None)
             if version:
                 options["VersionIdMarker"] = version

@@ -22,8 +22,8 @@ from ...common.units import utc_time
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, ObjectStore, Throttle
 from .client import Opened
-from .course import modified
 from .errors import ReplyError, S3Place
+from .page_trail import modified
 from .payload import SMALL, UNSIGNED, Payload
 from .requests import PAGE, S3Requests
 from .settings import S3Settings

@@ -15,8 +15,8 @@ from typing import Any, Callable, NamedTuple, NoReturn
 from ...common.errors import RemoteError, UsageError
 from ...common.units import FUTURE_TOLERANCE, iso_time
 from ..store import Buffer, Capabilities, Entry
-from .course import modified
 from .errors import ReplyError
+from .page_trail import modified
 from .requests import S3Requests
 
 _REMEMBERED = 100_000  # keys whose version needn't be asked for again

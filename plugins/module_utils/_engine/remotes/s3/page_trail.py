@@ -19,7 +19,7 @@ EMPTY = 100  # in a row: some servers give empty pages while they pass over what
 _LARGEST = 1 << 63  # bytes of an object
 
 
-class Course:
+class PageTrail:
     """What is known of a listing so far. ``where``: the place and what is listed, for messages."""
 
     def __init__(self, where: str) -> None:
