@@ -117,7 +117,8 @@ def absurd_times(peer: socket.socket, _asked: Asked, number: int) -> None:
 
 @harm
 def missing_parts(peer: socket.socket, _asked: Asked, number: int) -> None:
-    parts = ("<Key>p/a</Key>", "<Size>1</Size>", "", "<CommonPrefixes></CommonPrefixes>")
+    time = "<LastModified>2026-01-01T00:00:00Z</LastModified>"
+    parts = ("<Key>p/a</Key>", "<Size>1</Size>", "", f"<Size>1</Size>{time}")
     whole(peer, page(f"<Contents>{parts[number % 4]}</Contents><CommonPrefixes/>"))
 
 

@@ -17,6 +17,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common import 
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors import SnapshipError, UsageError
 from ansible_collections.snapship.dr.plugins.module_utils._engine.local.host import Host
 from ansible_collections.snapship.dr.plugins.module_utils._engine.remotes.registry import open_store, parse_remote
+from ansible_collections.snapship.dr.plugins.module_utils._engine.usecases.remote import Request, describe, plan
 
 SECRET = "canary0123456789abcdef"
 KEYS = {"access_key": "AKIACANARY", "secret_key": SECRET}
@@ -66,10 +67,17 @@ def test_addresses_that_only_look_like_mistakes(endpoint: str) -> None:
 
 @pytest.mark.parametrize("text", [str({"bucket": "b", **KEYS}), json.dumps({"path": "/x"}), f"secret_key={SECRET}"])
 def test_a_definition_in_the_place_of_a_name(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        Host(str(tmp_path)).remote(text)
-    assert "Give the definition as remote_spec" in str(refused.value)
-    assert SECRET not in str(refused.value)
+    host = Host(str(tmp_path))
+    for call in (
+        lambda: host.remote(text),
+        lambda: describe(host, text),
+        lambda: plan(host, Request(name=text, options={"path": "/x"})),
+        lambda: plan(host, Request(name=text, state="absent")),
+    ):
+        with pytest.raises(UsageError) as refused:
+            call()
+        assert "Give the definition as remote_spec" in str(refused.value)
+        assert SECRET not in str(refused.value)
 
 
 def test_an_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ...common.units import is_time, iso_time
+from ...common.units import LAST_TIME
 from .limits import UnfitReply
 
 PAGES = 20_000  # of one listing: 20 million keys
@@ -60,16 +60,15 @@ class PageTrail:
             raise self._unfit("an entry has no key or no time")
         if not 0 <= size < _LARGEST:
             raise self._unfit(f"an object's size is {str(size)[:40]} bytes")
-        if not is_time(modified(item)):
-            raise self._unfit(f"an object's time is {iso_time(modified(item))}")
 
     def _unfit(self, why: str) -> UnfitReply:
         return UnfitReply(f"{self._where}: this isn't a listing of S3: {why}")
 
 
 def modified(item: Mapping[str, Any]) -> float:
-    """When an object of a listing was put, in seconds since the epoch."""
+    """When an object of a listing was put, in seconds since the epoch. Some servers say the year 1 where they don't
+    know it: what is before 1970 becomes that."""
     stamp: datetime.datetime = item["LastModified"]
     if stamp.tzinfo is None:  # of the calendar's first or last days, which have no other form
         stamp = stamp.replace(tzinfo=datetime.timezone.utc)
-    return stamp.timestamp()
+    return max(0.0, min(stamp.timestamp(), LAST_TIME))

@@ -71,7 +71,7 @@ class S3Store:
         for page in self._requests.pages(self._root + prefix, None, prefix):
             for item in page.get("Contents", ()):
                 if item["Key"].startswith(self._root):
-                    yield Entry(item["Key"][len(self._root) :], item["Size"], modified(item))
+                    yield Entry(item["Key"][len(self._root) :], item.get("Size", 0), modified(item))
 
     def folders(self, prefix: str) -> Names:
         """The next components, told apart by the server."""
