@@ -44,7 +44,8 @@ mount_point:
   type: path
 bucket:
   description:
-    - The bucket, for O(<type>=s3).
+    - The name of the bucket, for O(<type>=s3). It is neither part of O(<endpoint_url>) nor followed by the
+      O(<prefix>).
     - The environment variable E(SNAPSHIP_BUCKET) sets it if the option is not set.
   type: str
 prefix:
@@ -55,6 +56,7 @@ prefix:
 endpoint_url:
   description:
     - The address of an S3-compatible service, such as V(https://s3.example.com:9000). The default is Amazon's.
+    - An address with a user name, a password or parameters is refused.
     - The environment variable E(SNAPSHIP_ENDPOINT_URL) sets it if the option is not set.
   type: str
 region:

@@ -65,7 +65,8 @@ options:
       - A program and its arguments, to run before the snapshot. Give a list, or a string that is split into words
         like a shell does. No shell runs.
       - Its environment has the volume (E(SNAPSHIP_VOLUME)), all volumes of a group as a JSON list
-        (E(SNAPSHIP_VOLUMES)), and the snapshot's name (E(SNAPSHIP_SNAPSHOT)).
+        (E(SNAPSHIP_VOLUMES)), and the snapshot's name (E(SNAPSHIP_SNAPSHOT)). Keys and tokens in C(SNAPSHIP_*) and
+        C(AWS_*) variables are left out.
       - If the program fails, the task takes no snapshot.
     type: raw
   post_command:

@@ -228,6 +228,8 @@ def failures(scene: Scene) -> list[dict[str, Any]]:
         {"remote": {"name": "bad", **bad}},
         {"remote": {"name": "bad", **bad}, "check_mode": True},
         {"backup": {"remote_spec": {**wrong, "compression": "{{ 'nonsense' }}"}, **volume}},
+        {"backup": {"remote": wrong, **volume}},
+        {"remote": {"name": wrong, **scene.place}},
         {"backup": {"remote_spec": "type=nonsense encryption_key={{ wrong_key }}", **volume}},
     ]
     if scene.bucket is not None:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 
 from .commandline import output, parser, progress
-from .common.errors import SnapshipError, UsageError
+from .common.errors import SnapshipError, UsageError, of_system
 from .common.outcome import Outcome
 from .local.host import Host
 
@@ -46,6 +46,13 @@ def _run(args: parser.Arguments) -> int:
     except SnapshipError as error:
         line.clear()
         return _refused(args, error)
+    except (OSError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        line.clear()
+        if args.debug:
+            traceback.print_exc()
+        return _refused(args, of_system(error))
     except Exception as error:  # noqa: BLE001 - a line for the user, whatever it is
         line.clear()
         if args.debug:

@@ -17,9 +17,10 @@ from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._engine.common.errors import SnapshipError
+from .._engine.common.errors import SnapshipError, of_system
 from .._engine.common.outcome import Outcome
 from .._engine.local.host import Host
+from .._engine.remotes.registry import is_definition
 from .failure_lines import lines
 from .secrets import end, warn
 
@@ -69,12 +70,19 @@ def tell(
 
 
 def _guarded(module: AnsibleModule, work: Callable[[], Any], returns: str) -> Any:
+    for name in ("remote", "name"):
+        text = module.params.get(name)
+        if isinstance(text, str) and is_definition(text):  # its secrets are in no option that hides them
+            module.no_log_values.add(text)
     failure: dict[str, Any] | None = None
     result = None
     try:
         result = work()
     except SnapshipError as error:
         failure = _result(str(error), error.as_dict())
+    except (OSError, MemoryError) as error:
+        told = of_system(error)
+        failure = _result(str(told), told.as_dict())
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a line and not a crashed module
         bug = SnapshipError(
             f"Internal error in snapship.dr: {type(error).__name__}: {error}",

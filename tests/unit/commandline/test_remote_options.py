@@ -35,6 +35,7 @@ def parsed(*flags: str) -> argparse.Namespace:
 def secret_file(directory: Path, text: str = SECRET + "\n") -> str:
     path = directory / "secret"
     path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
     return str(path)
 
 

@@ -81,10 +81,15 @@ def read_by_playbooks() -> set[str]:
     return set(re.findall(r"""lookup\('env', *'(\w+)'""", text))
 
 
+def is_inherited(node: ast.AST) -> bool:
+    """Whether this is the environment, or what programs get of it."""
+    return is_environment(node) or isinstance(node, ast.Call) and ast.unparse(node.func).endswith("without_secrets")
+
+
 def set_for_programs() -> set[str]:
     """Names that are added to the environment of a program under our own prefix."""
     calls = [node for tree in python_files() for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    with_environment = [call for call in calls if any(is_environment(argument) for argument in call.args)]
+    with_environment = [call for call in calls if any(map(is_inherited, call.args))]
     added = {keyword.arg for call in with_environment for keyword in call.keywords if keyword.arg}
     return {name for name in added if name.startswith("SNAPSHIP_")}
 

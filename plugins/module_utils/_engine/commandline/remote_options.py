@@ -15,7 +15,15 @@ from typing import Any, NoReturn, TextIO
 
 from ..common.bounded import Unreadable, read_value
 from ..common.errors import UsageError
-from ..remotes.registry import all_options, foreign_options, telling_options, told_type, type_names
+from ..common.files import check_mode
+from ..remotes.registry import (
+    all_options,
+    foreign_options,
+    secret_options,
+    telling_options,
+    told_type,
+    type_names,
+)
 from ..remotes.spec import RemoteOption
 
 _DEST = "definition_"
@@ -108,7 +116,7 @@ def _from_flags(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _secret(name: str, path: str, several: bool) -> str | list[str]:
-    lines = [line.strip() for line in _read(path).splitlines() if line.strip()]
+    lines = [line.strip() for line in _read(path, secret=True).splitlines() if line.strip()]
     if several:
         return lines
     if len(lines) != 1:
@@ -125,14 +133,17 @@ def _from_file(path: str) -> dict[str, Any]:
         raise UsageError(
             f"{path} isn't a JSON object.", 'Write it as {"path": "/mnt/nas/backup"}, with the options of a remote.'
         )
+    if path != "-" and any(value.get(name) for name in secret_options()):
+        check_mode(path, os.stat(path).st_mode, secret=True)
     return value
 
 
-def _read(path: str) -> str:
+def _read(path: str, secret: bool = False) -> str:
     try:
         if path == "-":
             return _bounded(path, sys.stdin)
         with open(path, encoding="utf-8") as source:  # a pipe is good, too: --access-key-file <(...)
+            check_mode(path, os.fstat(source.fileno()).st_mode, secret)
             return _bounded(path, source)
     except UnicodeDecodeError:
         raise UsageError(f"{path} isn't a text file.") from None
@@ -165,7 +176,7 @@ def _converted(option: RemoteOption, name: str, text: str) -> Any:
             raise UsageError(f"{name} is {text!r}.", "Set it to yes or no.")
         return text.lower() in _TRUE
     if option.kind == "number":
-        if not text.isdigit():
+        if not text.isdecimal() or len(text) > 9:
             raise UsageError(f"{name} is {text!r}.", "Set it to a number.")
         return int(text)
     return text

@@ -104,6 +104,19 @@ class BaseLostError(SnapshipError):
     code = "base_lost"
 
 
+def of_system(error: OSError | MemoryError) -> SnapshipError:
+    """What this host refuses, in words, where nothing nearer to it explained it: a file that can't be read, too little
+    memory."""
+    if isinstance(error, MemoryError):
+        return ConfigError("this host has too little memory for that.", "Set a smaller parallel, or free memory.")
+    why = error.strerror or type(error).__name__
+    path = error.filename
+    if isinstance(path, bytes):
+        path = path.decode(errors="backslashreplace")
+    where = f"{path}: " if isinstance(path, str) else ""
+    return ConfigError(f"this host refuses something: {where}{why}.", "Check rights and space there.", code="system")
+
+
 Found = TypeVar("Found")
 
 

@@ -13,6 +13,7 @@ import fcntl
 import functools
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -157,6 +158,17 @@ def read_private(path: str, limit: int) -> bytes | None:
         raise damaged(path, str(error)) from None
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def check_mode(path: str, mode: int, secret: bool) -> None:
+    """Raises ConfigError for a file that others can change or, where it is ``secret``, everybody can read."""
+    who = stat.S_IWGRP | stat.S_IWOTH | (stat.S_IROTH if secret else 0)
+    if stat.S_ISREG(mode) and mode & who:
+        can = "changed" if mode & (stat.S_IWGRP | stat.S_IWOTH) else "read"
+        raise ConfigError(
+            f"{path} can be {can} by other users (mode {stat.S_IMODE(mode):04o}), and isn't trusted.",
+            f"Restrict it (chmod 600), and {'change the secrets in it' if secret else 'check its content'}.",
+        )
 
 
 def damaged(path: str, why: str) -> ConfigError:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple, Union
@@ -22,6 +23,8 @@ End = Union[int, IO[bytes]]  # where a program reads from or writes to: PIPE, NO
 _KEPT = 2000  # characters of what a failed program said
 # Administrators' programs, which an ordinary PATH may lack.
 _PLACES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+_SECRET = re.compile(r"(SNAPSHIP|AWS)_(.*_)?(KEY|KEYS|KEY_ID|TOKEN|SECRET|PASSWORD|PASSPHRASE)")
 
 
 class Completed(NamedTuple):
@@ -41,11 +44,19 @@ class ProgramError(VolumeError):
         super().__init__(f"{command[0]} failed with {status}: {self.said or 'it printed nothing'}", code="program")
 
 
+def without_secrets() -> dict[str, str]:
+    """This process's environment without keys, tokens and passphrases that were meant for us."""
+    return {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
+
+
 def environment() -> dict[str, str]:
-    """The environment of programs: messages in English, numbers with points, and a PATH with all usual places."""
+    """The environment of programs: messages in English, numbers with points, and a PATH with all usual places. None of
+    our secrets."""
     path = os.environ.get("PATH", "")
     known = path.split(":") if path else []
-    return dict(os.environ, LC_ALL="C", PATH=":".join(known + [place for place in _PLACES if place not in known]))
+    return dict(
+        without_secrets(), LC_ALL="C", PATH=":".join(known + [place for place in _PLACES if place not in known])
+    )
 
 
 def missing(program: str) -> UnknownError:

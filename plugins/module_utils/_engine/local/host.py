@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Callable, cast
 
 from ..common.errors import ConfigError, UnknownError, UsageError
 from ..common.files import (
+    check_mode,
     damaged,
     private_folder,
     read_json,
@@ -36,7 +37,7 @@ from ..common.files import (
 from ..common.keys import decode, encode
 from ..common.range_locks import Lock, locked_ranges
 from ..common.units import is_time
-from ..remotes.registry import parse_remote
+from ..remotes.registry import parse_remote, refuse_definition, secret_options
 from ..remotes.spec import RemoteSpec
 from . import machine
 
@@ -110,7 +111,7 @@ class Host:
 
     def _drop_shipments(self) -> None:
         folder = self._path("state", "shipments")
-        with contextlib.suppress(FileNotFoundError):
+        with writing(folder), contextlib.suppress(FileNotFoundError):
             for name in os.listdir(folder):
                 os.unlink(os.path.join(folder, name))
             sync_folder(folder)
@@ -136,28 +137,43 @@ class Host:
         if copied or self._read_line("origin") is None:
             write_private(self._path("origin"), origin.encode("utf-8", "surrogateescape") + b"\n")
         if copied:
-            with contextlib.suppress(FileNotFoundError):
+            with writing(self._path("copied")), contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path("copied"))
 
     # --- remotes
 
     def _remote_path(self, name: str) -> str:
+        refuse_definition(name)
         return self._path("remotes", encode(name) + ".json")
 
     def remote_names(self) -> list[str]:
         """Names of the remotes defined here, sorted."""
         names = []
-        with contextlib.suppress(FileNotFoundError):
-            for entry in os.listdir(self._path("remotes")):
-                if entry.endswith(".json"):
-                    name = (read_record(self._path("remotes", entry)) or {}).get("name")
-                    names.append(name if name and isinstance(name, str) else decode(entry[:-5]) or entry[:-5])
+        for entry in self._defined():
+            name = None
+            with contextlib.suppress(ConfigError):  # the remote of that name says what is wrong with it
+                name = read_note(self._path("remotes", entry)).get("name")
+            names.append(name if name and isinstance(name, str) else decode(entry[:-5]) or entry[:-5])
         return sorted(names)
+
+    def _defined(self) -> list[str]:
+        """The files of remotes."""
+        folder = self._path("remotes")
+        try:
+            return [entry for entry in os.listdir(folder) if entry.endswith(".json")]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise ConfigError(f"{folder} can't be read: {error.strerror}.", "Give this user read access.") from error
 
     def find_remote(self, name: str) -> RemoteSpec | None:
         """The remote of this name, if it is defined on this host."""
-        stored = read_record(self._remote_path(name))
-        return parse_remote(name, stored) if stored is not None else None
+        path = self._remote_path(name)
+        stored = read_record(path)
+        if stored is None:
+            return None
+        check_mode(path, os.stat(path).st_mode, any(stored.get(option) for option in secret_options()))
+        return parse_remote(name, stored)
 
     def remote(self, name: str | None, spec: Mapping[str, Any] | None = None) -> RemoteSpec:
         """The remote of this name, or the one defined inline. Raises UnknownError with the directory searched."""
@@ -183,8 +199,9 @@ class Host:
 
     def forget_remote(self, name: str) -> None:
         """Remove a definition (writes)."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._remote_path(name))
+        path = self._remote_path(name)
+        with writing(path), contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
             sync_folder(self._path("remotes"))
 
     def capabilities(self, name: str) -> dict[str, Any] | None:

@@ -26,6 +26,9 @@ _FLAGS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false"
 _WORDS = {"flag": "true or false", "number": "a number", "secrets": "a list of texts"}
 
 
+_ASSIGNED = re.compile(r"(key|token|keys)['\"]?\s*[=:]")  # as every secret option ends
+
+
 def type_names() -> list[str]:
     """The choices of an option ``type``."""
     return list(REMOTE_TYPES)
@@ -55,6 +58,20 @@ def secret_options() -> tuple[str, ...]:
     return tuple(option.name for option in all_options() if option.secret)
 
 
+def is_definition(text: str) -> bool:
+    """Whether a text where a name is wanted is a whole definition, which may hold secrets: ``{'path': ...}``."""
+    return text.lstrip()[:1] in ("{", "[") or bool(_ASSIGNED.search(text))
+
+
+def refuse_definition(name: str) -> None:
+    """Raises UsageError, which doesn't quote it, for a definition in the place of a name."""
+    if is_definition(name):
+        raise UsageError(
+            "the name of a remote is wanted, and a whole definition was given.",
+            "Give the definition as remote_spec, or define the remote first and give its name.",
+        )
+
+
 def told_type(options: Mapping[str, Any]) -> str | None:
     """The type that these options state or imply; ``None`` where that isn't clear."""
     given: str | None = options.get("type")
@@ -74,10 +91,12 @@ def parse_remote(name: str, given: Mapping[str, Any]) -> RemoteSpec:
 
     Raises UsageError naming the option that is wrong, missing or doesn't go with the type.
     """
+    refuse_definition(str(name))
     values = {key: value for key, value in given.items() if value is not None and key != "name"}
     known = {"type": RemoteOption("type", ""), **{option.name: option for option in all_options()}}
-    strange = sorted(set(values) - set(known))
+    strange = sorted((key for key in values if key not in known), key=str)
     if strange:
+        strange = [str(key)[:40] for key in strange]
         raise UsageError(
             f"remote {name!r}: unknown option{'s' * (len(strange) > 1)} {', '.join(strange)}.",
             f"The options are {', '.join(sorted(known))}.",
@@ -107,7 +126,9 @@ def _kind(name: str, values: Mapping[str, Any]) -> RemoteType:
     given = values.get("type")
     if given is not None:
         if given not in REMOTE_TYPES:
-            raise UsageError(f"remote {name!r}: type {given!r} is unknown.", f"Set one of {', '.join(type_names())}.")
+            raise UsageError(
+                f"remote {name!r}: type{_quoted(given)} is unknown.", f"Set one of {', '.join(type_names())}."
+            )
         return REMOTE_TYPES[given]
     fitting = [each for each in REMOTE_TYPES.values() if values.get(each.telling)]
     if len(fitting) == 1:
@@ -139,15 +160,21 @@ def _refuse_foreign(name: str, kind: RemoteType, values: dict[str, Any], known: 
 def _check_value(name: str, option: RemoteOption, value: Any) -> None:
     if option.choices and value not in option.choices:
         raise UsageError(
-            f"remote {name!r}: {option.name} {value!r} is unknown.", f"Set one of {', '.join(option.choices)}."
+            f"remote {name!r}: {option.name}{_quoted(value)} is unknown.", f"Set one of {', '.join(option.choices)}."
         )
     if option.kind == "id" and not re.fullmatch(r"[0-9a-f]{32}", str(value)):
         raise UsageError(
-            f"remote {name!r}: {option.name} {value!r} isn't 32 hex digits.", "Copy it from the message that told it."
+            f"remote {name!r}: {option.name} isn't 32 hex digits.", "Copy it from the message that told it."
         )
     if option.kind == "number" and not 0 <= int(value) <= _MOST:
         cure = "Set 0 or more." if int(value) < 0 else f"Set at most {_MOST}."
         raise UsageError(f"remote {name!r}: {option.name} is {value}.", cure)
+
+
+def _quoted(value: Any) -> str:
+    """A wrong value in a message, after a space; nothing of what may be a secret under the wrong option."""
+    text = str(value)
+    return f" {text!r}" if len(text) <= 16 else ""
 
 
 def _typed(name: str, option: RemoteOption, value: Any) -> Any:

@@ -145,7 +145,7 @@ class Journal:
     def drop(self) -> None:
         """Remove it."""
         self.close()
-        with contextlib.suppress(FileNotFoundError):
+        with writing(self._path), contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
 
     def close(self) -> None:

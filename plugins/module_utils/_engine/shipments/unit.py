@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import time
 
-from ..common.errors import BaseLostError, SnapshipError, UnknownError
+from ..common.errors import BaseLostError, SnapshipError, UnknownError, of_system
 from ..common.outcome import Outcome
 from ..common.units import parse_duration
 from ..repository.backup_item import from_manifest
@@ -36,8 +36,9 @@ def plan_unit(run: Run, unit: UnitPlan) -> UnitPlan:
     planned = UnitPlan(unit.providers)
     try:
         _plan(run, planned)
-    except SnapshipError as error:
-        planned.error = error.about(volume=", ".join(unit.volumes), remote=run.remote_name)
+    except (SnapshipError, OSError, MemoryError) as error:
+        told = error if isinstance(error, SnapshipError) else of_system(error)
+        planned.error = told.about(volume=", ".join(unit.volumes), remote=run.remote_name)
     return planned
 
 

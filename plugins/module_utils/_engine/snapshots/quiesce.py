@@ -60,7 +60,10 @@ class Hooks:
         Raises VolumeError if a command fails or a filesystem can't be frozen.
         """
         environment = dict(
-            os.environ, SNAPSHIP_VOLUMES=json.dumps(volumes), SNAPSHIP_VOLUME=volumes[0], SNAPSHIP_SNAPSHOT=name
+            processes.without_secrets(),
+            SNAPSHIP_VOLUMES=json.dumps(volumes),
+            SNAPSHIP_VOLUME=volumes[0],
+            SNAPSHIP_SNAPSHOT=name,
         )
         if self._quiesce == "fsfreeze" and not mounts:
             raise VolumeError(

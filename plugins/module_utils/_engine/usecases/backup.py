@@ -12,7 +12,7 @@ import dataclasses
 import time
 from typing import Any
 
-from ..common.errors import ConfigError, RemoteError, SnapshipError, UsageError
+from ..common.errors import ConfigError, RemoteError, SnapshipError, UsageError, of_system
 from ..common.outcome import Outcome
 from ..common.units import FUTURE_TOLERANCE, iso_time, parse_duration, show_duration
 from ..common.workers import Workers
@@ -202,6 +202,7 @@ def _run_safely(run: Run, unit: UnitPlan) -> Outcome:
     outcome = Outcome()
     try:
         run_unit(run, unit, outcome)
-    except SnapshipError as error:
-        outcome.failures.append(error.about(volume=", ".join(unit.volumes), remote=run.remote_name).as_dict())
+    except (SnapshipError, OSError, MemoryError) as error:
+        told = error if isinstance(error, SnapshipError) else of_system(error)
+        outcome.failures.append(told.about(volume=", ".join(unit.volumes), remote=run.remote_name).as_dict())
     return outcome

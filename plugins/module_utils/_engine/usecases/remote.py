@@ -15,7 +15,7 @@ from ..common.errors import SnapshipError, UnknownError, UsageError
 from ..common.fingerprints import digest
 from ..common.outcome import Outcome
 from ..local.host import Host
-from ..remotes.registry import open_store, parse_remote, public, secret_options, type_of
+from ..remotes.registry import open_store, parse_remote, public, refuse_definition, secret_options, type_of
 from ..remotes.spec import RemoteSpec
 from ..remotes.store import Capabilities
 from ..repository import identity
@@ -175,6 +175,7 @@ def _fingerprinted(spec: RemoteSpec | None, salt: bytes) -> dict[str, Any]:
 
 def describe(host: Host, name: str | None = None, probe: bool = False) -> list[dict[str, Any]]:
     """The remotes defined on this host, or one of them, with their capabilities; never a secret."""
+    refuse_definition(name or "")
     names = host.remote_names()
     if name is not None and name not in names:
         raise host_unknown(host, name)

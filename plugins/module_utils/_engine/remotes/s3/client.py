@@ -12,8 +12,10 @@ import types
 from typing import Any, NamedTuple
 
 from ...common.errors import RemoteError
+from .credentials import Hidden, unusable
+from .limits import limit_replies
 from .payload import sign_known_digests
-from .settings import S3Settings
+from .settings import S3Settings, endpoint_flaw
 
 _CONNECTIONS = 32
 _ATTEMPTS = 4
@@ -29,6 +31,7 @@ class Opened(NamedTuple):
     endpoint: str  # as resolved, the environment's included
     region: str
     aws: bool  # whether this is Amazon's own service
+    hidden: Hidden  # what no message may quote
 
 
 def open_client(settings: S3Settings) -> Opened:
@@ -59,8 +62,9 @@ def open_client(settings: S3Settings) -> Opened:
             config=_config(settings),
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        hidden = Hidden((settings.access_key, settings.secret_key, settings.session_token))
         raise RemoteError(
-            f"the AWS configuration of this host is unusable: {str(error).rstrip('.')}.",
+            f"the AWS configuration of this host is unusable: {hidden.cleaned(error)}.",
             "Check profile and region of the remote, and the AWS configuration files of this user.",
             code="config",
         ) from None
@@ -68,12 +72,21 @@ def open_client(settings: S3Settings) -> Opened:
         raise RemoteError(
             _no_credentials(settings), "Set access_key and secret_key, or provide one of these.", code="access_key"
         )
-    sign_known_digests(client, credentials)
+    unusable(credentials)
     endpoint = client.meta.endpoint_url
+    flaw = endpoint_flaw(endpoint)
+    if flaw is not None:  # only the environment's: a definition's was checked
+        raise RemoteError(
+            f"the endpoint in this host's AWS configuration {flaw[0]}.",
+            f"Correct AWS_ENDPOINT_URL or the profile. {flaw[1]}",
+            code="config",
+        )
+    sign_known_digests(client, credentials)
+    limit_replies(client)
     aws = ".amazonaws.com" in endpoint
     if not aws:
         client.meta.events.register("before-call.s3.HeadBucket", _no_reply)
-    return Opened(client, endpoint, region, aws)
+    return Opened(client, endpoint, region, aws, Hidden.of(credentials))
 
 
 def _no_reply(**_kwargs: Any) -> Any:

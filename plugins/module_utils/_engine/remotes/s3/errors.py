@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from ...common.errors import RemoteError
+from .credentials import Hidden
 
 
 class S3Place(NamedTuple):
@@ -22,6 +24,7 @@ class S3Place(NamedTuple):
     endpoint: str
     region: str
     ca_path: str | None
+    hidden: Hidden  # what a server or a library may quote, and we don't
 
 
 class ReplyError(RemoteError):
@@ -79,10 +82,13 @@ _FULL_WORDS = ("quota", "no space left", "disk full", "storage full", "no free v
 def failures() -> tuple[type[Exception], ...]:
     """The errors that botocore and the libraries below raise when the remote or the network fails."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
-    # ValueError: botocore's parsers, when a header is cut in the middle of a number.
-    return BotoCoreError, ClientError, HTTPError, OSError, ValueError
+    # ValueError: botocore's parsers, when a header is cut in the middle of a number. The others: theirs, too, for times
+    # that no calendar has.
+    theirs = (ResponseParserError, ValueError, OverflowError, RuntimeError)
+    return BotoCoreError, ClientError, HTTPError, OSError, *theirs
 
 
 def remote_error(error: Exception, action: str, place: S3Place) -> RemoteError:
@@ -96,22 +102,29 @@ def remote_error(error: Exception, action: str, place: S3Place) -> RemoteError:
     if isinstance(error, known.ClientError):
         told = _from_reply(error.response, action, place)
         reply = ReplyError(told.msg, told.hint, told.code)
-        reply.reason = str(error.response.get("Error", {}).get("Code", ""))
+        reply.reason = _code(error.response.get("Error", {}))
         return reply
     if isinstance(error, (known.NoCredentialsError, known.PartialCredentialsError, known.CredentialRetrievalError)):
-        return RemoteError(f"no usable S3 credentials: {error}", "Set access_key and secret_key.", code="access_key")
+        why = place.hidden.cleaned(error)
+        return RemoteError(f"no usable S3 credentials: {why}.", "Set access_key and secret_key.", code="access_key")
     if isinstance(error, known.SSLError) or "SSL" in type(error).__name__:
         return _from_tls(error, place)
     if isinstance(error, known.ParamValidationError):
-        why = _one_line(error).split(": Bucket name must", maxsplit=1)[0]
+        why = place.hidden.cleaned(error).split(": Bucket name must", maxsplit=1)[0]
         return RemoteError(f"{place.label}: {action}: {why}.", code="remote")
     return _from_network(error, action, place)
 
 
+def _code(error: Mapping[str, Any]) -> str:
+    """The server's code for an error; empty for what can't be one."""
+    found = str(error.get("Code") or "")
+    return found if re.fullmatch(r"[A-Za-z0-9.]{1,64}", found) else ""
+
+
 def _from_reply(reply: Mapping[str, Any], action: str, place: S3Place) -> RemoteError:
     error = reply.get("Error", {})
-    code = str(error.get("Code", ""))
-    message = _one_line(error.get("Message", ""))
+    code = _code(error)
+    message = place.hidden.cleaned(error.get("Message") or "")
     meta = reply.get("ResponseMetadata", {})
     status = meta.get("HTTPStatusCode", 0)
     where = f"{place.label}: {action}"
@@ -148,12 +161,12 @@ def _from_reply(reply: Mapping[str, Any], action: str, place: S3Place) -> Remote
 def _skew(meta: Mapping[str, Any], error: Mapping[str, Any], place: S3Place) -> RemoteError:
     ours = datetime.datetime.now(datetime.timezone.utc)
     header = meta.get("HTTPHeaders", {}).get("date")
-    shown = str(error.get("ServerTime") or header or "unknown")
+    shown = place.hidden.cleaned(error.get("ServerTime") or header or "unknown")
     try:
         theirs = parsedate_to_datetime(header) if header else None
     except (TypeError, ValueError):
         theirs = None
-    if theirs is not None:
+    if theirs is not None:  # else its own words
         shown = theirs.strftime("%Y-%m-%dT%H:%M:%SZ")
     return RemoteError(
         f"{place.endpoint} refuses this host's clock: it is {ours.strftime('%Y-%m-%dT%H:%M:%SZ')} here, {shown} there.",
@@ -164,10 +177,13 @@ def _skew(meta: Mapping[str, Any], error: Mapping[str, Any], place: S3Place) -> 
 
 def _region(meta: Mapping[str, Any], error: Mapping[str, Any], place: S3Place) -> RemoteError:
     right = error.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
-    if right:
+    if right and re.fullmatch(r"[a-z0-9-]{1,64}", str(right)):
         words, hint = f"it is in {right}, not in {place.region}", f"Set region: {right}."
     else:
-        words, hint = f"it isn't in {place.region} ({_one_line(error.get('Message', ''))})", "Set the right region."
+        words, hint = (
+            f"it isn't in {place.region} ({place.hidden.cleaned(error.get('Message') or '')})",
+            "Set the right region.",
+        )
     return RemoteError(f"wrong region for bucket {place.bucket!r}: {words}.", hint, code="region")
 
 
@@ -176,7 +192,7 @@ def _from_tls(error: Exception, place: S3Place) -> RemoteError:
     if any(sign in text for sign in _NO_TLS):
         hint = "Write http:// in endpoint_url, or name the port that speaks TLS."
         return RemoteError(f"{place.endpoint} doesn't speak TLS.", hint, code="tls")
-    why = _tls_reason(text)
+    why = place.hidden.cleaned(_tls_reason(text))
     hint = "Set ca_path to the certificate of the authority that signed it."
     if "match" in why or "valid for" in why:
         hint = "Set endpoint_url to the name in the certificate."
@@ -192,12 +208,13 @@ def _tls_reason(text: str) -> str:
     for mark in ("certificate verify failed: ", "CertificateError("):
         if mark in text:
             return text.split(mark, 1)[1].split(" (_ssl")[0].strip("'\")( ")
-    return _one_line(text)
+    return text
 
 
 def _from_network(error: Exception, action: str, place: S3Place) -> RemoteError:
     text = " ".join(f"{type(each).__name__} {each}" for each in _causes(error))
-    words = next((ours for theirs, ours in _NETWORK if theirs in text), _one_line(error))
+    words = next((ours for theirs, ours in _NETWORK if theirs in text), None)
+    words = words or place.hidden.cleaned(error)
     hint = "Check endpoint_url, the network, and that the server runs."
     return RemoteError(f"{place.label} can't be reached to {action}: {words}.", hint, code="unreachable")
 
@@ -210,7 +227,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(each))
         yield each
         each = getattr(each, "kwargs", {}).get("error") or each.__cause__ or each.__context__
-
-
-def _one_line(words: object) -> str:
-    return " ".join(str(words).split())[:300].rstrip(".")

@@ -18,6 +18,7 @@ from ...common.keys import corrupt, shown
 from ..store import Throttle
 from .client import Opened
 from .errors import ReplyError, S3Place, failures, remote_error
+from .page_trail import PageTrail
 
 PAGE = 1000
 _READ_ATTEMPTS = 4
@@ -74,25 +75,32 @@ class S3Requests:
         options: dict[str, Any] = {"Prefix": prefix, "MaxKeys": PAGE}
         if delimiter:
             options["Delimiter"] = delimiter
+        action = f"list {shown(listed)}".strip()
+        trail = PageTrail(f"{self._place.label}: {action}")
         while True:
-            page = self.send("list_objects_v2", f"list {shown(listed)}".strip(), **options)
+            page = self.send("list_objects_v2", action, **options)
+            trail.check(page, ("Contents", "CommonPrefixes"))
             yield page
             if not page.get("IsTruncated"):
                 return
-            options["ContinuationToken"] = page["NextContinuationToken"]
+            options["ContinuationToken"] = trail.next(page.get("NextContinuationToken"))
 
     def version_pages(self, prefix: str, listed: str) -> Iterator[Mapping[str, Any]]:
         """As :meth:`pages`, of all versions."""
         options: dict[str, Any] = {"Prefix": prefix, "MaxKeys": PAGE}
+        action = f"list versions of {shown(listed)}"
+        trail = PageTrail(f"{self._place.label}: {action}")
         while True:
-            page = self.send("list_object_versions", f"list versions of {shown(listed)}", **options)
+            page = self.send("list_object_versions", action, **options)
+            trail.check(page, ("Versions", "DeleteMarkers"))
             yield page
             if not page.get("IsTruncated"):
                 return
-            options["KeyMarker"] = page["NextKeyMarker"]
+            version = page.get("NextVersionIdMarker")
+            options["KeyMarker"] = trail.next(page.get("NextKeyMarker"), version)
             options.pop("VersionIdMarker", None)
-            if page.get("NextVersionIdMarker"):
-                options["VersionIdMarker"] = page["NextVersionIdMarker"]
+            if version:
+                options["VersionIdMarker"] = version
 
     def now(self) -> float:
         """Seconds since the epoch by the Date header of the newest reply. Raises RemoteError before the first one."""
@@ -139,6 +147,8 @@ class S3Requests:
     def _read_body(self, reply: Mapping[str, Any], key: str, limit: int) -> bytes:
         body = reply["Body"]
         size = reply.get("ContentLength")
+        if size is not None and (size < 0 or "transfer-encoding" in reply["ResponseMetadata"]["HTTPHeaders"]):
+            size = None  # what it says isn't what ends the body
         if size is not None and size > limit:
             body.close()
             raise corrupt(key, f"on {self._place.label} the object has {size} bytes; at most {limit} are expected.")
@@ -165,7 +175,7 @@ class S3Requests:
         stamp = ((response_dict or {}).get("headers") or {}).get("date")
         if not stamp:
             return
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             self.clock_offset = parsedate_to_datetime(stamp).timestamp() - time.monotonic()
 
 

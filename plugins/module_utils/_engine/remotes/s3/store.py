@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 
 from ...common.errors import CorruptError, RemoteError
 from ...common.keys import shown
+from ...common.units import utc_time
 from ..spec import RemoteSpec
 from ..store import Buffer, Capabilities, Entry, ObjectStore, Throttle
 from .client import Opened
 from .errors import ReplyError, S3Place
+from .page_trail import modified
 from .payload import SMALL, UNSIGNED, Payload
 from .requests import PAGE, S3Requests
 from .settings import S3Settings
@@ -51,13 +53,16 @@ class S3Store:
         self.label = f"s3://{settings.bucket}/{settings.prefix}".rstrip("/") + f" at {opened.endpoint}"
         self.location = "|".join(("s3", _plain_endpoint(opened), settings.bucket, settings.prefix))
         self._throttle = Throttle(spec.bandwidth_limit) if spec.bandwidth_limit else None
-        place = S3Place(self.label, settings.bucket, opened.endpoint, opened.region, settings.ca_path)
+        self._place = place = S3Place(
+            self.label, settings.bucket, opened.endpoint, opened.region, settings.ca_path, opened.hidden
+        )
         self._requests = S3Requests(opened, place, self._throttle)
         self.requests = self._requests.counts
         self._bulk_delete = True
         self._unsigned: bool | None = None  # whether the server takes bodies that aren't signed; None: not known yet
         put_model = self._client.meta.service_model.operation_model("PutObject")
         self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
+        self._checksums = "ChecksumSHA256" in put_model.input_shape.members
 
     # Reading
 
@@ -66,7 +71,7 @@ class S3Store:
         for page in self._requests.pages(self._root + prefix, None, prefix):
             for item in page.get("Contents", ()):
                 if item["Key"].startswith(self._root):
-                    yield Entry(item["Key"][len(self._root) :], item["Size"], item["LastModified"].timestamp())
+                    yield Entry(item["Key"][len(self._root) :], item.get("Size", 0), modified(item))
 
     def folders(self, prefix: str) -> Names:
         """The next components, told apart by the server."""
@@ -168,7 +173,7 @@ class S3Store:
 
     def extend_lock(self, keys: Sequence[str], until: float) -> None:
         """Extend locks, never shorten them. Objects without a lock get one in governance mode."""
-        moment = _utc(until)
+        moment = utc_time(until)
         with ThreadPoolExecutor(_LOCK_THREADS) as pool:
             for _done in pool.map(lambda key: self._extend_one(key, moment), keys):
                 pass  # raises what a thread raised
@@ -232,9 +237,11 @@ class S3Store:
             # Governance, not compliance: a backup host's key can lift neither, but an administrator with the right to
             # bypass governance can correct a wrong number of days (10000).
             options["ObjectLockMode"] = "GOVERNANCE"
-            options["ObjectLockRetainUntilDate"] = _utc(self._server_time() + self._settings.object_lock_days * 86400)
-            # With a lock S3 requires a checksum of the body.
-            options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
+            until = self._server_time() + self._settings.object_lock_days * 86400
+            options["ObjectLockRetainUntilDate"] = utc_time(until)
+            # With a lock S3 requires a checksum of the body: this, or with an older botocore its MD5.
+            if self._checksums:
+                options["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(digest)).decode()
         return options
 
     def _server_time(self) -> float:
@@ -257,13 +264,12 @@ class S3Store:
 
     def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, **more: str) -> None:
         body = Payload(data, digest, self._throttle)
-        if seal:
+        options = self._put_options(key, digest)
+        if seal or ("ObjectLockMode" in options and not self._checksums):
             # SeaweedFS stores an empty object when the sender dies between headers and body, unless the headers have a
             # digest. Segments have none: a resume checks their length.
             more["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        self._requests.send(
-            "put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **self._put_options(key, digest), **more
-        )
+        self._requests.send("put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **options, **more)
 
     def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
         """After an exclusive put that was refused, or whose reply was lost: check whether the object is ours."""
@@ -299,11 +305,12 @@ class S3Store:
         failed = [item for item in reply.get("Errors", ()) if item.get("Code") not in ("NoSuchKey", "NotFound", "404")]
         if failed:
             first = failed[0]
-            key = first.get("Key", "")[len(self._root) :]
+            key, said = first.get("Key", "")[len(self._root) :], self._place.hidden.cleaned
             more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
             denied = "denied" in str(first.get("Code", "")).lower()
             raise RemoteError(
-                f"{self.label}: {shown(key)}{more} can't be deleted ({first.get('Code')}: {first.get('Message', '')}).",
+                f"{self.label}: {said(shown(key))}{more} can't be deleted "
+                f"({said(first.get('Code'))}: {said(first.get('Message', ''))}).",
                 "The access key needs the right to delete; a locked object stays until its lock ends."
                 if denied
                 else "",
@@ -326,10 +333,6 @@ class S3Store:
         self._requests.send(
             "put_object_retention", f"extend the lock of {shown(key)}", Key=self._root + key, Retention=retention
         )
-
-
-def _utc(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
 
 
 def _plain_endpoint(opened: Opened) -> str:

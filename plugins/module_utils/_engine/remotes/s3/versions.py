@@ -16,6 +16,7 @@ from ...common.errors import RemoteError, UsageError
 from ...common.units import FUTURE_TOLERANCE, iso_time
 from ..store import Buffer, Capabilities, Entry
 from .errors import ReplyError
+from .page_trail import modified
 from .requests import S3Requests
 
 _REMEMBERED = 100_000  # keys whose version needn't be asked for again
@@ -50,9 +51,9 @@ def versions(requests: S3Requests, root: str, prefix: str) -> Iterator[list[Vers
 
 
 def _version(item: Mapping[str, Any], root: str, deleted: bool) -> Version:
-    modified = item["LastModified"].timestamp()
+    latest = bool(item.get("IsLatest"))
     return Version(
-        item["Key"][len(root) :], item["VersionId"], item.get("Size", 0), modified, item["IsLatest"], deleted
+        item["Key"][len(root) :], item.get("VersionId") or "null", item.get("Size", 0), modified(item), latest, deleted
     )
 
 
