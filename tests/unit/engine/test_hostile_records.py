@@ -104,6 +104,16 @@ def test_something_else_in_the_place_of_a_file(two: Place, where: str, kind: str
     ship_both(two)
 
 
+@pytest.mark.parametrize("found", ["9999", "", "99991231T235959.999999Z-0123456789abcdef", 5, {}])
+def test_a_note_of_the_newest_backup_that_names_none(two: Place, found: object) -> None:
+    for path in two.root.glob("cfg/state/newest/*/*.json"):
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields["volume"].endswith(BAD):
+            path.write_text(json.dumps({**fields, "id": found}), encoding="utf-8")
+    (failure,) = ship_both(two).failures
+    assert "the id in it isn't" in failure["msg"]
+
+
 def test_what_the_system_refuses_is_told_in_words(two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (PermissionError(13, "Permission denied", "/x/y"), MemoryError(), OSError(5, "Input/output error")):
         load = SnapshotStore.load

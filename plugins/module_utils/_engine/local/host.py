@@ -34,7 +34,7 @@ from ..common.files import (
     write_private,
     writing,
 )
-from ..common.keys import decode, encode
+from ..common.keys import decode, encode, is_id
 from ..common.range_locks import Lock, locked_ranges
 from ..common.units import is_time
 from ..remotes.registry import parse_remote, refuse_definition, secret_options
@@ -227,7 +227,11 @@ class Host:
 
     def newest(self, location: str, repository: str, origin: str, volume: str) -> str | None:
         """The id of the newest backup of a volume that this host committed to a repository."""
-        return self._noted(self._newest_path(location, repository, origin, volume))
+        path = self._newest_path(location, repository, origin, volume)
+        found = self._noted(path)
+        if found is not None and not is_id(found):
+            raise damaged(path, "the id in it isn't that of a backup")
+        return found
 
     @staticmethod
     def _noted(path: str) -> str | None:
