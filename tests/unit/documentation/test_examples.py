@@ -46,6 +46,7 @@ def site(tmp_path: Path, s3_server: S3Server) -> Iterator[Site]:
     made = Site(tmp_path, {}, {"vault_s3_secret_key": s3_server.rw.secret_key, "vault_backup_key": key})
     made.variables = {"s3_endpoint": s3_server.endpoint, "vault_s3_access_key": s3_server.rw.access_key}
     (tmp_path / "srv/backup.key").write_text(key + "\n", encoding="utf-8")
+    (tmp_path / "srv/backup.key").chmod(0o600)
     made.environment.update(
         S3_ENDPOINT=s3_server.endpoint,
         S3_ACCESS_KEY=s3_server.rw.access_key,
