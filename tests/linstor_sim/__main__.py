@@ -78,6 +78,7 @@ def _started(
         nodes=tuple(f"{name}-{number}" for number in range(1, wanted.nodes + 1)),
         pools=dict(each.split("=") for each in wanted.pool),
         ship_seconds=wanted.ship_seconds,
+        young_seconds=wanted.young_seconds,
         token=wanted.token,
         users=dict([wanted.user.split(":", 1)]) if wanted.user else {},
         bucket_directory=directory / "buckets" if wanted.bucket else None,
@@ -118,6 +119,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--resources", type=int, default=0, help="how many the first cluster has from the start")
     parser.add_argument("--prefix", default="vm", help="what their names begin with")
     parser.add_argument("--ship-seconds", type=float, default=0.2)
+    parser.add_argument("--young-seconds", type=float, default=0.0, help="how long what was begun shows nothing")
     parser.add_argument("--passphrase", default="", help="set and entered")
     parser.add_argument("--peers", action="store_true", help="each cluster has a remote for each other, by its name")
     parser.add_argument("--bucket", action="append", default=[], help="S3 remotes write to directories; make this one")
