@@ -24,14 +24,18 @@ _CONTEXT_KEY = "snapship_sha256"
 
 
 class Payload:
-    """A file-like view of ``data`` (kept, not copied) with its SHA-256 in hex, or :data:`UNSIGNED`."""
+    """A file-like view of ``data`` (kept, not copied) with its SHA-256 in hex, or :data:`UNSIGNED`.
 
-    def __init__(self, data: Buffer, sha256: str, throttle: Throttle | None = None) -> None:
+    ``exclusive``: the server is to refuse it where the object exists.
+    """
+
+    def __init__(self, data: Buffer, sha256: str, throttle: Throttle | None = None, exclusive: bool = False) -> None:
         self._view = memoryview(data).cast("B")
         self._at = 0
         self._throttle = throttle
         self._sliced = 0.0  # when the last slice was taken
         self.sha256 = sha256
+        self.exclusive = exclusive
 
     def __len__(self) -> int:
         return len(self._view)
@@ -79,6 +83,8 @@ def sign_known_digests(client: Any, credentials: Any) -> None:
         if not isinstance(body, Payload):
             return
         context[_CONTEXT_KEY] = body.sha256
+        if body.exclusive:
+            params["headers"]["If-None-Match"] = "*"  # botocore before 1.35 knows no parameter for it
         if len(body) <= SMALL:
             params["body"] = bytes(body.read())
             params["headers"].pop("Expect", None)

@@ -61,7 +61,7 @@ class S3Store:
         self._bulk_delete = True
         self._unsigned: bool | None = None  # whether the server takes bodies that aren't signed; None: not known yet
         put_model = self._client.meta.service_model.operation_model("PutObject")
-        self._conditional_put = "IfNoneMatch" in put_model.input_shape.members
+        self._conditional_put = True  # until the server says that it doesn't know it
         self._checksums = "ChecksumSHA256" in put_model.input_shape.members
 
     # Reading
@@ -212,7 +212,7 @@ class S3Store:
             return False
         body = key.encode()
         try:
-            self._put(key, memoryview(body), hashlib.sha256(body).hexdigest(), IfNoneMatch="*")
+            self._put(key, memoryview(body), hashlib.sha256(body).hexdigest(), exclusive=True)
         except RemoteError as error:
             # Servers without it either ignore it or report an error.
             if error.code in ("exists", "remote"):
@@ -250,7 +250,7 @@ class S3Store:
     def _put_new(self, key: str, data: memoryview, digest: str) -> None:
         if self._conditional_put:
             try:
-                self._put(key, data, digest, IfNoneMatch="*")
+                self._put(key, data, digest, exclusive=True)
                 return
             except ReplyError as error:
                 if error.reason not in _NOT_IMPLEMENTED:
@@ -262,14 +262,14 @@ class S3Store:
         elif not same:
             raise self._taken(key)
 
-    def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, **more: str) -> None:
-        body = Payload(data, digest, self._throttle)
+    def _put(self, key: str, data: memoryview, digest: str, seal: bool = True, exclusive: bool = False) -> None:
+        body = Payload(data, digest, self._throttle, exclusive)
         options = self._put_options(key, digest)
         if seal or ("ObjectLockMode" in options and not self._checksums):
             # SeaweedFS stores an empty object when the sender dies between headers and body, unless the headers have a
             # digest. Segments have none: a resume checks their length.
-            more["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        self._requests.send("put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **options, **more)
+            options["ContentMD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        self._requests.send("put_object", f"put {shown(key)}", Key=self._root + key, Body=body, **options)
 
     def _settle(self, key: str, size: int, digest: str, error: RemoteError) -> None:
         """After an exclusive put that was refused, or whose reply was lost: check whether the object is ours."""
