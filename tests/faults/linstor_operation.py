@@ -20,18 +20,10 @@ import traceback
 from typing import Any
 
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Access, Cluster
-from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import (  # noqa: F401  # before a fork
-    backup,
-    backup_delete,
-    encryption,
-    remote,
-    restore,
-    retention,
-    schedule,
-    snapshot,
-)
 
-_USE_CASES = "ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases"
+_ROOM = "ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases"
+_NAMES = ("backup", "backup_delete", "encryption", "remote", "restore", "retention", "schedule", "snapshot")
+_USE_CASES = {name: importlib.import_module(f"{_ROOM}.{name}") for name in _NAMES}  # before a fork
 
 
 class Operations:
@@ -64,7 +56,7 @@ class Operations:
 
 def run(controllers: list[str], use_case: str, request: dict[str, Any]) -> list[dict[str, Any]]:
     """To its end; returns the failures."""
-    work = importlib.import_module(f"{_USE_CASES}.{use_case}")
+    work = _USE_CASES[use_case]
     with Cluster(Access(controllers=tuple(controllers), timeout=60)) as cluster:
         failures: list[dict[str, Any]] = work.apply(cluster, work.plan(cluster, work.Request(**request))).failures
     return failures

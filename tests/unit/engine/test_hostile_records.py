@@ -75,7 +75,7 @@ def test_random_changes_of_any_record(two: Place) -> None:
 OBSTACLES: dict[str, Callable[[Path], object]] = {
     "directory": lambda path: path.mkdir(),
     "link": lambda path: path.symlink_to("/nowhere"),
-    "pipe": lambda path: os.mkfifo(path),
+    "pipe": os.mkfifo,
     "noise": lambda path: path.write_bytes(b"\xff\x00{"),
     "endless": lambda path: (path.touch(), os.truncate(path, 1 << 40)),
 }

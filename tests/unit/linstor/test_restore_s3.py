@@ -18,6 +18,7 @@ from ansible_collections.snapship.dr.plugins.module_utils._engine.common.errors 
 )
 from ansible_collections.snapship.dr.plugins.module_utils._engine.common.units import iso_time
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.api.cluster import Cluster
+from ansible_collections.snapship.dr.plugins.module_utils._linstor.restores import download
 from ansible_collections.snapship.dr.plugins.module_utils._linstor.usecases import restore, retention
 from ansible_collections.snapship.dr.tests.linstor_sim.simulation import Simulation
 from ansible_collections.snapship.dr.tests.linstor_sim.state import Pool
@@ -201,6 +202,13 @@ def test_killed_before_it_was_recorded(stored: Simulation) -> None:
     assert not restoring(stored)().changed
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What disappears is looked for only for a moment."""
+    monkeypatch.setattr(download, "_LOOK_FOR", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_download_that_fails_says_so_and_can_be_tried_again(stored: Simulation) -> None:
     stored.shipment_fault("fail", resource="copy", message="the pipe broke")
     outcome = restoring(stored)()
@@ -211,6 +219,7 @@ def test_a_download_that_fails_says_so_and_can_be_tried_again(stored: Simulation
     assert stored.read("copy") == stored.read("db")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_copy_survives_a_download_that_fails(stored: Simulation) -> None:
     task = restoring(stored, overwrite=True)
     four_times(task)

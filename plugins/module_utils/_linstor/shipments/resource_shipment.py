@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TypeVar, Union
 
-from ..._engine.common.errors import SnapshipError
+from ..._engine.common.errors import SnapshipError, need
 from ..api.replies import Replies
 from ..state.backups import RemoteBackup
 from ..state.liveness import Standstill
@@ -200,8 +200,7 @@ class ResourceShipment:
 
     def joined(self, now: float) -> None:
         """Watch the shipment that was waited for."""
-        join = self._now(Waiting).join
-        assert join is not None
+        join = need(self._now(Waiting).join, "there is a shipment to join")
         self.state = Watched(now, join.started or join.created, join.snapshot, joined=True)
 
     def see(self, seen: RemoteBackup, now: float) -> None:

@@ -59,7 +59,7 @@ class Hidden:
 
 def _share(text: str, secret: str) -> bool:
     """Whether a part of the secret, or all of a short one, is in the text."""
-    for form in {secret, quote(secret, safe="")}:
+    for form in (secret, quote(secret, safe="")):
         length = min(_SHARED, len(form))
         if any(form[at : at + length] in text for at in range(len(form) - length + 1)):
             return True
