@@ -119,10 +119,10 @@ def limit_replies(client: Any) -> None:
                 sock.newest.most = BODY if asked.streams and reply.status < 300 else WORDS
             return reply
 
-    class Plain(Limited, awsrequest.AWSHTTPConnection):  # type: ignore[misc,unused-ignore]
+    class Plain(Limited, awsrequest.AWSHTTPConnection):  # type: ignore[misc,unused-ignore]  # untyped where there are no stubs
         pass
 
-    class Secure(Limited, awsrequest.AWSHTTPSConnection):  # type: ignore[misc,unused-ignore]
+    class Secure(Limited, awsrequest.AWSHTTPSConnection):  # type: ignore[misc,unused-ignore]  # as above
         pass
 
     for scheme, connection in (("http", Plain), ("https", Secure)):
